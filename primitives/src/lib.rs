@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod batch;
+pub mod domain;
+mod event;
+mod hash;
+mod id;
+#[cfg(feature = "jcs")]
+pub mod jcs;
+mod key;
+pub mod limits;
+mod merkle;
+mod payload;
+mod policy;
+mod receipt;
+pub mod registry;
+pub mod sequencer;
+pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;
+
+pub use batch::*;
+pub use event::*;
+pub use hash::sha256;
+pub use id::*;
+pub use key::*;
+pub use merkle::*;
+pub use payload::*;
+pub use policy::*;
+pub use receipt::*;
+
+/// Bounded collections used by the public types.
+pub use bounded_collections::{BoundedVec, ConstU32};

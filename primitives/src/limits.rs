@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Every size and count limit of the protocol, once.
+
+/// Longest `entity_type`, bytes.
+pub const MAX_ENTITY_TYPE_BYTES: u32 = 128;
+/// Longest `entity_id`, bytes.
+pub const MAX_ENTITY_ID_BYTES: u32 = 512;
+/// Longest `event_type`, bytes.
+pub const MAX_EVENT_TYPE_BYTES: u32 = 256;
+/// Longest `created_at` text, bytes. RFC 3339 with nanoseconds and an offset needs 35.
+pub const MAX_CREATED_AT_BYTES: u32 = 64;
+/// Longest plaintext payload (canonical JSON) or ciphertext, bytes.
+pub const MAX_PAYLOAD_BYTES: u32 = 64 * 1024;
+/// Most recipients of one encrypted payload.
+pub const MAX_RECIPIENTS: u32 = 64;
+/// Most events in one submission.
+pub const MAX_EVENTS_PER_SUBMISSION: u32 = 256;
+/// Most events sequenced in one block. Also the most leaves of one batch, since a stream has one
+/// batch per block: depth 14.
+pub const MAX_EVENTS_PER_BLOCK: u32 = 16_384;
+/// Most streams that may receive events in one block.
+pub const MAX_STREAMS_PER_BLOCK: u32 = 1_024;
+/// Largest sequence number and base version, 2^63 - 1: the peer stores both in signed columns.
+pub const MAX_SEQUENCE: u64 = i64::MAX as u64;
+/// Largest integer that canonical JSON carries without loss, 2^53 - 1.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;

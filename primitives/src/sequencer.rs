@@ -1,0 +1,262 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What becomes of a submitted event: rejections, statuses and the records the chain hands out.
+
+use crate::{
+    BatchCommitment, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, StreamId,
+    SubmittedEvent,
+    registry::{AuthorProblem, KeyProblem},
+};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use core::fmt;
+use scale_info::TypeInfo;
+
+/// Why one event of a submission was not sequenced (VES v1 §3.6 and the registry's own reasons).
+///
+/// SCALE indexes are positions: append only. Pinned by `rejection_encoding_is_frozen`.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub enum Rejection {
+    /// Another event of this stream has this id. Choose a new one.
+    DuplicateEventId,
+    /// The command was already fulfilled by another event.
+    DuplicateCommandId,
+    /// The plaintext does not match its hash.
+    InvalidPayloadHash,
+    /// The encrypted bundle does not match its hash.
+    InvalidCipherHash,
+    /// The signature does not verify with the named key.
+    InvalidSignature,
+    /// Neither version 1 nor 2.
+    UnsupportedVersion,
+    /// A structural rule is broken.
+    SchemaValidation(Field),
+    /// The entity has moved on. Rebase and sign again.
+    VersionConflict {
+        /// The version the event builds on.
+        expected: u64,
+        /// The version the entity has.
+        actual: u64,
+    },
+    /// The registry does not let this author write.
+    Author(AuthorProblem),
+    /// The stream has used up its sequence numbers.
+    SequenceExhausted,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateEventId => f.write_str("duplicate_event_id"),
+            Self::DuplicateCommandId => f.write_str("duplicate_command_id"),
+            Self::InvalidPayloadHash => EnvelopeError::PayloadHash.fmt(f),
+            Self::InvalidCipherHash => EnvelopeError::CipherHash.fmt(f),
+            Self::InvalidSignature => f.write_str("invalid_signature"),
+            Self::UnsupportedVersion => EnvelopeError::UnsupportedVersion.fmt(f),
+            Self::SchemaValidation(field) => EnvelopeError::Schema(*field).fmt(f),
+            Self::VersionConflict { expected, actual } => {
+                write!(f, "version_conflict: expected {expected}, actual {actual}")
+            }
+            Self::Author(problem) => problem.fmt(f),
+            Self::SequenceExhausted => f.write_str("sequence_exhausted"),
+        }
+    }
+}
+
+impl core::error::Error for Rejection {}
+
+impl From<EnvelopeError> for Rejection {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::UnsupportedVersion => Self::UnsupportedVersion,
+            EnvelopeError::Schema(field) => Self::SchemaValidation(field),
+            EnvelopeError::PayloadHash => Self::InvalidPayloadHash,
+            EnvelopeError::CipherHash => Self::InvalidCipherHash,
+        }
+    }
+}
+
+impl From<AuthorProblem> for Rejection {
+    fn from(problem: AuthorProblem) -> Self {
+        Self::Author(problem)
+    }
+}
+
+impl Rejection {
+    /// The number the transaction pool answers with when the first event of a submission cannot be
+    /// accepted (`InvalidTransaction::Custom`). Shared namespace of the chain: 1 to 63 are ours.
+    pub const fn pool_code(self) -> u8 {
+        match self {
+            Self::DuplicateEventId => 1,
+            Self::DuplicateCommandId => 2,
+            Self::InvalidPayloadHash => 3,
+            Self::InvalidCipherHash => 4,
+            Self::InvalidSignature => 5,
+            Self::UnsupportedVersion => 6,
+            Self::VersionConflict { .. } => 7,
+            Self::SequenceExhausted => 8,
+            Self::Author(AuthorProblem::UnknownTenant) => 16,
+            Self::Author(AuthorProblem::TenantSuspended) => 17,
+            Self::Author(AuthorProblem::UnknownStore) => 18,
+            Self::Author(AuthorProblem::UnknownAgent) => 19,
+            Self::Author(AuthorProblem::AgentSuspended) => 20,
+            Self::Author(AuthorProblem::Key(KeyProblem::NotFound)) => 21,
+            Self::Author(AuthorProblem::Key(KeyProblem::Revoked)) => 22,
+            Self::Author(AuthorProblem::Key(KeyProblem::Expired)) => 23,
+            Self::Author(AuthorProblem::Key(KeyProblem::NotYetValid)) => 24,
+            Self::SchemaValidation(Field::EntityType) => 32,
+            Self::SchemaValidation(Field::EntityId) => 33,
+            Self::SchemaValidation(Field::EventType) => 34,
+            Self::SchemaValidation(Field::CreatedAt) => 35,
+            Self::SchemaValidation(Field::PayloadKind) => 36,
+            Self::SchemaValidation(Field::Payload) => 37,
+            Self::SchemaValidation(Field::Recipients) => 38,
+            Self::SchemaValidation(Field::BaseVersion) => 39,
+        }
+    }
+}
+
+/// Pool answer to a submission without events.
+pub const EMPTY_SUBMISSION_CODE: u8 = 9;
+
+/// The name behind a pool answer, for clients that only see the number.
+pub const fn pool_code_name(code: u8) -> Option<&'static str> {
+    Some(match code {
+        1 => "duplicate_event_id",
+        2 => "duplicate_command_id",
+        3 => "invalid_payload_hash",
+        4 => "invalid_cipher_hash",
+        5 => "invalid_signature",
+        6 => "unsupported_version",
+        7 => "version_conflict",
+        8 => "sequence_exhausted",
+        EMPTY_SUBMISSION_CODE => "empty_submission",
+        16 => "unknown_tenant",
+        17 => "tenant_suspended",
+        18 => "unknown_store",
+        19 => "unknown_agent",
+        20 => "agent_suspended",
+        21 => "agent_key_invalid: not found",
+        22 => "agent_key_invalid: revoked",
+        23 => "agent_key_invalid: expired",
+        24 => "agent_key_invalid: not yet valid",
+        32 => "schema_validation: entity_type",
+        33 => "schema_validation: entity_id",
+        34 => "schema_validation: event_type",
+        35 => "schema_validation: created_at",
+        36 => "schema_validation: payload_kind",
+        37 => "schema_validation: payload",
+        38 => "schema_validation: recipients",
+        39 => "schema_validation: base_version",
+        _ => return None,
+    })
+}
+
+/// What the chain remembers of a sequenced event.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct EventRecord {
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// The block that sequenced it.
+    pub block_number: u32,
+    /// Hash of the whole envelope: tells an exact replay from another event with the same id.
+    pub fingerprint: [u8; 32],
+}
+
+/// Answer of the pre-flight check for one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum Admission {
+    /// It would be sequenced now.
+    Acceptable,
+    /// It was sequenced before, unchanged; submitting again changes nothing.
+    AlreadySequenced {
+        /// Its place in the stream.
+        sequence: u64,
+    },
+    /// It would be rejected.
+    Rejected(Rejection),
+}
+
+/// One sequenced event of a block, as the block's own runtime reports it to indexers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct IndexedEvent {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// Position of the extrinsic in the block.
+    pub extrinsic_index: u32,
+    /// Leaf in the batch tree.
+    pub leaf: LeafHash,
+    /// Receipt.
+    pub receipt: ReceiptHash,
+    /// The event itself.
+    pub event: SubmittedEvent,
+}
+
+/// One rejected event of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct IndexedRejection {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The event.
+    pub event_id: EventId,
+    /// Position of the extrinsic in the block.
+    pub extrinsic_index: u32,
+    /// Why.
+    pub reason: Rejection,
+}
+
+/// Everything an indexer needs from one block.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct BlockIndex {
+    /// Chain time of the block, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Sequenced events, in order of execution.
+    pub events: Vec<IndexedEvent>,
+    /// Rejected events, in order of execution.
+    pub rejections: Vec<IndexedRejection>,
+    /// Batches, in stream-id order.
+    pub batches: Vec<BatchCommitment>,
+}
+
+/// The limits a client must keep, from the chain itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct SequencerLimits {
+    /// Most events in one submission.
+    pub events_per_submission: u32,
+    /// Most events in one block.
+    pub events_per_block: u32,
+    /// Most streams with events in one block.
+    pub streams_per_block: u32,
+    /// Longest payload, bytes.
+    pub payload_bytes: u32,
+    /// Most recipients of one payload.
+    pub recipients: u32,
+    /// Most bytes of one submission's extrinsic.
+    pub submission_bytes: u32,
+}
