@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Weights of the registry's calls.
+//!
+//! Conservative estimates until the generated file replaces them: reads and writes at the database
+//! weights, plus measured costs of curve arithmetic in wasm, rounded up.
+
+use crate::{frame_support, frame_system};
+use core::marker::PhantomData;
+use frame_support::{traits::Get, weights::Weight};
+
+/// Weight of each call.
+pub trait WeightInfo {
+    /// `register_tenant`
+    fn register_tenant() -> Weight;
+    /// `set_tenant_suspended`
+    fn set_tenant_suspended() -> Weight;
+    /// `register_store`
+    fn register_store() -> Weight;
+    /// `register_agent`
+    fn register_agent() -> Weight;
+    /// `set_agent_suspended`
+    fn set_agent_suspended() -> Weight;
+    /// `register_signing_key`
+    fn register_signing_key() -> Weight;
+    /// `register_encryption_key`
+    fn register_encryption_key() -> Weight;
+    /// `revoke_signing_key`
+    fn revoke_signing_key() -> Weight;
+    /// `revoke_encryption_key`
+    fn revoke_encryption_key() -> Weight;
+}
+
+/// Estimates over the runtime's database weights.
+pub struct SubstrateWeight<T>(PhantomData<T>);
+
+/// Proof size of a handful of reads; the chain is no parachain, so it only has to be non-zero.
+const PROOF_BYTES: u64 = 8_192;
+/// Admission of a point and one signature check, generously.
+const KEY_CHECK_REF_TIME: u64 = 1_500_000_000;
+/// Decoding, hashing and an event.
+const BASE_REF_TIME: u64 = 30_000_000;
+
+impl<T: frame_system::Config> SubstrateWeight<T> {
+    fn of(ref_time: u64, reads: u64, writes: u64) -> Weight {
+        Weight::from_parts(ref_time, PROOF_BYTES)
+            .saturating_add(T::DbWeight::get().reads_writes(reads, writes))
+    }
+}
+
+impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
+    fn register_tenant() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 2)
+    }
+    fn set_tenant_suspended() -> Weight {
+        Self::of(BASE_REF_TIME, 1, 1)
+    }
+    fn register_store() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn register_agent() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn set_agent_suspended() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn register_signing_key() -> Weight {
+        Self::of(KEY_CHECK_REF_TIME, 5, 2)
+    }
+    fn register_encryption_key() -> Weight {
+        Self::of(KEY_CHECK_REF_TIME, 7, 4)
+    }
+    fn revoke_signing_key() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 1)
+    }
+    fn revoke_encryption_key() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 1)
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The end of a block: one batch per touched stream, one commitment in the header.
+
+use crate::{
+    Batches, BlockBatches, Config, Event, EventsInBlock, OpenLeaves, OpenStreams, Pallet, Tips,
+    frame_support::defensive,
+    frame_system::{self, pallet_prelude::BlockNumberFor},
+    sp_runtime::{SaturatedConversion, generic::DigestItem},
+};
+use alloc::vec::Vec;
+use codec::Encode;
+use ves_primitives::{
+    BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, StreamId, StreamTip,
+};
+
+impl<T: Config> Pallet<T> {
+    /// Turns the open leaves into batches and leaves nothing of them behind.
+    ///
+    /// Mandatory and unmetered, so bounded by construction: `authorize` admits no more events and
+    /// streams than the limits, and each submission has paid for its own share.
+    pub(crate) fn commit_batches(block: BlockNumberFor<T>) {
+        let mut open = OpenStreams::<T>::take().into_inner();
+        EventsInBlock::<T>::kill();
+        if open.is_empty() {
+            return;
+        }
+        open.sort_unstable_by_key(|stream| stream.stream_id);
+        let block_number: u32 = block.saturated_into();
+        let mut batches = Vec::with_capacity(open.len());
+        for stream in open {
+            let id = stream.stream_id;
+            let leaves = OpenLeaves::<T>::take(id);
+            let tip = Tips::<T>::get(id).unwrap_or(StreamTip::EMPTY);
+            let batch = BatchCommitment::commit(
+                stream.tenant_id,
+                stream.store_id,
+                block_number,
+                &tip,
+                &leaves,
+            );
+            // An open stream has between one and `MAX_EVENTS_PER_BLOCK` leaves and enough sequence
+            // numbers for them; `append` sees to both.
+            let Ok(batch) = batch else {
+                defensive!("open leaves do not form a batch");
+                continue;
+            };
+            Tips::<T>::insert(id, batch.tip());
+            Batches::<T>::insert(id, batch.batch_index, &batch);
+            // As above: no more streams than the bound.
+            if BlockBatches::<T>::try_append(block_number, (id, batch.batch_index)).is_err() {
+                defensive!("block has more batches than its limit");
+            }
+            batches.push(batch);
+        }
+        if let Some(commitment) = BlockCommitment::commit(&batches) {
+            frame_system::Pallet::<T>::deposit_log(DigestItem::Consensus(
+                BLOCK_COMMITMENT_ENGINE,
+                commitment.encode(),
+            ));
+        }
+        for batch in batches {
+            Self::deposit_event(Event::BatchCommitted { stream_id: batch.stream_id(), batch });
+        }
+    }
+
+    /// The batch that holds a sequence, found by bisection: ranges ascend without gaps.
+    pub fn batch_of_sequence(stream: StreamId, sequence: u64) -> Option<BatchCommitment> {
+        let tip = Tips::<T>::get(stream)?;
+        if sequence == 0 || sequence > tip.sequence {
+            return None;
+        }
+        let (mut low, mut high) = (0u64, tip.batch_count.checked_sub(1)?);
+        while low <= high {
+            let middle = low.saturating_add(high.saturating_sub(low) / 2);
+            let batch = Batches::<T>::get(stream, middle)?;
+            if sequence < batch.sequence_start {
+                high = middle.checked_sub(1)?;
+            } else if sequence > batch.sequence_end {
+                low = middle.saturating_add(1);
+            } else {
+                return Some(batch);
+            }
+        }
+        None
+    }
+
+    /// The batches that a block committed, in stream-id order.
+    pub fn batches_in_block(number: u32) -> Vec<BatchCommitment> {
+        BlockBatches::<T>::get(number)
+            .into_iter()
+            .filter_map(|(stream, index)| Batches::<T>::get(stream, index))
+            .collect()
+    }
+}

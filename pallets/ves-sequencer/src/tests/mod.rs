@@ -1,0 +1,6 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+mod batch;
+mod pool;
+mod submit;
