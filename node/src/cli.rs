@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Command line of `ves-node`.
+
+use clap::Parser;
+use polkadot_sdk::sc_cli::{self, RunCmd};
+use std::path::PathBuf;
+
+/// Where the node keeps its event store.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct EventStoreParams {
+    /// SQLite file of the event store, which serves the `ves_*` RPCs.
+    ///
+    /// By default `event-store.sqlite` in the chain's directory under the base path.
+    #[arg(long, value_name = "PATH", conflicts_with = "no_event_store")]
+    pub(crate) event_store: Option<PathBuf>,
+
+    /// Run without an event store; the `ves_*` RPCs are then absent.
+    ///
+    /// A node with an event store keeps the state of every finalized block unless
+    /// `--state-pruning` says otherwise, so that the store can be rebuilt at any time.
+    #[arg(long)]
+    pub(crate) no_event_store: bool,
+}
+
+/// Command line.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) subcommand: Option<Subcommand>,
+
+    #[command(flatten)]
+    pub(crate) run: RunCmd,
+
+    #[command(flatten)]
+    pub(crate) event_store: EventStoreParams,
+}
+
+/// What the node can do besides running.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Key management utilities.
+    #[command(subcommand)]
+    Key(sc_cli::KeySubcommand),
+
+    /// Print a chain specification.
+    #[allow(deprecated, reason = "zombienet calls it by this name")]
+    BuildSpec(sc_cli::BuildSpecCmd),
+
+    /// Export the chain specification.
+    ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+    /// Validate blocks.
+    CheckBlock(sc_cli::CheckBlockCmd),
+
+    /// Export blocks.
+    ExportBlocks(sc_cli::ExportBlocksCmd),
+
+    /// Export the state of a given block into a chain specification.
+    ExportState(sc_cli::ExportStateCmd),
+
+    /// Import blocks.
+    ImportBlocks(sc_cli::ImportBlocksCmd),
+
+    /// Remove the whole chain.
+    PurgeChain(sc_cli::PurgeChainCmd),
+
+    /// Revert the chain to a previous state.
+    Revert(sc_cli::RevertCmd),
+
+    /// Database meta columns information.
+    ChainInfo(sc_cli::ChainInfoCmd),
+}

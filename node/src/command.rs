@@ -1,0 +1,157 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Dispatches the command line.
+
+use crate::{
+    chain_spec,
+    cli::{Cli, Subcommand},
+    service,
+};
+use polkadot_sdk::{
+    sc_cli::{self, DatabasePruningMode, SubstrateCli},
+    sc_service::{self, ChainSpec, PartialComponents},
+};
+use ves_runtime::Block;
+
+impl SubstrateCli for Cli {
+    fn impl_name() -> String {
+        "VES Node".into()
+    }
+
+    fn impl_version() -> String {
+        env!("SUBSTRATE_CLI_IMPL_VERSION").into()
+    }
+
+    fn executable_name() -> String {
+        "ves-node".into()
+    }
+
+    fn description() -> String {
+        env!("CARGO_PKG_DESCRIPTION").into()
+    }
+
+    fn author() -> String {
+        "The VES Appchain contributors".into()
+    }
+
+    fn support_url() -> String {
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/issues").into()
+    }
+
+    fn copyright_start_year() -> i32 {
+        2026
+    }
+
+    fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {
+        Ok(match id {
+            "dev" => Box::new(chain_spec::development()?),
+            "" | "local" => Box::new(chain_spec::local()?),
+            path => Box::new(
+                sc_service::GenericChainSpec::<sc_service::NoExtension>::from_json_file(
+                    path.into(),
+                )?,
+            ),
+        })
+    }
+}
+
+/// Runs whatever the command line asks for.
+pub(crate) fn run() -> sc_cli::Result<()> {
+    let mut cli = Cli::from_args();
+    match &cli.subcommand {
+        None => {
+            let state_pruning = &mut cli.run.import_params.pruning_params.state_pruning;
+            if !cli.event_store.no_event_store && state_pruning.is_none() {
+                *state_pruning = Some(DatabasePruningMode::ArchiveCanonical);
+            }
+            let runner = cli.create_runner(&cli.run)?;
+            let event_store = cli.event_store.clone();
+            runner.run_node_until_exit(|config| async move {
+                service::new_full(config, &event_store)
+                    .await
+                    .map_err(sc_cli::Error::Service)
+            })
+        }
+        Some(Subcommand::Key(cmd)) => cmd.run(&cli),
+        #[allow(deprecated, reason = "zombienet calls it by this name")]
+        Some(Subcommand::BuildSpec(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run(config.chain_spec, config.network))
+        }
+        Some(Subcommand::ExportChainSpec(cmd)) => {
+            let spec = cli.load_spec(&cmd.chain)?;
+            cmd.run(spec)
+        }
+        Some(Subcommand::CheckBlock(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    import_queue,
+                    ..
+                } = service::new_partial(&config)?;
+                Ok((cmd.run(client, import_queue), task_manager))
+            })
+        }
+        Some(Subcommand::ExportBlocks(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    ..
+                } = service::new_partial(&config)?;
+                Ok((cmd.run(client, config.database), task_manager))
+            })
+        }
+        Some(Subcommand::ExportState(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    ..
+                } = service::new_partial(&config)?;
+                Ok((cmd.run(client, config.chain_spec), task_manager))
+            })
+        }
+        Some(Subcommand::ImportBlocks(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    import_queue,
+                    ..
+                } = service::new_partial(&config)?;
+                Ok((cmd.run(client, import_queue), task_manager))
+            })
+        }
+        Some(Subcommand::PurgeChain(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run(config.database))
+        }
+        Some(Subcommand::Revert(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    backend,
+                    ..
+                } = service::new_partial(&config)?;
+                let revert_grandpa = Box::new(|client, _, blocks| {
+                    polkadot_sdk::sc_consensus_grandpa::revert(client, blocks)?;
+                    Ok(())
+                });
+                Ok((cmd.run(client, backend, Some(revert_grandpa)), task_manager))
+            })
+        }
+        Some(Subcommand::ChainInfo(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            runner.sync_run(|config| cmd.run::<Block>(&config))
+        }
+    }
+}

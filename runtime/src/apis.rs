@@ -1,0 +1,286 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Runtime APIs: what nodes and clients ask the runtime.
+
+use crate::{
+    AccountId, AgentRegistry, Aura, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
+    RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, System, VERSION, VesSequencer, configs,
+    genesis_config_presets, opaque::SessionKeys,
+};
+use alloc::vec::Vec;
+use polkadot_sdk::{
+    frame_support::{
+        genesis_builder_helper::{build_state, get_preset},
+        traits::UnixTime,
+
+    },
+    frame_system::Phase,
+    pallet_aura, pallet_grandpa,
+    sp_api::{self, impl_runtime_apis},
+    sp_block_builder, sp_consensus_aura,
+    sp_consensus_aura::sr25519::AuthorityId as AuraId,
+    sp_consensus_grandpa,
+    sp_core::{OpaqueMetadata, crypto::KeyTypeId},
+    sp_genesis_builder, sp_inherents, sp_offchain,
+    sp_runtime::{
+        ApplyExtrinsicResult, ExtrinsicInclusionMode, SaturatedConversion,
+        traits::{Block as BlockT, NumberFor},
+        transaction_validity::{TransactionSource, TransactionValidity},
+    },
+    sp_session, sp_transaction_pool,
+    sp_version::RuntimeVersion,
+};
+use ves_primitives::{
+    AgentId, BatchCommitment, EventId, KeyId, RecipientKid, StoreId, StreamId, StreamTip,
+    SubmittedEvent, TenantId, limits,
+    registry::{AuthorDirectory, AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
+    sequencer::{Admission, BlockIndex, EventRecord, SequencerLimits},
+};
+
+/// The block's `submit_events` calls, with their place.
+fn submissions(extrinsics: Vec<<Block as BlockT>::Extrinsic>) -> Vec<(u32, Vec<SubmittedEvent>)> {
+    extrinsics
+        .into_iter()
+        .zip(0u32..)
+        .filter_map(|(extrinsic, at)| match extrinsic.function {
+            RuntimeCall::VesSequencer(pallet_ves_sequencer::Call::submit_events { events }) => {
+                Some((at, events.into_inner()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The sequencer's events of the current block, with the place of their extrinsic.
+fn outcomes() -> Vec<(u32, pallet_ves_sequencer::Event<Runtime>)> {
+    System::read_events_no_consensus()
+        .filter_map(|record| match (record.phase, record.event) {
+            (Phase::ApplyExtrinsic(at), RuntimeEvent::VesSequencer(event)) => Some((at, event)),
+            _ => None,
+        })
+        .collect()
+}
+
+impl_runtime_apis! {
+    impl sp_api::Core<Block> for Runtime {
+        fn version() -> RuntimeVersion {
+            VERSION
+        }
+
+        fn execute_block(block: <Block as BlockT>::LazyBlock) {
+            Executive::execute_block(block);
+        }
+
+        fn initialize_block(header: &<Block as BlockT>::Header) -> ExtrinsicInclusionMode {
+            Executive::initialize_block(header)
+        }
+    }
+
+    impl sp_api::Metadata<Block> for Runtime {
+        fn metadata() -> OpaqueMetadata {
+            OpaqueMetadata::new(Runtime::metadata().into())
+        }
+
+        fn metadata_at_version(version: u32) -> Option<OpaqueMetadata> {
+            Runtime::metadata_at_version(version)
+        }
+
+        fn metadata_versions() -> Vec<u32> {
+            Runtime::metadata_versions()
+        }
+    }
+
+    impl sp_block_builder::BlockBuilder<Block> for Runtime {
+        fn apply_extrinsic(extrinsic: <Block as BlockT>::Extrinsic) -> ApplyExtrinsicResult {
+            Executive::apply_extrinsic(extrinsic)
+        }
+
+        fn finalize_block() -> <Block as BlockT>::Header {
+            Executive::finalize_block()
+        }
+
+        fn inherent_extrinsics(
+            data: sp_inherents::InherentData,
+        ) -> Vec<<Block as BlockT>::Extrinsic> {
+            data.create_extrinsics()
+        }
+
+        fn check_inherents(
+            block: <Block as BlockT>::LazyBlock,
+            data: sp_inherents::InherentData,
+        ) -> sp_inherents::CheckInherentsResult {
+            data.check_extrinsics(&block)
+        }
+    }
+
+    impl sp_transaction_pool::runtime_api::TaggedTransactionQueue<Block> for Runtime {
+        fn validate_transaction(
+            source: TransactionSource,
+            tx: <Block as BlockT>::Extrinsic,
+            block_hash: <Block as BlockT>::Hash,
+        ) -> TransactionValidity {
+            Executive::validate_transaction(source, tx, block_hash)
+        }
+    }
+
+    impl sp_offchain::OffchainWorkerApi<Block> for Runtime {
+        fn offchain_worker(header: &<Block as BlockT>::Header) {
+            Executive::offchain_worker(header)
+        }
+    }
+
+    impl sp_consensus_aura::AuraApi<Block, AuraId> for Runtime {
+        fn slot_duration() -> sp_consensus_aura::SlotDuration {
+            sp_consensus_aura::SlotDuration::from_millis(Aura::slot_duration())
+        }
+
+        fn authorities() -> Vec<AuraId> {
+            pallet_aura::Authorities::<Runtime>::get().into_inner()
+        }
+    }
+
+    impl sp_session::SessionKeys<Block> for Runtime {
+        fn generate_session_keys(
+            owner: Vec<u8>,
+            seed: Option<Vec<u8>>,
+        ) -> sp_session::OpaqueGeneratedSessionKeys {
+            SessionKeys::generate(&owner, seed).into()
+        }
+
+        fn decode_session_keys(encoded: Vec<u8>) -> Option<Vec<(Vec<u8>, KeyTypeId)>> {
+            SessionKeys::decode_into_raw_public_keys(&encoded)
+        }
+    }
+
+    impl sp_consensus_grandpa::GrandpaApi<Block> for Runtime {
+        fn grandpa_authorities() -> sp_consensus_grandpa::AuthorityList {
+            Grandpa::grandpa_authorities()
+        }
+
+        fn current_set_id() -> sp_consensus_grandpa::SetId {
+            pallet_grandpa::CurrentSetId::<Runtime>::get()
+        }
+
+        fn submit_report_equivocation_unsigned_extrinsic(
+            _proof: sp_consensus_grandpa::EquivocationProof<
+                <Block as BlockT>::Hash,
+                NumberFor<Block>,
+            >,
+            _key_owner_proof: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+        ) -> Option<()> {
+            None
+        }
+
+        fn generate_key_ownership_proof(
+            _set_id: sp_consensus_grandpa::SetId,
+            _authority: sp_consensus_grandpa::AuthorityId,
+        ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
+            None
+        }
+    }
+
+    impl polkadot_sdk::frame_system_rpc_runtime_api::AccountNonceApi<Block, AccountId, Nonce> for Runtime {
+        fn account_nonce(account: AccountId) -> Nonce {
+            System::account_nonce(account)
+        }
+    }
+
+    impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
+        fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
+            build_state::<RuntimeGenesisConfig>(config)
+        }
+
+        fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> {
+            get_preset::<RuntimeGenesisConfig>(id, genesis_config_presets::get_preset)
+        }
+
+        fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
+            genesis_config_presets::preset_names()
+        }
+    }
+
+    impl pallet_agent_registry_runtime_api::AgentRegistryApi<Block> for Runtime {
+        fn signing_key(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<SigningKeyRecord> {
+            AgentRegistry::signing_key(tenant, agent, key)
+        }
+
+        fn signing_keys(tenant: TenantId, agent: AgentId) -> Vec<(KeyId, SigningKeyRecord)> {
+            AgentRegistry::signing_keys(tenant, agent)
+        }
+
+        fn encryption_keys(tenant: TenantId, agent: AgentId) -> Vec<DirectoryEntry> {
+            AgentRegistry::encryption_keys(tenant, agent)
+        }
+
+        fn encryption_key_by_kid(kid: RecipientKid) -> Option<DirectoryEntry> {
+            AgentRegistry::encryption_key_by_kid(kid)
+        }
+
+        fn author_status(
+            tenant: TenantId,
+            store: StoreId,
+            agent: AgentId,
+            key: KeyId,
+        ) -> Result<(), AuthorProblem> {
+            <AgentRegistry as AuthorDirectory>::author_key(tenant, store, agent, key).map(|_| ())
+        }
+
+        fn tenant_admin(tenant: TenantId) -> Option<[u8; 32]> {
+            pallet_agent_registry::Tenants::<Runtime>::get(tenant)
+                .map(|entry| entry.admin.into())
+        }
+
+        fn now() -> RecordedAt {
+            AgentRegistry::recorded_now()
+        }
+    }
+
+    impl pallet_ves_sequencer_runtime_api::VesSequencerApi<Block> for Runtime {
+        fn tip(stream: StreamId) -> StreamTip {
+            pallet_ves_sequencer::Tips::<Runtime>::get(stream).unwrap_or(StreamTip::EMPTY)
+        }
+
+        fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment> {
+            pallet_ves_sequencer::Batches::<Runtime>::get(stream, index)
+        }
+
+        fn batch_of_sequence(stream: StreamId, sequence: u64) -> Option<BatchCommitment> {
+            VesSequencer::batch_of_sequence(stream, sequence)
+        }
+
+        fn batches_in_block(number: u32) -> Vec<BatchCommitment> {
+            VesSequencer::batches_in_block(number)
+        }
+
+        fn event_status(stream: StreamId, event: EventId) -> Option<EventRecord> {
+            pallet_ves_sequencer::Events::<Runtime>::get(stream, event)
+        }
+
+        fn entity_version(stream: StreamId, entity_type: Vec<u8>, entity_id: Vec<u8>) -> u64 {
+            VesSequencer::entity_version(stream, &entity_type, &entity_id)
+        }
+
+        fn can_submit(events: Vec<SubmittedEvent>) -> Vec<Admission> {
+            VesSequencer::can_submit(&events)
+        }
+
+        fn limits() -> SequencerLimits {
+            SequencerLimits {
+                events_per_submission: limits::MAX_EVENTS_PER_SUBMISSION,
+                events_per_block: limits::MAX_EVENTS_PER_BLOCK,
+                streams_per_block: limits::MAX_STREAMS_PER_BLOCK,
+                payload_bytes: limits::MAX_PAYLOAD_BYTES,
+                recipients: limits::MAX_RECIPIENTS,
+                submission_bytes: *configs::RuntimeBlockLength::get()
+                    .max
+                    .get(polkadot_sdk::frame_support::dispatch::DispatchClass::Normal),
+            }
+        }
+
+        fn index_block(extrinsics: Vec<<Block as BlockT>::Extrinsic>) -> BlockIndex {
+            let time_ms = crate::Timestamp::now().as_millis().saturated_into();
+            VesSequencer::index_block(time_ms, submissions(extrinsics), outcomes())
+        }
+    }
+}
