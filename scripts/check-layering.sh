@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Which crate may not depend on which: the runtime stays free of std-only parts, pallets stay free
+# of each other, and RocksDB stays out.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+cd "$VES_ROOT"
+
+refuse() {
+    local package="$1" pattern="$2" found
+    found="$(cargo tree --locked -e normal --prefix none -p "$package" --no-default-features |
+        awk '{ print $1 }' | grep -Ex "$pattern" | sort -u | tr '\n' ' ')" || true
+    [ -z "$found" ] || fail "$package must not depend on: $found"
+}
+
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ed25519-zebra|rand'
+refuse pallet-agent-registry 'pallet-ves-sequencer'
+refuse pallet-ves-sequencer 'pallet-agent-registry'
+refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'
+
+rocksdb="$(cargo tree --locked --workspace -e all --prefix none | grep -c '^librocksdb-sys' || true)"
+[ "$rocksdb" -eq 0 ] || fail "RocksDB is in the dependency tree"

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what the project needs on a Debian 12 machine with rustup. Safe to run again: what is
+# there is left alone, and nothing is asked of the network if nothing is missing.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+
+packages_missing() {
+    local package
+    for package in protobuf-compiler clang libclang-dev g++ make cmake pkg-config libssl-dev; do
+        dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+            echo "$package"
+    done
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(packages_missing)
+    [ "${#missing[@]}" -eq 0 ] && return
+    [ "$(id -u)" -eq 0 ] || fail "as root: apt-get install ${missing[*]}"
+    say "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+install_rust() {
+    command -v cargo >/dev/null || fail "no cargo: install rustup first, see the README"
+    if ! rustc --version >/dev/null 2>&1; then
+        say "installing Rust $VES_TOOLCHAIN"
+        rustup toolchain install "$VES_TOOLCHAIN" --profile minimal -c rustfmt -c clippy >&2 ||
+            fail "Rust $VES_TOOLCHAIN is neither installed nor to be had"
+    fi
+    local wasm_std
+    wasm_std="$(rustc --print sysroot)/lib/rustlib/wasm32v1-none"
+    if [ ! -d "$wasm_std" ] && [ ! -e "$HOME/.cache/ves-appchain/wasm-toolchain" ]; then
+        say "installing the wasm32v1-none target"
+        rustup target add wasm32v1-none >&2 || "$VES_ROOT/scripts/setup-wasm-fallback.sh"
+    fi
+}
+
+install_node_packages() {
+    local lock="$VES_ROOT/contracts/package-lock.json" stamp
+    stamp="$VES_ROOT/contracts/node_modules/.ves-lock"
+    if ! cmp -s "$lock" "$stamp"; then
+        say "installing the contracts' tools (anvil, forge, solc, OpenZeppelin)"
+        (cd "$VES_ROOT/contracts" && npm ci --no-audit --no-fund --loglevel=error >&2)
+        cp "$lock" "$stamp"
+    fi
+}
+
+install_packages
+install_rust
+install_node_packages

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# All tests: format, lints, no_std builds, unit and integration tests, contracts, and one run of the
+# real binaries from an agent's event to its anchor and back. Does its own set-up.
+set -euo pipefail
+cd "$(dirname "$0")"
+source scripts/env.sh
+
+begun=$SECONDS
+step() {
+    local name="$1" at=$SECONDS
+    shift
+    say "$name"
+    "$@"
+    printf '    %s: %d s\n' "$name" $((SECONDS - at)) >&2
+}
+
+# Workspace members are compiled by clippy itself, so that lints cost no second build; warnings are
+# errors. Dependencies are compiled by rustc and shared with every other build.
+export RUSTC_WORKSPACE_WRAPPER=clippy-driver
+export CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"
+
+step "set-up" scripts/setup.sh
+step "format" cargo fmt --all --check
+step "build and lint" cargo build --workspace --all-targets --locked
+step "no_std build of the primitives" \
+    cargo build --locked -p ves-primitives --no-default-features --features keys,serde \
+    --target wasm32v1-none
+step "layering" scripts/check-layering.sh
+step "tests" cargo test --workspace --locked --quiet
+step "contracts" contracts/test.sh
+step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
+
+printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2
