@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod chain;
+mod error;
+pub mod header;
+pub mod rpc;
+#[cfg(test)]
+mod runtime_tests;
+pub mod store;
+pub mod tx;
+
+pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
+pub use chain::{ChainClient, RuntimeVersion};
+pub use error::{ClientError, codes};
+pub use header::{BlockHash, DigestItem, Header, HeaderError, blake2_256};
+pub use rpc::Rpc;
+pub use store::RejectionJson;
+pub use tx::{TxHash, TxStatus, TxWatch};

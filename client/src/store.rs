@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The node's event store: finalized events, batches and proofs (`ves_*` methods).
+//!
+//! `None` means that the finalized chain does not have what was asked for. A node whose store is
+//! still catching up answers with [`crate::codes::NOT_INDEXED_YET`] instead, which is
+//! retryable.
+
+use crate::{ChainClient, ClientError};
+use jsonrpsee::rpc_params;
+use serde::{Deserialize, Serialize};
+use ves_primitives::{
+    EventId, StoreId, TenantId,
+    wire::{
+        BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson,
+        StoreHealthJson, hex32,
+    },
+};
+
+/// One refusal of an event by the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionJson {
+    /// Block that refused it.
+    pub block_number: u32,
+    /// Hash of that block.
+    #[serde(with = "hex32")]
+    pub block_hash: [u8; 32],
+    /// Position of the extrinsic in the block.
+    pub extrinsic_index: u32,
+    /// The protocol's reason.
+    pub reason: String,
+}
+
+impl ChainClient {
+    /// Where a stream stands at the newest indexed finalized block.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_head(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+    ) -> Result<HeadJson, ClientError> {
+        self.rpc()
+            .call("ves_head", rpc_params![tenant, store])
+            .await
+    }
+
+    /// A page of a stream from sequence `from` on; `limit` 1 to 1000, the node's 100 if `None`.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_events(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        from: u64,
+        limit: Option<u32>,
+    ) -> Result<EventsPageJson, ClientError> {
+        self.rpc()
+            .call("ves_events", rpc_params![tenant, store, from, limit])
+            .await
+    }
+
+    /// One event with its place.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_event(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        event: EventId,
+    ) -> Result<Option<SequencedEventJson>, ClientError> {
+        self.rpc()
+            .call("ves_event", rpc_params![tenant, store, event])
+            .await
+    }
+
+    /// A stream's batch by its number, from 0.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_batch(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        index: u64,
+    ) -> Result<Option<BatchJson>, ClientError> {
+        self.rpc()
+            .call("ves_batch", rpc_params![tenant, store, index])
+            .await
+    }
+
+    /// The batch that holds a sequence.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_batch_of_sequence(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        sequence: u64,
+    ) -> Result<Option<BatchJson>, ClientError> {
+        self.rpc()
+            .call("ves_batchOfSequence", rpc_params![tenant, store, sequence])
+            .await
+    }
+
+    /// The way from an event's leaf to the header of its block.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_inclusion(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        sequence: u64,
+    ) -> Result<Option<InclusionJson>, ClientError> {
+        self.rpc()
+            .call("ves_inclusionProof", rpc_params![tenant, store, sequence])
+            .await
+    }
+
+    /// Everything needed to verify one event offline, except an anchor.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_bundle(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        event: EventId,
+    ) -> Result<Option<BundleJson>, ClientError> {
+        self.rpc()
+            .call("ves_bundle", rpc_params![tenant, store, event])
+            .await
+    }
+
+    /// The chain's refusals of an event, oldest first.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_rejections(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        event: EventId,
+    ) -> Result<Vec<RejectionJson>, ClientError> {
+        self.rpc()
+            .call("ves_rejections", rpc_params![tenant, store, event])
+            .await
+    }
+
+    /// How far the node's event store is.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_health(&self) -> Result<StoreHealthJson, ClientError> {
+        self.rpc().call("ves_health", rpc_params![]).await
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What can go wrong between a finalized block and an answer, and what to do about it.
+
+use std::path::PathBuf;
+use ves_primitives::{BatchError, GenesisHash, StreamId};
+
+/// Why a block's index contradicts itself. Either the runtime's `index_block` or the node is broken;
+/// nothing of the block is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockError {
+    /// The header's commitment does not cover exactly the block's batches.
+    #[error("the header's VESB digest item does not commit to the block's batches")]
+    CommitmentMismatch,
+    /// A batch names another block.
+    #[error("batch of stream {stream} names block {found}")]
+    BatchBlock {
+        /// The stream.
+        stream: StreamId,
+        /// The block the batch names.
+        found: u32,
+    },
+    /// Two batches of one stream in one block, or batches out of stream-id order.
+    #[error("batches are not in strict stream-id order at stream {stream}")]
+    BatchOrder {
+        /// The stream at which the order breaks.
+        stream: StreamId,
+    },
+    /// Events that no batch of the block covers.
+    #[error("stream {stream} has {count} events outside its batch")]
+    EventsOutsideBatch {
+        /// The stream.
+        stream: StreamId,
+        /// How many.
+        count: usize,
+    },
+    /// The events of a batch are not the batch's sequence range.
+    #[error("stream {stream}: expected sequence {expected}, found {found:?}")]
+    Sequence {
+        /// The stream.
+        stream: StreamId,
+        /// The sequence that should come next.
+        expected: u64,
+        /// The sequence that came, if any.
+        found: Option<u64>,
+    },
+    /// An event is filed under a stream it does not belong to.
+    #[error("an event of another stream is filed under stream {stream}")]
+    EventStream {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// A leaf or receipt does not follow from its event.
+    #[error("stream {stream} sequence {sequence}: {field} does not follow from the event")]
+    Hash {
+        /// The stream.
+        stream: StreamId,
+        /// The event's place.
+        sequence: u64,
+        /// `leaf`, `receipt` or `signing hash`.
+        field: &'static str,
+    },
+    /// The leaves do not lead to the batch's events root.
+    #[error("stream {stream}: the leaves do not lead to the batch's events root")]
+    EventsRoot {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// A batch's own fields contradict each other or the stream's tip.
+    #[error("stream {stream}: {source}")]
+    Batch {
+        /// The stream.
+        stream: StreamId,
+        /// The rule broken.
+        source: BatchError,
+    },
+}
+
+/// What the SQLite file answers instead of doing as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite failed: locked, disk full, I/O error. Trying again later may succeed.
+    #[error("event store: {0}")]
+    Sqlite(#[source] sqlx::Error),
+    /// The file cannot be opened as an event store of this version.
+    #[error(
+        "event store {path}: {reason}. If the file is damaged or from a newer version, move it \
+         away; the node rebuilds it from its blocks"
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite or the migration said.
+        reason: String,
+    },
+    /// The file holds another chain.
+    #[error(
+        "event store belongs to the chain with genesis {found}, this node runs {expected}: point \
+         the node at its own store, or move the file away to have it rebuilt"
+    )]
+    WrongChain {
+        /// The node's genesis.
+        expected: GenesisHash,
+        /// The file's genesis.
+        found: GenesisHash,
+    },
+    /// Blocks must be appended in height order without gaps.
+    #[error("event store stands at block {cursor}; block {found} does not follow")]
+    Gap {
+        /// Newest indexed block.
+        cursor: u32,
+        /// The block offered.
+        found: u32,
+    },
+    /// The block offered is not a child of the newest indexed block.
+    #[error(
+        "block {number} is not a child of the indexed block {cursor}: the store holds another \
+         fork. Finalized blocks never change, so the node's database or the store is from another \
+         history; move the store file away to have it rebuilt"
+    )]
+    Fork {
+        /// The block offered.
+        number: u32,
+        /// Newest indexed block.
+        cursor: u32,
+    },
+    /// A block whose batches do not continue the stored streams.
+    #[error("block {number} contradicts the store: {source}")]
+    Block {
+        /// The block.
+        number: u32,
+        /// What is wrong.
+        source: BlockError,
+    },
+    /// A row that already exists, or that the schema forbids.
+    #[error("block {number} contradicts the store: {reason}")]
+    Constraint {
+        /// The block.
+        number: u32,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// A stored row that this program cannot have written.
+    #[error(
+        "event store is damaged ({what}): move the file away; the node rebuilds it from its blocks"
+    )]
+    Corrupt {
+        /// Which row or column.
+        what: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later without anyone's doing.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt {
+                what: "column type",
+            },
+            other => Self::Sqlite(other),
+        }
+    }
+}
+
+/// Why indexing stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A block contradicts itself.
+    #[error("block {number}: {source}")]
+    Block {
+        /// The block.
+        number: u32,
+        /// What is wrong.
+        source: BlockError,
+    },
+    /// The finalized chain has another block at an indexed height.
+    #[error(
+        "finalized block {number} is {finalized}, the event store has indexed {stored}: the store \
+         is from another history of this chain. Move the store file away to have it rebuilt"
+    )]
+    FinalityContradiction {
+        /// The height.
+        number: u32,
+        /// Hash in the store, hex.
+        stored: String,
+        /// Hash on the finalized chain, hex.
+        finalized: String,
+    },
+    /// The node has thrown the block's state away.
+    #[error(
+        "the state of block {number} is pruned, so its events cannot be indexed. Start the node \
+         with `--state-pruning archive-canonical` from an empty database (resync), or restore an \
+         event store that already covers this block"
+    )]
+    StatePruned {
+        /// The block.
+        number: u32,
+    },
+    /// The node has thrown the block's extrinsics away or never had them.
+    #[error(
+        "the body of block {number} is not in the node's database, so its events cannot be indexed. \
+         Start the node with `--blocks-pruning archive-canonical` and full sync from an empty \
+         database (resync), or restore an event store that already covers this block"
+    )]
+    BodyMissing {
+        /// The block.
+        number: u32,
+    },
+    /// The header carries a `VESB` digest item that is not one block commitment.
+    #[error("block {number} has a malformed VESB digest item")]
+    Digest {
+        /// The block.
+        number: u32,
+    },
+    /// The node's database failed.
+    #[error("node database at block {number}: {reason}")]
+    Client {
+        /// The block.
+        number: u32,
+        /// What the client said.
+        reason: String,
+    },
+    /// The runtime failed to index the block.
+    #[error("runtime of block {number} cannot index it: {reason}")]
+    Runtime {
+        /// The block.
+        number: u32,
+        /// What the runtime API said.
+        reason: String,
+    },
+    /// The node is shutting down.
+    #[error("the node stopped sending finality notifications")]
+    Stopped,
+}
+
+impl IngestError {
+    /// Whether the same step may succeed later without anyone's doing.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Client { .. } | Self::Runtime { .. } => true,
+            _ => false,
+        }
+    }
+}
