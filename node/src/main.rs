@@ -3,6 +3,11 @@
 
 //! A validator or archive node of the VES appchain.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "the size of the SDK's own error type"
+)]
+
 mod chain_spec;
 mod cli;
 mod command;

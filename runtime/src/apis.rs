@@ -13,7 +13,6 @@ use polkadot_sdk::{
     frame_support::{
         genesis_builder_helper::{build_state, get_preset},
         traits::UnixTime,
-
     },
     frame_system::Phase,
     pallet_aura, pallet_grandpa,

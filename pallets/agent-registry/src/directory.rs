@@ -3,9 +3,7 @@
 
 //! Answers to "who may write?" and "whose key is this?".
 
-use crate::{
-    Agents, Config, EncryptionKeys, Pallet, Recipients, SigningKeys, Stores, Tenants,
-};
+use crate::{Agents, Config, EncryptionKeys, Pallet, Recipients, SigningKeys, Stores, Tenants};
 use alloc::vec::Vec;
 use ves_primitives::{
     AgentId, KeyId, RecipientKid, SigningPublicKey, StoreId, TenantId,
@@ -35,7 +33,9 @@ impl<T: Config> AuthorDirectory for Pallet<T> {
         }
         let record = SigningKeys::<T>::get((tenant, agent), key)
             .ok_or(AuthorProblem::Key(KeyProblem::NotFound))?;
-        record.check_now(&Self::recorded_now()).map_err(AuthorProblem::Key)?;
+        record
+            .check_now(&Self::recorded_now())
+            .map_err(AuthorProblem::Key)?;
         Ok(record.public_key)
     }
 }
@@ -77,10 +77,15 @@ const fn entry(
     key_id: KeyId,
     record: EncryptionKeyRecord,
 ) -> DirectoryEntry {
-    DirectoryEntry { tenant_id, agent_id, key_id, record }
+    DirectoryEntry {
+        tenant_id,
+        agent_id,
+        key_id,
+        record,
+    }
 }
 
-#[cfg(any(test, feature = "try-runtime"))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 impl<T: Config> Pallet<T> {
     /// The registry's invariants, each a named check.
     ///
@@ -98,7 +103,8 @@ impl<T: Config> Pallet<T> {
             }
             let signing = SigningKeys::<T>::iter_prefix((tenant, agent)).count();
             let encryption = EncryptionKeys::<T>::iter_prefix((tenant, agent)).count();
-            if signing != entry.signing_keys as usize || encryption != entry.encryption_keys as usize
+            if signing != entry.signing_keys as usize
+                || encryption != entry.encryption_keys as usize
             {
                 return Err("agent's key counts are wrong".into());
             }

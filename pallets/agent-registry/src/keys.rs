@@ -54,8 +54,14 @@ impl<T: Config> Pallet<T> {
     ) -> Result<(), Error<T>> {
         let mut entry = Self::active_agent(tenant, agent)?;
         ensure!(window.is_well_formed(), Error::<T>::InvalidValidityWindow);
-        ensure!(!SigningKeys::<T>::contains_key((tenant, agent), key_id), Error::<T>::KeyExists);
-        ensure!(entry.signing_keys < MAX_KEYS_PER_AGENT, Error::<T>::MaxKeysExceeded);
+        ensure!(
+            !SigningKeys::<T>::contains_key((tenant, agent), key_id),
+            Error::<T>::KeyExists
+        );
+        ensure!(
+            entry.signing_keys < MAX_KEYS_PER_AGENT,
+            Error::<T>::MaxKeysExceeded
+        );
         public_key.check()?;
         let statement = PossessionStatement {
             genesis: Self::genesis_hash(),
@@ -95,8 +101,14 @@ impl<T: Config> Pallet<T> {
     ) -> Result<RecipientKid, Error<T>> {
         let mut entry = Self::active_agent(tenant, agent)?;
         ensure!(window.is_well_formed(), Error::<T>::InvalidValidityWindow);
-        ensure!(!EncryptionKeys::<T>::contains_key((tenant, agent), key_id), Error::<T>::KeyExists);
-        ensure!(entry.encryption_keys < MAX_KEYS_PER_AGENT, Error::<T>::MaxKeysExceeded);
+        ensure!(
+            !EncryptionKeys::<T>::contains_key((tenant, agent), key_id),
+            Error::<T>::KeyExists
+        );
+        ensure!(
+            entry.encryption_keys < MAX_KEYS_PER_AGENT,
+            Error::<T>::MaxKeysExceeded
+        );
         let now = Self::recorded_now();
         let voucher = SigningKeys::<T>::get((tenant, agent), signing_key_id)
             .filter(|key| key.check_now(&now).is_ok())
@@ -125,7 +137,13 @@ impl<T: Config> Pallet<T> {
         EncryptionKeys::<T>::insert(
             (tenant, agent),
             key_id,
-            EncryptionKeyRecord { public_key, kid, window, registered_at: now, revoked_at: None },
+            EncryptionKeyRecord {
+                public_key,
+                kid,
+                window,
+                registered_at: now,
+                revoked_at: None,
+            },
         );
         Ok(kid)
     }

@@ -9,8 +9,6 @@ extern crate alloc;
 
 use polkadot_sdk::{self, frame_support, frame_system, sp_io, sp_runtime};
 
-#[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
 mod directory;
 mod keys;
 #[cfg(test)]
@@ -24,6 +22,10 @@ pub use weights::WeightInfo;
 
 /// What the registry holds.
 #[frame_support::pallet]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a call lists what it registers, flat, as explorers show it"
+)]
 pub mod pallet {
     use super::{WeightInfo, frame_support, frame_system, polkadot_sdk, sp_runtime};
     use alloc::vec::Vec;
@@ -82,8 +84,7 @@ pub mod pallet {
     // Hasher: Blake2 - ids are chosen freely by their registrar. Bound: governance. Kept for ever:
     // a tenant's streams outlive it.
     #[pallet::storage]
-    pub type Tenants<T: Config> =
-        StorageMap<_, Blake2_128Concat, TenantId, Tenant<T::AccountId>>;
+    pub type Tenants<T: Config> = StorageMap<_, Blake2_128Concat, TenantId, Tenant<T::AccountId>>;
 
     /// Stores of each tenant.
     // Hasher: Blake2 - ids are chosen freely. Bound: one signed, weighed call each. Kept for ever.
@@ -138,7 +139,13 @@ pub mod pallet {
             }
             for (tenant, admin, stores) in &self.tenants {
                 frame_system::Pallet::<T>::inc_providers(admin);
-                Tenants::<T>::insert(tenant, Tenant { admin: admin.clone(), suspended: false });
+                Tenants::<T>::insert(
+                    tenant,
+                    Tenant {
+                        admin: admin.clone(),
+                        suspended: false,
+                    },
+                );
                 for store in stores {
                     Stores::<T>::insert(tenant, store, ());
                 }
@@ -305,9 +312,18 @@ pub mod pallet {
             admin: T::AccountId,
         ) -> DispatchResult {
             T::GovernanceOrigin::ensure_origin(origin)?;
-            ensure!(!Tenants::<T>::contains_key(tenant), Error::<T>::TenantExists);
+            ensure!(
+                !Tenants::<T>::contains_key(tenant),
+                Error::<T>::TenantExists
+            );
             frame_system::Pallet::<T>::inc_providers(&admin);
-            Tenants::<T>::insert(tenant, Tenant { admin: admin.clone(), suspended: false });
+            Tenants::<T>::insert(
+                tenant,
+                Tenant {
+                    admin: admin.clone(),
+                    suspended: false,
+                },
+            );
             Self::deposit_event(Event::TenantRegistered { tenant, admin });
             Ok(())
         }
@@ -352,7 +368,10 @@ pub mod pallet {
             store: StoreId,
         ) -> DispatchResult {
             Self::ensure_admin(origin, tenant)?;
-            ensure!(!Stores::<T>::contains_key(tenant, store), Error::<T>::StoreExists);
+            ensure!(
+                !Stores::<T>::contains_key(tenant, store),
+                Error::<T>::StoreExists
+            );
             Stores::<T>::insert(tenant, store, ());
             Self::deposit_event(Event::StoreRegistered { tenant, store });
             Ok(())
@@ -374,8 +393,15 @@ pub mod pallet {
             agent: AgentId,
         ) -> DispatchResult {
             Self::ensure_admin(origin, tenant)?;
-            ensure!(!Agents::<T>::contains_key(tenant, agent), Error::<T>::AgentExists);
-            let entry = Agent { suspended: false, signing_keys: 0, encryption_keys: 0 };
+            ensure!(
+                !Agents::<T>::contains_key(tenant, agent),
+                Error::<T>::AgentExists
+            );
+            let entry = Agent {
+                suspended: false,
+                signing_keys: 0,
+                encryption_keys: 0,
+            };
             Agents::<T>::insert(tenant, agent, entry);
             Self::deposit_event(Event::AgentRegistered { tenant, agent });
             Ok(())
@@ -402,7 +428,11 @@ pub mod pallet {
                 entry.as_mut().ok_or(Error::<T>::AgentNotFound)?.suspended = suspended;
                 Ok::<_, Error<T>>(())
             })?;
-            Self::deposit_event(Event::AgentSuspensionChanged { tenant, agent, suspended });
+            Self::deposit_event(Event::AgentSuspensionChanged {
+                tenant,
+                agent,
+                suspended,
+            });
             Ok(())
         }
 
@@ -432,7 +462,12 @@ pub mod pallet {
         ) -> DispatchResult {
             Self::ensure_admin(origin, tenant)?;
             Self::do_register_signing_key(tenant, agent, key_id, public_key, window, &proof)?;
-            Self::deposit_event(Event::SigningKeyRegistered { tenant, agent, key_id, public_key });
+            Self::deposit_event(Event::SigningKeyRegistered {
+                tenant,
+                agent,
+                key_id,
+                public_key,
+            });
             Ok(())
         }
 
@@ -503,7 +538,11 @@ pub mod pallet {
                 record.revoked_at = Some(Self::recorded_now());
                 Ok::<_, Error<T>>(())
             })?;
-            Self::deposit_event(Event::SigningKeyRevoked { tenant, agent, key_id });
+            Self::deposit_event(Event::SigningKeyRevoked {
+                tenant,
+                agent,
+                key_id,
+            });
             Ok(())
         }
 
@@ -530,7 +569,11 @@ pub mod pallet {
                 record.revoked_at = Some(Self::recorded_now());
                 Ok::<_, Error<T>>(())
             })?;
-            Self::deposit_event(Event::EncryptionKeyRevoked { tenant, agent, key_id });
+            Self::deposit_event(Event::EncryptionKeyRevoked {
+                tenant,
+                agent,
+                key_id,
+            });
             Ok(())
         }
     }

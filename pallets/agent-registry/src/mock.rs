@@ -22,8 +22,15 @@ type Block = frame_system::mocking::MockBlock<Test>;
 mod runtime {
     #[runtime::runtime]
     #[runtime::derive(
-        RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeFreezeReason,
-        RuntimeHoldReason, RuntimeSlashReason, RuntimeLockId, RuntimeTask
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask
     )]
     pub struct Test;
 
@@ -60,7 +67,10 @@ pub(crate) const KEY: KeyId = KeyId(1);
 /// Chain time of block 1, milliseconds.
 pub(crate) const NOW_MS: u64 = 1_000_000;
 /// A window without limits.
-pub(crate) const ALWAYS: ValidityWindow = ValidityWindow { valid_from: None, valid_to: None };
+pub(crate) const ALWAYS: ValidityWindow = ValidityWindow {
+    valid_from: None,
+    valid_to: None,
+};
 
 /// Moves to a block and its time.
 pub(crate) fn go_to(block: u64, time_ms: u64) {
@@ -120,7 +130,10 @@ pub(crate) fn statement(key_id: KeyId, purpose: KeyPurpose, key: [u8; 32]) -> Po
 
 /// Registers a signing key of the first tenant's agent as its admin would.
 pub(crate) fn register(key_id: KeyId, key: &SigningKey, window: ValidityWindow) {
-    let proof = sign(key, &statement(key_id, KeyPurpose::Signing, public(key).0).hash());
+    let proof = sign(
+        key,
+        &statement(key_id, KeyPurpose::Signing, public(key).0).hash(),
+    );
     Registry::register_signing_key(
         RuntimeOrigin::signed(ADMIN),
         TENANT,

@@ -14,7 +14,7 @@ use crate::{
     sequence::{AuthorCache, Judgement, SignatureCheck},
     weights::WeightInfo,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use codec::Encode;
 use ves_primitives::{SubmittedEvent, limits, sequencer::EMPTY_SUBMISSION_CODE};
 
@@ -43,8 +43,10 @@ impl<T: Config> Pallet<T> {
     /// Weight of the call and of the end-of-block work its events cause.
     pub(crate) fn submission_weight(events: &Submission) -> Weight {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let payload: usize =
-            events.iter().map(|event| event.payload.len()).fold(0, usize::saturating_add);
+        let payload: usize = events
+            .iter()
+            .map(|event| event.payload.len())
+            .fold(0, usize::saturating_add);
         let payload = u32::try_from(payload).unwrap_or(u32::MAX);
         let streams = Self::stream_changes(events);
         T::WeightInfo::submit_events(count, payload)
@@ -87,11 +89,14 @@ impl<T: Config> Pallet<T> {
             }
             Some(Judgement::Acceptable(_) | Judgement::Replay(_)) => {}
         }
+        // Each tag once: the pool panics, and the node with it, when it removes a transaction that
+        // provides a tag twice. Two events of one id may well stand behind the decisive one.
+        let mut seen = BTreeSet::new();
         let provides = events
             .iter()
-            .map(|event| {
-                (TAG_PREFIX, event.envelope.stream_id(), event.envelope.event_id).encode()
-            })
+            .map(|event| (event.envelope.stream_id(), event.envelope.event_id))
+            .filter(|event| seen.insert(*event))
+            .map(|event| (TAG_PREFIX, event).encode())
             .collect::<Vec<_>>();
         let valid = ValidTransaction {
             priority: 0,
@@ -110,8 +115,7 @@ impl<T: Config> Pallet<T> {
             .unwrap_or(u32::MAX)
             .saturating_add(Self::stream_changes(events));
         EventsInBlock::<T>::get().saturating_add(count) <= limits::MAX_EVENTS_PER_BLOCK
-            && (streams <= limits::MAX_STREAMS_PER_BLOCK
-                || Self::touches_only_open_streams(events))
+            && (streams <= limits::MAX_STREAMS_PER_BLOCK || Self::touches_only_open_streams(events))
     }
 
     /// The bound above counts a stream that is already open once more; before a submission is put
@@ -120,8 +124,7 @@ impl<T: Config> Pallet<T> {
         let mut previous = None;
         events.iter().all(|event| {
             let stream = event.envelope.stream_id();
-            let known = previous == Some(stream)
-                || crate::OpenLeaves::<T>::contains_key(stream);
+            let known = previous == Some(stream) || crate::OpenLeaves::<T>::contains_key(stream);
             previous = Some(stream);
             known
         })

@@ -61,7 +61,10 @@ impl<T: Config> Pallet<T> {
             ));
         }
         for batch in batches {
-            Self::deposit_event(Event::BatchCommitted { stream_id: batch.stream_id(), batch });
+            Self::deposit_event(Event::BatchCommitted {
+                stream_id: batch.stream_id(),
+                batch,
+            });
         }
     }
 

@@ -37,8 +37,15 @@ impl<T: Config> Pallet<T> {
                     break;
                 };
                 match outcome {
-                    Event::EventSequenced { stream_id, sequence, receipt, .. } => {
-                        let Ok(signing_hash) = event.envelope.signing_hash() else { continue };
+                    Event::EventSequenced {
+                        stream_id,
+                        sequence,
+                        receipt,
+                        ..
+                    } => {
+                        let Ok(signing_hash) = event.envelope.signing_hash() else {
+                            continue;
+                        };
                         index.events.push(IndexedEvent {
                             stream_id,
                             sequence,
@@ -48,7 +55,11 @@ impl<T: Config> Pallet<T> {
                             event,
                         });
                     }
-                    Event::EventRejected { stream_id, event_id, reason } => {
+                    Event::EventRejected {
+                        stream_id,
+                        event_id,
+                        reason,
+                    } => {
                         index.rejections.push(IndexedRejection {
                             stream_id,
                             event_id,

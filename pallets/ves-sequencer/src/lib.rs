@@ -11,15 +11,13 @@ use polkadot_sdk::{self, frame_support, frame_system, sp_io, sp_runtime};
 
 mod admission;
 mod batch;
-#[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
 mod index;
 #[cfg(test)]
 mod mock;
 mod sequence;
 #[cfg(test)]
 mod tests;
-#[cfg(any(test, feature = "try-runtime"))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 pub mod weights;
 
@@ -49,9 +47,21 @@ pub mod pallet {
     /// Bound of everything that counts streams of a block.
     pub type MaxStreamsPerBlock = ConstU32<{ limits::MAX_STREAMS_PER_BLOCK }>;
 
+    // A full submission, and one whose events are all of different streams, must fit into a block.
+    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
+    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
+
     /// A stream with events in the current block.
     #[derive(
-        Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen,
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
         TypeInfo,
     )]
     pub struct OpenStream {
@@ -237,17 +247,6 @@ pub mod pallet {
 
         fn on_finalize(block: BlockNumberFor<T>) {
             Self::commit_batches(block);
-        }
-
-        fn integrity_test() {
-            assert!(
-                limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK,
-                "a full submission must fit into a block"
-            );
-            assert!(
-                limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK,
-                "a submission of one event per stream must fit into a block"
-            );
         }
 
         #[cfg(feature = "try-runtime")]

@@ -23,8 +23,15 @@ type Block = frame_system::mocking::MockBlock<Test>;
 mod runtime {
     #[runtime::runtime]
     #[runtime::derive(
-        RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeFreezeReason,
-        RuntimeHoldReason, RuntimeSlashReason, RuntimeLockId, RuntimeTask
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask
     )]
     pub struct Test;
 

@@ -130,7 +130,10 @@ impl<T: Config> Pallet<T> {
         {
             return Err(Rejection::InvalidSignature);
         }
-        if envelope.command_id.is_some_and(|id| Commands::<T>::contains_key(stream_id, id)) {
+        if envelope
+            .command_id
+            .is_some_and(|id| Commands::<T>::contains_key(stream_id, id))
+        {
             return Err(Rejection::DuplicateCommandId);
         }
         let entity = entity_key(&envelope.entity_type, &envelope.entity_id);
@@ -138,13 +141,22 @@ impl<T: Config> Pallet<T> {
         if let Some(expected) = envelope.base_version.filter(|expected| *expected != actual) {
             return Err(Rejection::VersionConflict { expected, actual });
         }
-        Ok(Accepted { stream_id, signing_hash, fingerprint, entity, entity_version: actual })
+        Ok(Accepted {
+            stream_id,
+            signing_hash,
+            fingerprint,
+            entity,
+            entity_version: actual,
+        })
     }
 
     /// Judges and sequences each event in order.
     pub(crate) fn sequence_submission(events: &[SubmittedEvent]) -> Vec<Admission> {
         let mut authors = AuthorCache::default();
-        events.iter().map(|event| Self::sequence_one(event, &mut authors)).collect()
+        events
+            .iter()
+            .map(|event| Self::sequence_one(event, &mut authors))
+            .collect()
     }
 
     fn sequence_one(event: &SubmittedEvent, authors: &mut AuthorCache) -> Admission {
@@ -181,7 +193,11 @@ impl<T: Config> Pallet<T> {
                 Admission::Acceptable
             }
             Err(reason) => {
-                Self::deposit_event(Event::EventRejected { stream_id, event_id, reason });
+                Self::deposit_event(Event::EventRejected {
+                    stream_id,
+                    event_id,
+                    reason,
+                });
                 Admission::Rejected(reason)
             }
         }
@@ -190,7 +206,13 @@ impl<T: Config> Pallet<T> {
     /// Gives the event the next sequence of its stream.
     fn append(event: &SubmittedEvent, accepted: Accepted) -> Result<(u64, ReceiptHash), Rejection> {
         let envelope = &event.envelope;
-        let Accepted { stream_id, signing_hash, fingerprint, entity, entity_version } = accepted;
+        let Accepted {
+            stream_id,
+            signing_hash,
+            fingerprint,
+            entity,
+            entity_version,
+        } = accepted;
         let tip = Tips::<T>::get(stream_id).unwrap_or(StreamTip::EMPTY);
         let open = OpenLeaves::<T>::decode_len(stream_id).unwrap_or(0);
         let sequence = u64::try_from(open)
@@ -218,7 +240,11 @@ impl<T: Config> Pallet<T> {
         }
         EventsInBlock::<T>::mutate(|count| *count = count.saturating_add(1));
         let block_number = frame_system::Pallet::<T>::block_number().saturated_into();
-        let record = EventRecord { sequence, block_number, fingerprint };
+        let record = EventRecord {
+            sequence,
+            block_number,
+            fingerprint,
+        };
         Events::<T>::insert(stream_id, envelope.event_id, record);
         if let Some(command) = envelope.command_id {
             Commands::<T>::insert(stream_id, command, envelope.event_id);
@@ -230,7 +256,9 @@ impl<T: Config> Pallet<T> {
 
     /// What would become of each event if the list were submitted now. Leaves no trace.
     pub fn can_submit(events: &[SubmittedEvent]) -> Vec<Admission> {
-        let within = events.get(..limits::MAX_EVENTS_PER_SUBMISSION as usize).unwrap_or(events);
+        let within = events
+            .get(..limits::MAX_EVENTS_PER_SUBMISSION as usize)
+            .unwrap_or(events);
         with_transaction_opaque_err::<Vec<Admission>, (), _>(|| {
             TransactionOutcome::Rollback(Ok(Self::sequence_submission(within)))
         })

@@ -26,7 +26,9 @@ impl<T: Config> Pallet<T> {
         let clean = OpenLeaves::<T>::iter_keys().next().is_none()
             && OpenStreams::<T>::get().is_empty()
             && EventsInBlock::<T>::get() == 0;
-        clean.then_some(()).ok_or_else(|| "open batches remain after the block".into())
+        clean
+            .then_some(())
+            .ok_or_else(|| "open batches remain after the block".into())
     }
 
     fn batches_of_every_stream_form_one_chain() -> Result<(), TryRuntimeError> {
@@ -37,7 +39,9 @@ impl<T: Config> Pallet<T> {
                 if batch.stream_id() != stream {
                     return Err("a batch belongs to another stream".into());
                 }
-                batch.check_continues(&at).map_err(|_| "a batch does not continue its stream")?;
+                batch
+                    .check_continues(&at)
+                    .map_err(|_| "a batch does not continue its stream")?;
                 at = batch.tip();
             }
             if at != tip {
@@ -53,8 +57,9 @@ impl<T: Config> Pallet<T> {
 
     fn every_sequence_has_exactly_one_event() -> Result<(), TryRuntimeError> {
         for (stream, tip) in Tips::<T>::iter() {
-            let mut sequences: alloc::vec::Vec<u64> =
-                Events::<T>::iter_prefix_values(stream).map(|record| record.sequence).collect();
+            let mut sequences: alloc::vec::Vec<u64> = Events::<T>::iter_prefix_values(stream)
+                .map(|record| record.sequence)
+                .collect();
             sequences.sort_unstable();
             if !sequences.into_iter().eq(1..=tip.sequence) {
                 return Err("sequences of a stream are not dense".into());

@@ -7,9 +7,7 @@ use crate::mock::*;
 use polkadot_sdk::frame_support::assert_ok;
 use ves_primitives::{
     KeyId, StoreId, TenantId,
-    registry::{
-        AuthorDirectory, AuthorProblem, AuthorProblem::*, KeyProblem, ValidityWindow,
-    },
+    registry::{AuthorDirectory, AuthorProblem, AuthorProblem::*, KeyProblem, ValidityWindow},
 };
 
 fn ask() -> Result<(), AuthorProblem> {
@@ -20,7 +18,10 @@ fn ask() -> Result<(), AuthorProblem> {
 fn a_registered_key_of_an_active_agent_may_sign() {
     chain(|| {
         register(KEY, &signer(1), ALWAYS);
-        assert_eq!(Registry::author_key(TENANT, STORE, AGENT, KEY), Ok(public(&signer(1))));
+        assert_eq!(
+            Registry::author_key(TENANT, STORE, AGENT, KEY),
+            Ok(public(&signer(1)))
+        );
     });
 }
 
@@ -28,10 +29,19 @@ fn a_registered_key_of_an_active_agent_may_sign() {
 fn every_missing_link_has_its_own_name() {
     chain(|| {
         let nowhere = TenantId([99; 16]);
-        assert_eq!(Registry::author_key(nowhere, STORE, AGENT, KEY), Err(UnknownTenant));
+        assert_eq!(
+            Registry::author_key(nowhere, STORE, AGENT, KEY),
+            Err(UnknownTenant)
+        );
         let store = StoreId([99; 16]);
-        assert_eq!(Registry::author_key(TENANT, store, AGENT, KEY), Err(UnknownStore));
-        assert_eq!(Registry::author_key(TENANT, STORE, OTHER_AGENT, KEY), Err(UnknownAgent));
+        assert_eq!(
+            Registry::author_key(TENANT, store, AGENT, KEY),
+            Err(UnknownStore)
+        );
+        assert_eq!(
+            Registry::author_key(TENANT, STORE, OTHER_AGENT, KEY),
+            Err(UnknownAgent)
+        );
         assert_eq!(ask(), Err(Key(KeyProblem::NotFound)));
     });
 }
@@ -55,9 +65,17 @@ fn suspension_and_revocation_stop_an_author_at_once() {
         assert_ok!(Registry::set_agent_suspended(admin(), TENANT, AGENT, true));
         assert_eq!(ask(), Err(AgentSuspended));
         assert_ok!(Registry::set_agent_suspended(admin(), TENANT, AGENT, false));
-        assert_ok!(Registry::set_tenant_suspended(RuntimeOrigin::root(), TENANT, true));
+        assert_ok!(Registry::set_tenant_suspended(
+            RuntimeOrigin::root(),
+            TENANT,
+            true
+        ));
         assert_eq!(ask(), Err(TenantSuspended));
-        assert_ok!(Registry::set_tenant_suspended(RuntimeOrigin::root(), TENANT, false));
+        assert_ok!(Registry::set_tenant_suspended(
+            RuntimeOrigin::root(),
+            TENANT,
+            false
+        ));
         assert_eq!(ask(), Ok(()));
         assert_ok!(Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY));
         assert_eq!(ask(), Err(Key(KeyProblem::Revoked)));
@@ -67,8 +85,10 @@ fn suspension_and_revocation_stop_an_author_at_once() {
 #[test]
 fn a_window_is_judged_by_chain_time_at_both_ends() {
     chain(|| {
-        let window =
-            ValidityWindow { valid_from: Some(NOW_MS + 10), valid_to: Some(NOW_MS + 20) };
+        let window = ValidityWindow {
+            valid_from: Some(NOW_MS + 10),
+            valid_to: Some(NOW_MS + 20),
+        };
         register(KEY, &signer(1), window);
         for (time, verdict) in [
             (9, Err(Key(KeyProblem::NotYetValid))),
@@ -88,8 +108,10 @@ fn listings_are_in_key_order() {
         for id in [5, 1, 3] {
             register(KeyId(id), &signer(id as u8), ALWAYS);
         }
-        let ids: Vec<_> =
-            Registry::signing_keys(TENANT, AGENT).into_iter().map(|(id, _)| id.0).collect();
+        let ids: Vec<_> = Registry::signing_keys(TENANT, AGENT)
+            .into_iter()
+            .map(|(id, _)| id.0)
+            .collect();
         assert_eq!(ids, [1, 3, 5]);
     });
 }

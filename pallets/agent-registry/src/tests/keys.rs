@@ -13,8 +13,7 @@ use polkadot_sdk::{
     sp_runtime::DispatchResult,
 };
 use ves_primitives::{
-    EncryptionPublicKey, GenesisHash, KeyId, KeyPurpose, RecipientKid, Signature,
-    SigningPublicKey,
+    EncryptionPublicKey, GenesisHash, KeyId, KeyPurpose, RecipientKid, Signature, SigningPublicKey,
     registry::{RecordedAt, ValidityWindow},
 };
 
@@ -40,7 +39,13 @@ fn a_key_with_its_proof_of_possession_is_registered_with_its_history() {
         register(KEY, &signer(1), ALWAYS);
         let record = Registry::signing_key(TENANT, AGENT, KEY).expect("registered");
         assert_eq!(record.public_key, public(&signer(1)));
-        assert_eq!(record.registered_at, RecordedAt { block: 1, time_ms: NOW_MS });
+        assert_eq!(
+            record.registered_at,
+            RecordedAt {
+                block: 1,
+                time_ms: NOW_MS
+            }
+        );
         assert_eq!(record.revoked_at, None);
     });
 }
@@ -51,12 +56,30 @@ fn a_proof_for_anything_else_than_this_very_entry_is_refused() {
         let key = signer(1);
         let good = statement(KEY, KeyPurpose::Signing, public(&key).0);
         let others = [
-            ves_primitives::PossessionStatement { genesis: GenesisHash([0; 32]), ..good },
-            ves_primitives::PossessionStatement { tenant: OTHER_TENANT, ..good },
-            ves_primitives::PossessionStatement { agent: OTHER_AGENT, ..good },
-            ves_primitives::PossessionStatement { key_id: KeyId(2), ..good },
-            ves_primitives::PossessionStatement { purpose: KeyPurpose::Encryption, ..good },
-            ves_primitives::PossessionStatement { public_key: public(&signer(2)).0, ..good },
+            ves_primitives::PossessionStatement {
+                genesis: GenesisHash([0; 32]),
+                ..good
+            },
+            ves_primitives::PossessionStatement {
+                tenant: OTHER_TENANT,
+                ..good
+            },
+            ves_primitives::PossessionStatement {
+                agent: OTHER_AGENT,
+                ..good
+            },
+            ves_primitives::PossessionStatement {
+                key_id: KeyId(2),
+                ..good
+            },
+            ves_primitives::PossessionStatement {
+                purpose: KeyPurpose::Encryption,
+                ..good
+            },
+            ves_primitives::PossessionStatement {
+                public_key: public(&signer(2)).0,
+                ..good
+            },
         ];
         for other in others {
             assert_noop!(
@@ -84,10 +107,16 @@ fn weak_signing_keys_are_refused_whatever_their_proof() {
     chain(|| {
         let proof = Signature([0; 64]);
         for torsion in EIGHT_TORSION {
-            assert_noop!(register_raw(encode(torsion), proof), Error::<Test>::KeySmallOrder);
+            assert_noop!(
+                register_raw(encode(torsion), proof),
+                Error::<Test>::KeySmallOrder
+            );
         }
         let mixed = ED25519_BASEPOINT_POINT + EIGHT_TORSION[1];
-        assert_noop!(register_raw(encode(mixed), proof), Error::<Test>::KeyMixedOrder);
+        assert_noop!(
+            register_raw(encode(mixed), proof),
+            Error::<Test>::KeyMixedOrder
+        );
         // y = p + 1 encodes the point with y = 1 a second time.
         let mut non_canonical = [0xff; 32];
         non_canonical[0] = 0xee;
@@ -111,7 +140,14 @@ fn weak_encryption_keys_are_refused() {
         let id = KeyId(1);
         for (key, error) in [
             (EncryptionPublicKey([0; 32]), Error::<Test>::KeySmallOrder),
-            (EncryptionPublicKey({ let mut u = [0; 32]; u[0] = 1; u }), Error::<Test>::KeySmallOrder),
+            (
+                EncryptionPublicKey({
+                    let mut u = [0; 32];
+                    u[0] = 1;
+                    u
+                }),
+                Error::<Test>::KeySmallOrder,
+            ),
         ] {
             assert_noop!(register_x25519(id, key, 1), error);
         }
@@ -137,9 +173,17 @@ fn weak_encryption_keys_are_refused() {
 fn a_key_number_is_never_used_twice_not_even_after_revocation() {
     chain(|| {
         register(KEY, &signer(1), ALWAYS);
-        assert_ok!(Registry::revoke_signing_key(RuntimeOrigin::signed(ADMIN), TENANT, AGENT, KEY));
+        assert_ok!(Registry::revoke_signing_key(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            AGENT,
+            KEY
+        ));
         let key = signer(2);
-        let proof = sign(&key, &statement(KEY, KeyPurpose::Signing, public(&key).0).hash());
+        let proof = sign(
+            &key,
+            &statement(KEY, KeyPurpose::Signing, public(&key).0).hash(),
+        );
         assert_noop!(register_raw(public(&key), proof), Error::<Test>::KeyExists);
     });
 }
@@ -152,10 +196,21 @@ fn revocation_records_its_block_and_happens_once() {
         let admin = || RuntimeOrigin::signed(ADMIN);
         assert_ok!(Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY));
         System::assert_last_event(
-            Event::SigningKeyRevoked { tenant: TENANT, agent: AGENT, key_id: KEY }.into(),
+            Event::SigningKeyRevoked {
+                tenant: TENANT,
+                agent: AGENT,
+                key_id: KEY,
+            }
+            .into(),
         );
         let record = SigningKeys::<Test>::get((TENANT, AGENT), KEY).expect("kept");
-        assert_eq!(record.revoked_at, Some(RecordedAt { block: 5, time_ms: NOW_MS + 8_000 }));
+        assert_eq!(
+            record.revoked_at,
+            Some(RecordedAt {
+                block: 5,
+                time_ms: NOW_MS + 8_000
+            })
+        );
         assert_noop!(
             Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY),
             Error::<Test>::KeyRevoked
@@ -175,8 +230,14 @@ fn revocation_records_its_block_and_happens_once() {
 fn a_window_that_ends_before_it_begins_is_refused() {
     chain(|| {
         let key = signer(1);
-        let proof = sign(&key, &statement(KEY, KeyPurpose::Signing, public(&key).0).hash());
-        let window = ValidityWindow { valid_from: Some(2), valid_to: Some(1) };
+        let proof = sign(
+            &key,
+            &statement(KEY, KeyPurpose::Signing, public(&key).0).hash(),
+        );
+        let window = ValidityWindow {
+            valid_from: Some(2),
+            valid_to: Some(1),
+        };
         let origin = RuntimeOrigin::signed(ADMIN);
         assert_noop!(
             Registry::register_signing_key(origin, TENANT, AGENT, KEY, public(&key), window, proof),
@@ -190,15 +251,27 @@ fn keys_of_unknown_or_suspended_agents_are_refused() {
     chain(|| {
         let key = signer(1);
         let origin = || RuntimeOrigin::signed(ADMIN);
-        let proof = sign(&key, &statement(KEY, KeyPurpose::Signing, public(&key).0).hash());
+        let proof = sign(
+            &key,
+            &statement(KEY, KeyPurpose::Signing, public(&key).0).hash(),
+        );
         assert_noop!(
             Registry::register_signing_key(
-                origin(), TENANT, OTHER_AGENT, KEY, public(&key), ALWAYS, proof
+                origin(),
+                TENANT,
+                OTHER_AGENT,
+                KEY,
+                public(&key),
+                ALWAYS,
+                proof
             ),
             Error::<Test>::AgentNotFound
         );
         assert_ok!(Registry::set_agent_suspended(origin(), TENANT, AGENT, true));
-        assert_noop!(register_raw(public(&key), proof), Error::<Test>::AgentSuspended);
+        assert_noop!(
+            register_raw(public(&key), proof),
+            Error::<Test>::AgentSuspended
+        );
     });
 }
 
@@ -212,7 +285,10 @@ fn encryption_keys_get_numbers_that_no_two_agents_share() {
             .into_iter()
             .map(|entry| (entry.key_id, entry.record.kid))
             .collect();
-        assert_eq!(kids, [(KeyId(1), RecipientKid(1)), (KeyId(2), RecipientKid(2))]);
+        assert_eq!(
+            kids,
+            [(KeyId(1), RecipientKid(1)), (KeyId(2), RecipientKid(2))]
+        );
         let found = Registry::encryption_key_by_kid(RecipientKid(2)).expect("listed");
         assert_eq!((found.agent_id, found.key_id), (AGENT, KeyId(2)));
         assert_eq!(Registry::encryption_key_by_kid(RecipientKid(3)), None);
@@ -231,7 +307,12 @@ fn an_encryption_key_needs_a_valid_signing_key_of_its_agent_to_vouch_for_it() {
             register_x25519(KeyId(1), x25519(1), 2),
             Error::<Test>::InvalidProofOfPossession
         );
-        assert_ok!(Registry::revoke_signing_key(RuntimeOrigin::signed(ADMIN), TENANT, AGENT, KEY));
+        assert_ok!(Registry::revoke_signing_key(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            AGENT,
+            KEY
+        ));
         assert_noop!(
             register_x25519(KeyId(1), x25519(1), 1),
             Error::<Test>::VouchingKeyInvalid

@@ -18,10 +18,18 @@ const NEW_ADMIN: u64 = 70;
 fn governance_admits_a_tenant_and_its_admin_can_transact() {
     chain(|| {
         assert_eq!(frame_system::Pallet::<Test>::providers(&NEW_ADMIN), 0);
-        assert_ok!(Registry::register_tenant(RuntimeOrigin::root(), NEW_TENANT, NEW_ADMIN));
+        assert_ok!(Registry::register_tenant(
+            RuntimeOrigin::root(),
+            NEW_TENANT,
+            NEW_ADMIN
+        ));
         assert_eq!(frame_system::Pallet::<Test>::providers(&NEW_ADMIN), 1);
         System::assert_last_event(
-            Event::TenantRegistered { tenant: NEW_TENANT, admin: NEW_ADMIN }.into(),
+            Event::TenantRegistered {
+                tenant: NEW_TENANT,
+                admin: NEW_ADMIN,
+            }
+            .into(),
         );
     });
 }
@@ -47,7 +55,10 @@ fn a_tenant_is_admitted_once() {
             Registry::register_tenant(RuntimeOrigin::root(), TENANT, NEW_ADMIN),
             Error::<Test>::TenantExists
         );
-        assert_eq!(Tenants::<Test>::get(TENANT).map(|entry| entry.admin), Some(ADMIN));
+        assert_eq!(
+            Tenants::<Test>::get(TENANT).map(|entry| entry.admin),
+            Some(ADMIN)
+        );
     });
 }
 
@@ -67,7 +78,11 @@ fn only_the_tenants_own_admin_opens_stores_and_admits_agents() {
             Registry::register_store(RuntimeOrigin::signed(ADMIN), NEW_TENANT, store),
             Error::<Test>::TenantNotFound
         );
-        assert_ok!(Registry::register_store(RuntimeOrigin::signed(ADMIN), TENANT, store));
+        assert_ok!(Registry::register_store(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            store
+        ));
         assert!(Stores::<Test>::contains_key(TENANT, store));
         assert!(!Stores::<Test>::contains_key(OTHER_TENANT, store));
     });
@@ -91,14 +106,31 @@ fn stores_and_agents_are_registered_once() {
 fn a_suspended_tenant_changes_nothing_but_may_revoke() {
     chain(|| {
         register(KEY, &signer(1), ALWAYS);
-        assert_ok!(Registry::set_tenant_suspended(RuntimeOrigin::root(), TENANT, true));
+        assert_ok!(Registry::set_tenant_suspended(
+            RuntimeOrigin::root(),
+            TENANT,
+            true
+        ));
         assert_noop!(
             Registry::register_agent(RuntimeOrigin::signed(ADMIN), TENANT, OTHER_AGENT),
             Error::<Test>::TenantSuspended
         );
-        assert_ok!(Registry::revoke_signing_key(RuntimeOrigin::signed(ADMIN), TENANT, AGENT, KEY));
-        assert_ok!(Registry::set_tenant_suspended(RuntimeOrigin::root(), TENANT, false));
-        assert_ok!(Registry::register_agent(RuntimeOrigin::signed(ADMIN), TENANT, OTHER_AGENT));
+        assert_ok!(Registry::revoke_signing_key(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            AGENT,
+            KEY
+        ));
+        assert_ok!(Registry::set_tenant_suspended(
+            RuntimeOrigin::root(),
+            TENANT,
+            false
+        ));
+        assert_ok!(Registry::register_agent(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            OTHER_AGENT
+        ));
     });
 }
 

@@ -17,12 +17,15 @@ fn leaf(event: &SubmittedEvent, sequence: u64) -> LeafHash {
 }
 
 fn header_commitment() -> Option<BlockCommitment> {
-    let mut found = System::digest().logs.into_iter().filter_map(|item| match item {
-        DigestItem::Consensus(BLOCK_COMMITMENT_ENGINE, bytes) => {
-            Some(BlockCommitment::decode(&mut &bytes[..]).expect("our own encoding"))
-        }
-        _ => None,
-    });
+    let mut found = System::digest()
+        .logs
+        .into_iter()
+        .filter_map(|item| match item {
+            DigestItem::Consensus(BLOCK_COMMITMENT_ENGINE, bytes) => {
+                Some(BlockCommitment::decode(&mut &bytes[..]).expect("our own encoding"))
+            }
+            _ => None,
+        });
     let first = found.next();
     assert!(found.next().is_none(), "at most one commitment per block");
     first
@@ -38,13 +41,16 @@ fn a_block_commits_the_merkle_root_of_its_events_in_order() {
         let batches = Sequencer::batches_in_block(1);
         let expected =
             BatchCommitment::commit(TENANT, STORE, 1, &StreamTip::EMPTY, &leaves).expect("valid");
-        assert_eq!(batches, [expected.clone()]);
+        assert_eq!(batches, std::slice::from_ref(&expected));
         assert_eq!(Some(expected.events_root), events_root(&leaves));
         assert_eq!(expected.prev_state_root, StateRoot::GENESIS);
         assert_eq!(Tips::<Test>::get(stream()), Some(expected.tip()));
         assert_eq!(
             outcomes().pop(),
-            Some(Event::BatchCommitted { stream_id: stream(), batch: expected })
+            Some(Event::BatchCommitted {
+                stream_id: stream(),
+                batch: expected
+            })
         );
         assert_eq!(header_commitment(), BlockCommitment::commit(&batches));
         next_block();
@@ -131,18 +137,28 @@ fn the_index_of_a_block_joins_each_event_with_its_outcome() {
         System::set_extrinsic_index(3);
         submit(&second);
         end_block();
-        assert!(System::events().iter().any(|record| record.phase == Phase::ApplyExtrinsic(3)));
+        assert!(
+            System::events()
+                .iter()
+                .any(|record| record.phase == Phase::ApplyExtrinsic(3))
+        );
         let index = Sequencer::index_block(
             77,
             vec![(1, first.clone()), (3, second.clone())],
             outcomes_by_extrinsic(),
         );
         assert_eq!(index.time_ms, 77);
-        let found: Vec<_> =
-            index.events.iter().map(|e| (e.extrinsic_index, e.sequence, e.event.clone())).collect();
+        let found: Vec<_> = index
+            .events
+            .iter()
+            .map(|e| (e.extrinsic_index, e.sequence, e.event.clone()))
+            .collect();
         assert_eq!(found, [(1, 2, first[0].clone()), (3, 3, second[0].clone())]);
-        let rejected: Vec<_> =
-            index.rejections.iter().map(|r| (r.extrinsic_index, r.event_id)).collect();
+        let rejected: Vec<_> = index
+            .rejections
+            .iter()
+            .map(|r| (r.extrinsic_index, r.event_id))
+            .collect();
         assert_eq!(rejected, [(1, first[1].envelope.event_id)]);
         assert_eq!(index.batches, Sequencer::batches_in_block(2));
         let leaves: Vec<_> = index.events.iter().map(|e| e.leaf).collect();

@@ -43,16 +43,34 @@ fn a_good_submission_provides_one_tag_per_event() {
         assert!(valid.requires.is_empty());
         assert!(valid.propagate);
         let again = pool(&[event(2)]).expect("admitted");
-        assert_eq!(again.provides[0], valid.provides[1], "one event has one tag, however carried");
+        assert_eq!(
+            again.provides[0], valid.provides[1],
+            "one event has one tag, however carried"
+        );
+    });
+}
+
+/// The SDK's pool asserts that the transaction it removes is the one that provides each of its
+/// tags: a tag given twice brings every node down that has the transaction in its pool.
+#[test]
+fn an_id_that_occurs_twice_gives_one_tag() {
+    chain(|| {
+        let mut altered = event(2);
+        altered.envelope.agent_signature.0[0] ^= 1;
+        let valid = pool(&[event(1), event(2), altered, event(1)]).expect("admitted");
+        assert_eq!(valid.provides.len(), 2);
+        assert_ne!(valid.provides[0], valid.provides[1]);
     });
 }
 
 #[test]
 fn nobody_can_call_it_any_other_way() {
     chain(|| {
-        for origin in
-            [RuntimeOrigin::root(), RuntimeOrigin::none(), RuntimeOrigin::signed(ADMIN)]
-        {
+        for origin in [
+            RuntimeOrigin::root(),
+            RuntimeOrigin::none(),
+            RuntimeOrigin::signed(ADMIN),
+        ] {
             let events = vec![event(1)].try_into().expect("one");
             assert_noop!(Sequencer::submit_events(origin, events), BadOrigin);
         }
@@ -71,10 +89,16 @@ fn the_first_event_decides_and_its_reason_is_the_answer() {
         forged.envelope.agent_signature.0[5] ^= 1;
         let refused = Err(custom(Rejection::InvalidSignature.pool_code()));
         assert_eq!(pool(&[forged.clone(), event(2)]), refused);
-        assert!(pool(&[event(2), forged]).is_ok(), "later events are judged in the block");
+        assert!(
+            pool(&[event(2), forged]).is_ok(),
+            "later events are judged in the block"
+        );
         let unknown = event_with(3, |e| e.store_id = StoreId([99; 16]));
         let problem = ves_primitives::registry::AuthorProblem::UnknownStore;
-        assert_eq!(pool(&[unknown]), Err(custom(Rejection::Author(problem).pool_code())));
+        assert_eq!(
+            pool(&[unknown]),
+            Err(custom(Rejection::Author(problem).pool_code()))
+        );
     });
 }
 
@@ -83,7 +107,10 @@ fn replays_alone_are_stale_and_do_not_hide_what_follows() {
     chain(|| {
         submit(&[event(1), event(2)]);
         next_block();
-        assert_eq!(pool(&[event(1), event(2)]), Err(InvalidTransaction::Stale.into()));
+        assert_eq!(
+            pool(&[event(1), event(2)]),
+            Err(InvalidTransaction::Stale.into())
+        );
         assert!(pool(&[event(1), event(3)]).is_ok());
         let bad = event_with(3, |e| e.ves_version = 9);
         assert_eq!(
@@ -98,7 +125,7 @@ fn in_the_block_the_signature_is_left_to_the_dispatch() {
     chain(|| {
         let mut forged = event(1);
         forged.envelope.agent_signature.0[5] ^= 1;
-        assert!(ask(TransactionSource::InBlock, &[forged.clone()]).is_ok());
+        assert!(ask(TransactionSource::InBlock, std::slice::from_ref(&forged)).is_ok());
         submit(&[forged]);
         assert_eq!(only_rejection(), Rejection::InvalidSignature);
     });
@@ -109,7 +136,10 @@ fn a_full_block_puts_submissions_off() {
     chain(|| {
         EventsInBlock::<Test>::put(limits::MAX_EVENTS_PER_BLOCK - 1);
         assert!(pool(&[event(1)]).is_ok());
-        assert_eq!(pool(&[event(1), event(2)]), Err(InvalidTransaction::ExhaustsResources.into()));
+        assert_eq!(
+            pool(&[event(1), event(2)]),
+            Err(InvalidTransaction::ExhaustsResources.into())
+        );
         EventsInBlock::<Test>::kill();
     });
 }
@@ -129,7 +159,10 @@ fn a_block_full_of_streams_still_takes_events_of_open_ones() {
             OpenStreams::<Test>::try_append(entry).expect("within the limit");
         }
         let elsewhere = event_with(2, |e| e.store_id = OTHER_STORE);
-        assert_eq!(pool(&[elsewhere]), Err(InvalidTransaction::ExhaustsResources.into()));
+        assert_eq!(
+            pool(&[elsewhere]),
+            Err(InvalidTransaction::ExhaustsResources.into())
+        );
         assert!(pool(&[event(3)]).is_ok());
         OpenStreams::<Test>::mutate(|open| open.truncate(1));
     });

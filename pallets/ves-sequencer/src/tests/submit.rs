@@ -6,11 +6,15 @@
 use crate::{Commands, EntityVersions, Event, Events, OpenLeaves, mock::*};
 use polkadot_sdk::frame_support::{assert_ok, assert_storage_noop};
 use ves_primitives::{
-    EncryptedPayload, Envelope, Field, KeyId, Payload, PayloadKind, PayloadPlainHash, Recipient,
-    RecipientKid, StoreId, SubmittedEvent, TenantId, limits,
+    BoundedVec, ConstU32, EncryptedPayload, Envelope, Field, KeyId, Payload, PayloadKind,
+    PayloadPlainHash, Recipient, RecipientKid, StoreId, SubmittedEvent, TenantId, limits,
     registry::{AuthorProblem, KeyProblem},
     sequencer::{Admission, Rejection},
 };
+
+fn text<const MAX: u32>(bytes: &[u8]) -> BoundedVec<u8, ConstU32<MAX>> {
+    bytes.to_vec().try_into().expect("short")
+}
 
 fn encrypted(n: u16) -> SubmittedEvent {
     let mut event = draft(n);
@@ -19,8 +23,16 @@ fn encrypted(n: u16) -> SubmittedEvent {
         ciphertext: vec![2; 40].try_into().expect("short"),
         tag: [3; 16],
         recipients: vec![
-            Recipient { recipient_kid: RecipientKid(1), enc: [4; 32], ct: [5; 48] },
-            Recipient { recipient_kid: RecipientKid(2), enc: [6; 32], ct: [7; 48] },
+            Recipient {
+                recipient_kid: RecipientKid(1),
+                enc: [4; 32],
+                ct: [5; 48],
+            },
+            Recipient {
+                recipient_kid: RecipientKid(2),
+                enc: [6; 32],
+                ct: [7; 48],
+            },
         ]
         .try_into()
         .expect("few"),
@@ -59,7 +71,10 @@ fn streams_count_on_their_own() {
 #[test]
 fn both_signing_versions_are_accepted() {
     chain(|| {
-        submit(&[event_with(1, |e| e.ves_version = 1), event_with(2, |e| e.ves_version = 2)]);
+        submit(&[
+            event_with(1, |e| e.ves_version = 1),
+            event_with(2, |e| e.ves_version = 2),
+        ]);
         assert_eq!(sequenced(), [1, 2]);
     });
 }
@@ -76,20 +91,21 @@ fn an_encrypted_event_is_sequenced_without_being_read() {
 fn an_exact_replay_answers_with_the_same_receipt_and_changes_nothing() {
     chain(|| {
         submit(&[event(1)]);
-        let Some(Event::EventSequenced { sequence, receipt, .. }) = outcomes().pop() else {
+        let Some(Event::EventSequenced {
+            sequence, receipt, ..
+        }) = outcomes().pop()
+        else {
             panic!("sequenced");
         };
         for _ in 0..2 {
             next_block();
             polkadot_sdk::sp_io::storage::start_transaction();
-            let before = polkadot_sdk::sp_io::storage::root(
-                polkadot_sdk::sp_runtime::StateVersion::V1,
-            );
+            let before =
+                polkadot_sdk::sp_io::storage::root(polkadot_sdk::sp_runtime::StateVersion::V1);
             Sequencer::sequence_submission(&[event(1)]);
             System::reset_events();
-            let after = polkadot_sdk::sp_io::storage::root(
-                polkadot_sdk::sp_runtime::StateVersion::V1,
-            );
+            let after =
+                polkadot_sdk::sp_io::storage::root(polkadot_sdk::sp_runtime::StateVersion::V1);
             assert_eq!(before, after, "a replay leaves no trace in state");
             polkadot_sdk::sp_io::storage::rollback_transaction();
             submit(&[event(1)]);
@@ -111,10 +127,13 @@ fn a_replay_within_one_submission_is_recognised_too() {
     chain(|| {
         submit(&[event(1), event(1)]);
         assert_eq!(sequenced(), [1]);
-        assert!(matches!(outcomes()[..], [
-            Event::EventSequenced { .. },
-            Event::EventReplayed { sequence: 1, .. }
-        ]));
+        assert!(matches!(
+            outcomes()[..],
+            [
+                Event::EventSequenced { .. },
+                Event::EventReplayed { sequence: 1, .. }
+            ]
+        ));
     });
 }
 
@@ -150,7 +169,6 @@ fn the_same_event_id_is_free_in_another_stream() {
 #[test]
 fn every_fault_has_its_own_reason_and_leaves_no_gap() {
     let author = |problem| Rejection::Author(problem);
-    let text = |bytes: &[u8]| bytes.to_vec().try_into().expect("short");
     let with = |change: fn(&mut Envelope)| event_with(9, change);
     let altered = |change: fn(&mut SubmittedEvent)| {
         let mut event = event(9);
@@ -167,28 +185,97 @@ fn every_fault_has_its_own_reason_and_leaves_no_gap() {
     let cases: Vec<(SubmittedEvent, Rejection)> = vec![
         (with(|e| e.ves_version = 0), Rejection::UnsupportedVersion),
         (with(|e| e.ves_version = 3), Rejection::UnsupportedVersion),
-        (event_with(9, |e| e.entity_type = text(b"")), Rejection::SchemaValidation(Field::EntityType)),
-        (event_with(9, |e| e.entity_id = text(b"\xff")), Rejection::SchemaValidation(Field::EntityId)),
-        (event_with(9, |e| e.event_type = text(b"")), Rejection::SchemaValidation(Field::EventType)),
-        (event_with(9, |e| e.created_at = text(b"yesterday")), Rejection::SchemaValidation(Field::CreatedAt)),
-        (with(|e| e.payload_kind = PayloadKind::Encrypted), Rejection::SchemaValidation(Field::PayloadKind)),
-        (with(|e| e.base_version = Some(limits::MAX_SEQUENCE + 1)), Rejection::SchemaValidation(Field::BaseVersion)),
-        (altered(|e| e.payload = Payload::Plain(Default::default())), Rejection::SchemaValidation(Field::Payload)),
-        (altered(|e| e.payload = Payload::Plain(b"{}".to_vec().try_into().expect("short"))), Rejection::InvalidPayloadHash),
-        (with(|e| e.payload_cipher_hash.0[0] = 1), Rejection::InvalidPayloadHash),
-        (altered_bundle(|b| b.tag[0] ^= 1), Rejection::InvalidCipherHash),
-        (altered_bundle(|b| b.recipients = Default::default()), Rejection::SchemaValidation(Field::Recipients)),
-        (altered_bundle(|b| b.recipients[1].recipient_kid = RecipientKid(1)), Rejection::SchemaValidation(Field::Recipients)),
-        (altered_bundle(|b| b.ciphertext = Default::default()), Rejection::SchemaValidation(Field::Payload)),
-        (altered(|e| e.envelope.agent_signature.0[0] ^= 1), Rejection::InvalidSignature),
-        (altered(|e| e.envelope.agent_signature.0[63] ^= 0x10), Rejection::InvalidSignature),
-        (altered(|e| e.envelope.command_id = command(1)), Rejection::InvalidSignature),
-        (altered(|e| e.envelope.base_version = Some(0)), Rejection::InvalidSignature),
-        (with(|e| e.tenant_id = TenantId([99; 16])), author(AuthorProblem::UnknownTenant)),
-        (with(|e| e.store_id = StoreId([99; 16])), author(AuthorProblem::UnknownStore)),
-        (with(|e| e.source_agent_id.0[0] ^= 1), author(AuthorProblem::UnknownAgent)),
-        (with(|e| e.agent_key_id = KeyId(2)), author(AuthorProblem::Key(KeyProblem::NotFound))),
-        (with(|e| e.base_version = Some(4)), Rejection::VersionConflict { expected: 4, actual: 0 }),
+        (
+            event_with(9, |e| e.entity_type = text(b"")),
+            Rejection::SchemaValidation(Field::EntityType),
+        ),
+        (
+            event_with(9, |e| e.entity_id = text(b"\xff")),
+            Rejection::SchemaValidation(Field::EntityId),
+        ),
+        (
+            event_with(9, |e| e.event_type = text(b"")),
+            Rejection::SchemaValidation(Field::EventType),
+        ),
+        (
+            event_with(9, |e| e.created_at = text(b"yesterday")),
+            Rejection::SchemaValidation(Field::CreatedAt),
+        ),
+        (
+            with(|e| e.payload_kind = PayloadKind::Encrypted),
+            Rejection::SchemaValidation(Field::PayloadKind),
+        ),
+        (
+            with(|e| e.base_version = Some(limits::MAX_SEQUENCE + 1)),
+            Rejection::SchemaValidation(Field::BaseVersion),
+        ),
+        (
+            altered(|e| e.payload = Payload::Plain(Default::default())),
+            Rejection::SchemaValidation(Field::Payload),
+        ),
+        (
+            altered(|e| e.payload = Payload::Plain(b"{}".to_vec().try_into().expect("short"))),
+            Rejection::InvalidPayloadHash,
+        ),
+        (
+            with(|e| e.payload_cipher_hash.0[0] = 1),
+            Rejection::InvalidPayloadHash,
+        ),
+        (
+            altered_bundle(|b| b.tag[0] ^= 1),
+            Rejection::InvalidCipherHash,
+        ),
+        (
+            altered_bundle(|b| b.recipients = Default::default()),
+            Rejection::SchemaValidation(Field::Recipients),
+        ),
+        (
+            altered_bundle(|b| b.recipients[1].recipient_kid = RecipientKid(1)),
+            Rejection::SchemaValidation(Field::Recipients),
+        ),
+        (
+            altered_bundle(|b| b.ciphertext = Default::default()),
+            Rejection::SchemaValidation(Field::Payload),
+        ),
+        (
+            altered(|e| e.envelope.agent_signature.0[0] ^= 1),
+            Rejection::InvalidSignature,
+        ),
+        (
+            altered(|e| e.envelope.agent_signature.0[63] ^= 0x10),
+            Rejection::InvalidSignature,
+        ),
+        (
+            altered(|e| e.envelope.command_id = command(1)),
+            Rejection::InvalidSignature,
+        ),
+        (
+            altered(|e| e.envelope.base_version = Some(0)),
+            Rejection::InvalidSignature,
+        ),
+        (
+            with(|e| e.tenant_id = TenantId([99; 16])),
+            author(AuthorProblem::UnknownTenant),
+        ),
+        (
+            with(|e| e.store_id = StoreId([99; 16])),
+            author(AuthorProblem::UnknownStore),
+        ),
+        (
+            with(|e| e.source_agent_id.0[0] ^= 1),
+            author(AuthorProblem::UnknownAgent),
+        ),
+        (
+            with(|e| e.agent_key_id = KeyId(2)),
+            author(AuthorProblem::Key(KeyProblem::NotFound)),
+        ),
+        (
+            with(|e| e.base_version = Some(4)),
+            Rejection::VersionConflict {
+                expected: 4,
+                actual: 0,
+            },
+        ),
     ];
     for (bad, reason) in cases {
         chain(|| {
@@ -210,7 +297,11 @@ fn a_v1_envelope_does_not_sign_its_command() {
         let mut carried = event_with(1, |e| e.ves_version = 1);
         carried.envelope.command_id = command(1);
         submit(&[carried]);
-        assert_eq!(sequenced(), [1], "the known weakness of V1; clients sign V2");
+        assert_eq!(
+            sequenced(),
+            [1],
+            "the known weakness of V1; clients sign V2"
+        );
     });
 }
 
@@ -229,12 +320,22 @@ fn revoked_keys_and_suspended_authors_are_refused_from_the_next_transaction_on()
     chain(|| {
         assert_ok!(Registry::set_agent_suspended(admin(), TENANT, AGENT, true));
         submit(&[event(1)]);
-        assert_eq!(only_rejection(), Rejection::Author(AuthorProblem::AgentSuspended));
+        assert_eq!(
+            only_rejection(),
+            Rejection::Author(AuthorProblem::AgentSuspended)
+        );
     });
     chain(|| {
-        assert_ok!(Registry::set_tenant_suspended(RuntimeOrigin::root(), TENANT, true));
+        assert_ok!(Registry::set_tenant_suspended(
+            RuntimeOrigin::root(),
+            TENANT,
+            true
+        ));
         submit(&[event(1)]);
-        assert_eq!(only_rejection(), Rejection::Author(AuthorProblem::TenantSuspended));
+        assert_eq!(
+            only_rejection(),
+            Rejection::Author(AuthorProblem::TenantSuspended)
+        );
     });
 }
 
@@ -242,10 +343,18 @@ fn revoked_keys_and_suspended_authors_are_refused_from_the_next_transaction_on()
 fn a_replay_of_an_event_whose_key_was_revoked_since_still_has_its_receipt() {
     chain(|| {
         submit(&[event(1)]);
-        assert_ok!(Registry::revoke_signing_key(RuntimeOrigin::signed(ADMIN), TENANT, AGENT, KEY));
+        assert_ok!(Registry::revoke_signing_key(
+            RuntimeOrigin::signed(ADMIN),
+            TENANT,
+            AGENT,
+            KEY
+        ));
         next_block();
         submit(&[event(1)]);
-        assert!(matches!(outcomes()[..], [Event::EventReplayed { sequence: 1, .. }]));
+        assert!(matches!(
+            outcomes()[..],
+            [Event::EventReplayed { sequence: 1, .. }]
+        ));
     });
 }
 
@@ -257,7 +366,10 @@ fn a_command_is_fulfilled_by_one_event_and_freed_by_a_rejected_one() {
             e.base_version = Some(3);
         });
         submit(&[conflicting]);
-        assert!(!Commands::<Test>::contains_key(stream(), ves_primitives::CommandId([5; 16])));
+        assert!(!Commands::<Test>::contains_key(
+            stream(),
+            ves_primitives::CommandId([5; 16])
+        ));
         submit(&[event_with(2, |e| e.command_id = command(5))]);
         assert_eq!(sequenced(), [1]);
         next_block();
@@ -269,7 +381,11 @@ fn a_command_is_fulfilled_by_one_event_and_freed_by_a_rejected_one() {
             e.command_id = command(5);
         });
         submit(&[elsewhere]);
-        assert_eq!(sequenced(), [1], "commands of another stream are another matter");
+        assert_eq!(
+            sequenced(),
+            [1],
+            "commands of another stream are another matter"
+        );
     });
 }
 
@@ -284,9 +400,21 @@ fn later_events_of_a_submission_see_the_versions_of_earlier_ones() {
         };
         submit(&[at(1, 0), at(2, 1), at(3, 1), at(4, 2)]);
         assert_eq!(sequenced(), [1, 2, 3]);
-        assert_eq!(only_rejection(), Rejection::VersionConflict { expected: 1, actual: 2 });
-        assert_eq!(Sequencer::entity_version(stream(), b"order", b"one order"), 3);
-        assert_eq!(Sequencer::entity_version(other_stream(), b"order", b"one order"), 0);
+        assert_eq!(
+            only_rejection(),
+            Rejection::VersionConflict {
+                expected: 1,
+                actual: 2
+            }
+        );
+        assert_eq!(
+            Sequencer::entity_version(stream(), b"order", b"one order"),
+            3
+        );
+        assert_eq!(
+            Sequencer::entity_version(other_stream(), b"order", b"one order"),
+            0
+        );
     });
 }
 
@@ -330,6 +458,10 @@ fn state_keeps_hashes_only() {
         assert_eq!(Events::<Test>::iter().count(), 1);
         assert_eq!(EntityVersions::<Test>::iter().count(), 1);
         next_block();
-        assert_eq!(OpenLeaves::<Test>::iter().count(), 0, "leaves do not outlive their block");
+        assert_eq!(
+            OpenLeaves::<Test>::iter().count(),
+            0,
+            "leaves do not outlive their block"
+        );
     });
 }

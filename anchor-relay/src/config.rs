@@ -1,0 +1,508 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Settings: flag, else environment (`VES_RELAY_…`), else file, else default.
+
+use crate::{
+    http,
+    relay::Settings,
+    sink::{Confirmation, FeeLimits, Identity, Key, KeyError, SendPolicy},
+};
+use alloy::primitives::Address;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use ves_primitives::GenesisHash;
+
+/// Environment variable with the key, read only with `--dev-key-from-env`.
+pub const DEV_KEY_VARIABLE: &str = "VES_RELAY_DEV_KEY";
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is not what is expected.
+    #[error("{path}: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        reason: String,
+    },
+    /// A setting without default is missing.
+    #[error("{name} is not set: {help}")]
+    Missing {
+        /// Its name in the file.
+        name: &'static str,
+        /// What it is and its flag.
+        help: &'static str,
+    },
+    /// A value makes no sense.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// Its name in the file.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])* $section:ident . $field:ident ($flag:literal, $env:literal): $ty:ty;
+    )*) => {
+        /// Flags and environment. Each overrides the file.
+        #[derive(Args, Clone, Debug, Default)]
+        pub struct Overrides {
+            /// Configuration file (TOML).
+            #[arg(long, env = "VES_RELAY_CONFIG", value_name = "FILE", global = true)]
+            pub config: Option<PathBuf>,
+            /// Read the private key from VES_RELAY_DEV_KEY. For development only.
+            #[arg(long, global = true)]
+            pub dev_key_from_env: bool,
+            $(
+                $(#[doc = $doc])*
+                #[arg(long = $flag, env = $env, global = true)]
+                pub $field: Option<$ty>,
+            )*
+        }
+
+        impl Overrides {
+            /// Puts flags and environment over the file's values.
+            fn apply(&self, file: &mut File) {
+                $(
+                    if let Some(value) = &self.$field {
+                        file.$section.$field = Some(value.clone());
+                    }
+                )*
+            }
+        }
+    };
+}
+
+settings! {
+    /// URL of an appchain node, ws:// or http://.
+    source.node_url("node-url", "VES_RELAY_NODE_URL"): String;
+    /// Genesis hash the node must have; without it the first one seen is pinned.
+    source.genesis("genesis", "VES_RELAY_GENESIS"): String;
+    /// HTTP URL of the L2's JSON-RPC.
+    destination.rpc_url("l2-url", "VES_RELAY_L2_URL"): String;
+    /// Chain id the L2 must have.
+    destination.chain_id("chain-id", "VES_RELAY_CHAIN_ID"): u64;
+    /// Address of the SetRegistry proxy.
+    destination.registry("registry", "VES_RELAY_REGISTRY"): String;
+    /// When an anchor counts as done: finalized, safe, or a number of blocks.
+    destination.confirmations("confirmations", "VES_RELAY_CONFIRMATIONS"): String;
+    /// Seconds to wait for an answer of the L2.
+    destination.timeout_secs("l2-timeout-secs", "VES_RELAY_L2_TIMEOUT_SECS"): u64;
+    /// File with the private key in hex, mode 0600.
+    key.key_file("key-file", "VES_RELAY_KEY_FILE"): PathBuf;
+    /// The journal, a SQLite file.
+    journal.path("journal", "VES_RELAY_JOURNAL"): PathBuf;
+    /// Milliseconds between looks at both chains.
+    send.poll_ms("poll-ms", "VES_RELAY_POLL_MS"): u64;
+    /// Transactions that may be in flight.
+    send.window("window", "VES_RELAY_WINDOW"): usize;
+    /// Transactions of one stream that may be in flight.
+    send.per_stream("per-stream", "VES_RELAY_PER_STREAM"): usize;
+    /// Seconds without inclusion after which the fees are raised.
+    send.bump_after_secs("bump-after-secs", "VES_RELAY_BUMP_AFTER_SECS"): u64;
+    /// Gas limit where it cannot be estimated, and the least ever used.
+    send.gas_default("gas-default", "VES_RELAY_GAS_DEFAULT"): u64;
+    /// Most gas a transaction may need.
+    send.gas_cap("gas-cap", "VES_RELAY_GAS_CAP"): u64;
+    /// Least priority fee, wei per gas.
+    send.min_tip_wei("min-tip-wei", "VES_RELAY_MIN_TIP_WEI"): u64;
+    /// Least fee cap of a transaction, wei per gas.
+    send.min_fee_wei("min-fee-wei", "VES_RELAY_MIN_FEE_WEI"): u64;
+    /// Most a transaction may ever offer, wei per gas.
+    send.max_fee_wei("max-fee-wei", "VES_RELAY_MAX_FEE_WEI"): u64;
+    /// Balance below which nothing is sent, wei.
+    send.min_balance_wei("min-balance-wei", "VES_RELAY_MIN_BALANCE_WEI"): u64;
+    /// Address of /health, /ready, /metrics and /stats.
+    http.listen("listen", "VES_RELAY_LISTEN"): SocketAddr;
+    /// Seconds without a tick after which /health fails.
+    http.health_after_secs("health-after-secs", "VES_RELAY_HEALTH_AFTER_SECS"): u64;
+    /// Seconds without progress after which /ready fails.
+    http.ready_after_secs("ready-after-secs", "VES_RELAY_READY_AFTER_SECS"): u64;
+}
+
+macro_rules! section {
+    ($(#[doc = $doc:literal])* $name:ident { $($(#[$meta:meta])* $field:ident: $ty:ty),* $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct $name {
+            $($(#[$meta])* #[serde(skip_serializing_if = "Option::is_none")] $field: Option<$ty>,)*
+        }
+    };
+}
+
+section!(SourceFile {
+    node_url: String,
+    genesis: String,
+});
+section!(DestinationFile {
+    rpc_url: String,
+    chain_id: u64,
+    registry: String,
+    confirmations: String,
+    timeout_secs: u64,
+});
+section!(KeyFile {
+    #[serde(rename = "file")]
+    key_file: PathBuf,
+});
+section!(JournalFile { path: PathBuf });
+section!(SendFile {
+    poll_ms: u64,
+    window: usize,
+    per_stream: usize,
+    bump_after_secs: u64,
+    gas_default: u64,
+    gas_cap: u64,
+    min_tip_wei: u64,
+    min_fee_wei: u64,
+    max_fee_wei: u64,
+    min_balance_wei: u64,
+});
+section!(HttpFile {
+    listen: SocketAddr,
+    health_after_secs: u64,
+    ready_after_secs: u64,
+});
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    source: SourceFile,
+    destination: DestinationFile,
+    key: KeyFile,
+    journal: JournalFile,
+    send: SendFile,
+    http: HttpFile,
+}
+
+/// Where the key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file, readable by its owner only.
+    File(PathBuf),
+    /// The environment, on explicit request.
+    Environment,
+}
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Appchain node.
+    pub node_url: String,
+    /// L2 JSON-RPC.
+    pub rpc_url: String,
+    /// Chain id the L2 must have.
+    pub chain_id: u64,
+    /// The registry.
+    pub registry: Address,
+    /// Longest wait for an answer of the L2.
+    pub timeout: Duration,
+    /// Where the key comes from; `None` is enough for `status` and `plan`.
+    pub key: Option<KeySource>,
+    /// The journal's file.
+    pub journal: PathBuf,
+    /// Settings of the loops.
+    pub settings: Settings,
+    /// Address of the HTTP server.
+    pub listen: SocketAddr,
+    /// Limits of the probes.
+    pub limits: http::Limits,
+}
+
+const fn missing(name: &'static str, help: &'static str) -> ConfigError {
+    ConfigError::Missing { name, help }
+}
+
+fn invalid(name: &'static str, reason: impl ToString) -> ConfigError {
+    ConfigError::Invalid {
+        name,
+        reason: reason.to_string(),
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+impl Config {
+    /// Reads the file, puts environment and flags over it, fills in defaults, checks everything.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let mut file = match &overrides.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        overrides.apply(&mut file);
+        let File {
+            source,
+            destination,
+            key,
+            journal,
+            send,
+            http,
+        } = file;
+        let node_url = source
+            .node_url
+            .unwrap_or_else(|| "ws://127.0.0.1:9944".into());
+        scheme(
+            "source.node_url",
+            &node_url,
+            &["ws://", "wss://", "http://", "https://"],
+        )?;
+        let rpc_url = destination.rpc_url.ok_or(missing(
+            "destination.rpc_url",
+            "the L2's JSON-RPC (--l2-url)",
+        ))?;
+        scheme("destination.rpc_url", &rpc_url, &["http://", "https://"])?;
+        let registry = destination.registry.ok_or(missing(
+            "destination.registry",
+            "the SetRegistry proxy (--registry)",
+        ))?;
+        let registry: Address = registry
+            .parse()
+            .map_err(|_| invalid("destination.registry", "not an EVM address"))?;
+        if registry.is_zero() {
+            return Err(invalid("destination.registry", "the zero address"));
+        }
+        let confirmation: Confirmation = destination
+            .confirmations
+            .as_deref()
+            .unwrap_or("finalized")
+            .parse()
+            .map_err(|reason| invalid("destination.confirmations", reason))?;
+        let genesis: Option<GenesisHash> = source
+            .genesis
+            .map(|text| {
+                text.parse()
+                    .map_err(|reason| invalid("source.genesis", reason))
+            })
+            .transpose()?;
+        let chain_id = destination.chain_id.ok_or(missing(
+            "destination.chain_id",
+            "the L2's chain id (--chain-id)",
+        ))?;
+        let gas_default = send.gas_default.unwrap_or(300_000);
+        let fees = FeeLimits {
+            min_tip: send.min_tip_wei.unwrap_or(1_000_000).into(),
+            min_fee: send.min_fee_wei.unwrap_or(10_000_000).into(),
+            max_fee: send.max_fee_wei.unwrap_or(200_000_000_000).into(),
+        };
+        if fees.min_fee > fees.max_fee || fees.min_tip > fees.max_fee {
+            return Err(invalid(
+                "send.max_fee_wei",
+                "below send.min_fee_wei or send.min_tip_wei",
+            ));
+        }
+        let gas_cap = send.gas_cap.unwrap_or(1_000_000);
+        if gas_default > gas_cap {
+            return Err(invalid("send.gas_cap", "below send.gas_default"));
+        }
+        let settings = Settings {
+            confirmation,
+            window: at_least_one("send.window", send.window.unwrap_or(8))?,
+            per_stream: at_least_one("send.per_stream", send.per_stream.unwrap_or(4))?,
+            poll: Duration::from_millis(positive("send.poll_ms", send.poll_ms, 1_000)?),
+            genesis,
+            min_balance: send.min_balance_wei.unwrap_or(0).into(),
+            send: SendPolicy {
+                fees,
+                gas_default,
+                gas_cap,
+                bump_after: seconds("send.bump_after_secs", send.bump_after_secs, 12)?,
+            },
+        };
+        let key = match (key.key_file, overrides.dev_key_from_env) {
+            (Some(_), true) => {
+                return Err(invalid(
+                    "key.file",
+                    "set together with --dev-key-from-env; use one",
+                ));
+            }
+            (Some(path), false) => Some(KeySource::File(path)),
+            (None, true) => Some(KeySource::Environment),
+            (None, false) => None,
+        };
+        Ok(Self {
+            node_url,
+            rpc_url,
+            chain_id,
+            registry,
+            timeout: seconds("destination.timeout_secs", destination.timeout_secs, 10)?,
+            key,
+            journal: journal.path.unwrap_or_else(|| "anchor-relay.db".into()),
+            settings,
+            listen: http
+                .listen
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9616))),
+            limits: http::Limits {
+                health: seconds("http.health_after_secs", http.health_after_secs, 60)?,
+                ready: seconds("http.ready_after_secs", http.ready_after_secs, 120)?,
+            },
+        })
+    }
+
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn key(&self) -> Result<Key, KeyError> {
+        match &self.key {
+            Some(KeySource::File(path)) => Key::from_file(path),
+            Some(KeySource::Environment) => {
+                let text = zeroize::Zeroizing::new(
+                    std::env::var(DEV_KEY_VARIABLE).map_err(|_| KeyError::Missing)?,
+                );
+                Key::from_hex(&text, DEV_KEY_VARIABLE)
+            }
+            None => Err(KeyError::Missing),
+        }
+    }
+
+    /// The destination, with the sender's address.
+    pub const fn identity(&self, sender: Address) -> Identity {
+        Identity {
+            chain_id: self.chain_id,
+            registry: self.registry,
+            sender,
+        }
+    }
+}
+
+fn scheme(name: &'static str, url: &str, schemes: &[&str]) -> Result<(), ConfigError> {
+    if schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(());
+    }
+    Err(invalid(
+        name,
+        format!("must start with {}", schemes.join(" or ")),
+    ))
+}
+
+fn positive(name: &'static str, value: Option<u64>, default: u64) -> Result<u64, ConfigError> {
+    match value.unwrap_or(default) {
+        0 => Err(invalid(name, "must not be 0")),
+        value => Ok(value),
+    }
+}
+
+fn seconds(name: &'static str, value: Option<u64>, default: u64) -> Result<Duration, ConfigError> {
+    positive(name, value, default).map(Duration::from_secs)
+}
+
+fn at_least_one(name: &'static str, value: usize) -> Result<usize, ConfigError> {
+    if value == 0 {
+        Err(invalid(name, "must not be 0"))
+    } else {
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        overrides: Overrides,
+    }
+
+    const FILE: &str = r#"
+        [source]
+        node_url = "ws://node:9944"
+        [destination]
+        rpc_url = "http://l2:8545"
+        chain_id = 10
+        registry = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+        confirmations = "safe"
+        [key]
+        file = "relay.key"
+        [send]
+        window = 3
+    "#;
+
+    fn load(file: &str, flags: &[&str]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.toml");
+        std::fs::write(&path, file).unwrap();
+        let path = path.display().to_string();
+        let args = ["relay", "--config", &path]
+            .into_iter()
+            .chain(flags.iter().copied());
+        Config::load(&Cli::try_parse_from(args).unwrap().overrides)
+    }
+
+    #[test]
+    fn the_file_stands_over_the_defaults() {
+        let config = load(FILE, &[]).unwrap();
+        assert_eq!(config.node_url, "ws://node:9944");
+        assert_eq!(config.settings.window, 3);
+        assert_eq!(config.settings.per_stream, 4);
+        assert_eq!(config.settings.confirmation, Confirmation::Safe);
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9616)));
+        assert_eq!(config.key, Some(KeySource::File("relay.key".into())));
+    }
+
+    #[test]
+    fn a_flag_stands_over_the_file() {
+        let config = load(FILE, &["--window", "5", "--confirmations", "2"]).unwrap();
+        assert_eq!(config.settings.window, 5);
+        assert_eq!(config.settings.confirmation, Confirmation::Blocks(2));
+    }
+
+    #[test]
+    fn an_unknown_name_in_the_file_is_an_error() {
+        let error = load("[send]\nwindows = 3\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("windows"), "{error}");
+    }
+
+    #[test]
+    fn each_missing_or_senseless_setting_is_named() {
+        let cases: [(&str, &[&str], &str); 7] = [
+            ("", &[], "destination.rpc_url"),
+            (
+                "[destination]\nrpc_url = \"http://l2\"\n",
+                &[],
+                "destination.registry",
+            ),
+            (FILE, &["--window", "0"], "send.window"),
+            (FILE, &["--registry", "0x12"], "destination.registry"),
+            (FILE, &["--confirmations", "0"], "destination.confirmations"),
+            (FILE, &["--node-url", "ftp://node"], "source.node_url"),
+            (FILE, &["--max-fee-wei", "1"], "send.max_fee_wei"),
+        ];
+        for (file, flags, name) in cases {
+            let error = load(file, flags).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error} should name {name}");
+        }
+    }
+}

@@ -1,0 +1,615 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the relay must not forget, in one SQLite file.
+//!
+//! Every change is one transaction, written with `synchronous = FULL`: when a call returns, the
+//! change survives a power cut. A signed transaction is here before the network sees it.
+
+mod error;
+mod sends;
+
+pub use error::JournalError;
+pub use sends::{Attempt, Send, SendState};
+
+use crate::source::BlockHash;
+use codec::{Decode, Encode};
+use sqlx::{
+    Row, SqlitePool,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
+};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use ves_primitives::{BatchCommitment, GenesisHash, StoreId, StreamId, StreamTip, TenantId};
+
+/// How long to wait for another process that holds the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Format of the file. A newer one is refused.
+const FORMAT: &str = "1";
+
+/// The last block taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Height.
+    pub number: u32,
+    /// Hash.
+    pub hash: BlockHash,
+}
+
+/// What one block adds to the journal.
+#[derive(Clone, Debug, Default)]
+pub struct BlockBatches {
+    /// Batches that continue their streams.
+    pub batches: Vec<BatchCommitment>,
+    /// Streams whose batch does not, with the reason.
+    pub broken: Vec<(TenantId, StoreId, String)>,
+}
+
+/// A stream as the journal knows it.
+#[derive(Clone, Debug)]
+pub struct StreamRow {
+    /// Id.
+    pub stream: StreamId,
+    /// Owner.
+    pub tenant: TenantId,
+    /// Store.
+    pub store: StoreId,
+    /// After the last finalized batch.
+    pub tip: StreamTip,
+    /// Finalized batches that do not count as anchored yet.
+    pub open: u64,
+    /// When the oldest of them was taken over, Unix milliseconds; 0 without.
+    pub oldest_open_ms: u64,
+    /// Why nothing is submitted, if so.
+    pub quarantine: Option<String>,
+}
+
+/// The relay's journal.
+#[derive(Debug)]
+pub struct Journal {
+    pool: SqlitePool,
+    // Held for the life of the process: two relays on one journal would share nonces.
+    _lock: Option<File>,
+}
+
+/// Unix time in milliseconds.
+pub fn now_ms() -> u64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Journal {
+    /// Opens or creates the journal for writing.
+    ///
+    /// # Errors
+    /// [`JournalError`]; in particular [`JournalError::InUse`].
+    pub async fn open(path: &Path) -> Result<Self, JournalError> {
+        let fail = |reason: String| JournalError::Open {
+            path: path.to_owned(),
+            reason,
+        };
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(parent).map_err(|e| fail(e.to_string()))?;
+        }
+        let lock = lock(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = connect(path, options).await?;
+        sqlx::raw_sql(include_str!("schema.sql"))
+            .execute(&pool)
+            .await?;
+        let journal = Self {
+            pool,
+            _lock: Some(lock),
+        };
+        journal
+            .pin("format", "format", FORMAT.as_bytes(), show_text)
+            .await
+            .map_err(|error| match error {
+                JournalError::Foreign { expected, .. } => JournalError::Format(expected),
+                other => other,
+            })?;
+        Ok(journal)
+    }
+
+    /// Opens an existing journal for reading; works beside a running relay.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = connect(path, options).await?;
+        Ok(Self { pool, _lock: None })
+    }
+
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| row.try_get("value")).transpose()?)
+    }
+
+    /// Stores a value the first time and insists on it from then on.
+    async fn pin(
+        &self,
+        key: &str,
+        what: &'static str,
+        value: &[u8],
+        show: fn(&[u8]) -> String,
+    ) -> Result<(), JournalError> {
+        sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(key)
+            .bind(value)
+            .execute(&self.pool)
+            .await?;
+        let stored = self.meta(key).await?.unwrap_or_default();
+        if stored == value {
+            return Ok(());
+        }
+        Err(JournalError::Foreign {
+            what,
+            expected: show(&stored),
+            found: show(value),
+        })
+    }
+
+    /// The appchain this journal belongs to, once known.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn genesis(&self) -> Result<Option<GenesisHash>, JournalError> {
+        self.meta("genesis")
+            .await?
+            .map(|value| Ok(GenesisHash(array(&value)?)))
+            .transpose()
+    }
+
+    /// Ties the journal to an appchain.
+    ///
+    /// # Errors
+    /// [`JournalError::Foreign`] when it belongs to another.
+    pub async fn pin_genesis(&self, genesis: GenesisHash) -> Result<(), JournalError> {
+        self.pin("genesis", "the appchain with genesis", &genesis.0, show_hex)
+            .await
+    }
+
+    /// Ties the journal to a destination: chain, its block 0, registry and sender.
+    ///
+    /// # Errors
+    /// [`JournalError::Foreign`] when it belongs to another.
+    pub async fn pin_destination(
+        &self,
+        chain_id: u64,
+        genesis: &[u8; 32],
+        registry: &[u8; 20],
+        sender: &[u8; 20],
+    ) -> Result<(), JournalError> {
+        let id = chain_id.to_string();
+        self.pin(
+            "chain_id",
+            "the destination chain id",
+            id.as_bytes(),
+            show_text,
+        )
+        .await?;
+        self.pin(
+            "l2_genesis",
+            "the destination chain with block 0",
+            genesis,
+            show_hex,
+        )
+        .await?;
+        self.pin("registry", "the registry", registry, show_hex)
+            .await?;
+        self.pin("sender", "the sender", sender, show_hex).await
+    }
+
+    /// The last block taken over; `None` before the first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn cursor(&self) -> Result<Option<Cursor>, JournalError> {
+        let row = sqlx::query("SELECT number, hash FROM cursor")
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(|row| {
+            let number: i64 = row.try_get("number")?;
+            let number = u32::try_from(number).map_err(|e| damaged("cursor", e))?;
+            Ok(Cursor {
+                number,
+                hash: BlockHash(array(row.try_get("hash")?)?),
+            })
+        })
+        .transpose()
+    }
+
+    /// Where a stream stands after its finalized batches; `None` when its data was broken.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn tip(&self, stream: StreamId) -> Result<Option<StreamTip>, JournalError> {
+        let row = sqlx::query("SELECT tip, broken FROM streams WHERE stream = ?")
+            .bind(stream.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else {
+            return Ok(Some(StreamTip::EMPTY));
+        };
+        if row.try_get::<i64, _>("broken")? != 0 {
+            return Ok(None);
+        }
+        Ok(Some(decode("stream tip", row.try_get("tip")?)?))
+    }
+
+    /// Takes over blocks up to `cursor`, all or none.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn take_blocks(
+        &self,
+        cursor: Cursor,
+        blocks: &[BlockBatches],
+    ) -> Result<(), JournalError> {
+        let now = to_i64(now_ms());
+        let mut tx = self.pool.begin().await?;
+        for block in blocks {
+            for batch in &block.batches {
+                let stream = batch.stream_id();
+                sqlx::query(
+                    "INSERT INTO streams (stream, tenant, store, tip) VALUES (?, ?, ?, ?) \
+                     ON CONFLICT (stream) DO UPDATE SET tip = excluded.tip",
+                )
+                .bind(stream.0.as_slice())
+                .bind(batch.tenant_id.0.as_slice())
+                .bind(batch.store_id.0.as_slice())
+                .bind(batch.tip().encode())
+                .execute(&mut *tx)
+                .await?;
+                sqlx::query(
+                    "INSERT INTO batches (stream, batch_index, batch, sequence_start, taken_at) \
+                     VALUES (?, ?, ?, ?, ?)",
+                )
+                .bind(stream.0.as_slice())
+                .bind(to_i64(batch.batch_index))
+                .bind(batch.encode())
+                .bind(to_i64(batch.sequence_start))
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            }
+            for (tenant, store, reason) in &block.broken {
+                let stream = ves_primitives::stream_id(*tenant, *store);
+                sqlx::query(
+                    "INSERT INTO streams (stream, tenant, store, tip, quarantine, broken) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, 1) \
+                     ON CONFLICT (stream) DO UPDATE SET quarantine = ?5, broken = 1",
+                )
+                .bind(stream.0.as_slice())
+                .bind(tenant.0.as_slice())
+                .bind(store.0.as_slice())
+                .bind(StreamTip::EMPTY.encode())
+                .bind(reason)
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+        sqlx::query(
+            "INSERT INTO cursor (id, number, hash) VALUES (1, ?, ?) \
+             ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+        )
+        .bind(i64::from(cursor.number))
+        .bind(cursor.hash.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// All streams.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn streams(&self) -> Result<Vec<StreamRow>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT s.stream, s.tenant, s.store, s.tip, s.quarantine, \
+                    COUNT(b.stream) AS open, COALESCE(MIN(b.taken_at), 0) AS oldest \
+             FROM streams s \
+             LEFT JOIN batches b ON b.stream = s.stream AND b.anchored = 0 \
+             GROUP BY s.stream ORDER BY s.stream",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(StreamRow {
+                    stream: StreamId(array(row.try_get("stream")?)?),
+                    tenant: TenantId(array(row.try_get("tenant")?)?),
+                    store: StoreId(array(row.try_get("store")?)?),
+                    tip: decode("stream tip", row.try_get("tip")?)?,
+                    open: to_u64(row.try_get("open")?),
+                    oldest_open_ms: to_u64(row.try_get("oldest")?),
+                    quarantine: row.try_get("quarantine")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The oldest `limit` batches of a stream that do not count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn open_batches(
+        &self,
+        stream: StreamId,
+        limit: u32,
+    ) -> Result<Vec<BatchCommitment>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT batch FROM batches WHERE stream = ? AND anchored = 0 \
+             ORDER BY batch_index LIMIT ?",
+        )
+        .bind(stream.0.as_slice())
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| decode("batch", row.try_get("batch")?))
+            .collect()
+    }
+
+    /// Batches taken over and batches that count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn totals(&self) -> Result<(u64, u64), JournalError> {
+        let row = sqlx::query("SELECT COUNT(*) AS n, COALESCE(SUM(anchored), 0) AS a FROM batches")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok((to_u64(row.try_get("n")?), to_u64(row.try_get("a")?)))
+    }
+
+    /// Records that batches are in the contract for good.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn mark_anchored(&self, batches: &[(StreamId, u64)]) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        for (stream, index) in batches {
+            sqlx::query("UPDATE batches SET anchored = 1 WHERE stream = ? AND batch_index = ?")
+                .bind(stream.0.as_slice())
+                .bind(to_i64(*index))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes up again a batch and its successors: their transactions left the chain.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn reopen_from(&self, stream: StreamId, index: u64) -> Result<(), JournalError> {
+        sqlx::query("UPDATE batches SET anchored = 0 WHERE stream = ? AND batch_index >= ?")
+            .bind(stream.0.as_slice())
+            .bind(to_i64(index))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes up again every batch that starts after `above`: the contract lost them.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn reopen(&self, stream: StreamId, above: u64) -> Result<u64, JournalError> {
+        let mut tx = self.pool.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE batches SET anchored = 0 \
+             WHERE stream = ? AND anchored = 1 AND sequence_start > ?",
+        )
+        .bind(stream.0.as_slice())
+        .bind(to_i64(above))
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        // Their transactions are looked at again: still mined, back in the pool, or gone.
+        sqlx::query(
+            "UPDATE sends SET state = 'included' WHERE state = 'final' AND stream = ?1 \
+             AND batch_index IN \
+                 (SELECT batch_index FROM batches WHERE stream = ?1 AND anchored = 0)",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Sets a stream aside until an operator releases it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn quarantine(&self, stream: StreamId, reason: &str) -> Result<(), JournalError> {
+        sqlx::query("UPDATE streams SET quarantine = ? WHERE stream = ? AND quarantine IS NULL")
+            .bind(reason)
+            .bind(stream.0.as_slice())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Lets a quarantined stream go on; false when there is nothing to release.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn release(&self, stream: StreamId) -> Result<bool, JournalError> {
+        let done = sqlx::query(
+            "UPDATE streams SET quarantine = NULL \
+             WHERE stream = ? AND quarantine IS NOT NULL AND broken = 0",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+/// The lock is beside the database: SQLite's own locks must stay free for `status`.
+fn lock(path: &Path) -> Result<File, JournalError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let fail = |reason: String| JournalError::Open {
+        path: path.to_owned(),
+        reason,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(|e| fail(e.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(fail(error.to_string())),
+    }
+}
+
+async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, JournalError> {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(BUSY_TIMEOUT * 2)
+        .connect_with(options)
+        .await
+        .map_err(|error| match JournalError::from(error) {
+            JournalError::Sqlite(error) => JournalError::Open {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
+            other => other,
+        })
+}
+
+fn show_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn show_hex(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+fn damaged(what: &str, error: impl std::fmt::Display) -> JournalError {
+    JournalError::Damaged(format!("{what}: {error}"))
+}
+
+fn decode<T: Decode>(what: &str, bytes: Vec<u8>) -> Result<T, JournalError> {
+    codec::DecodeAll::decode_all(&mut bytes.as_slice()).map_err(|error| damaged(what, error))
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], JournalError> {
+    bytes
+        .try_into()
+        .map_err(|error| damaged("length of a stored value", error))
+}
+
+fn optional_array<const N: usize>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<[u8; N]>, JournalError> {
+    row.try_get::<Option<&[u8]>, _>(column)?
+        .map(array)
+        .transpose()
+}
+
+// Sequences are at most 2^53 - 1 and times are far below 2^63.
+fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn to_u64(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_the_journal_works_again_with_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&dir.path().join("relay.db")).await.unwrap();
+        let size: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&journal.pool)
+            .await
+            .unwrap();
+        let limit = |pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            let pool = journal.pool.clone();
+            async move { sqlx::query(&sql).execute(&pool).await.unwrap() }
+        };
+        limit(size + 1).await;
+        let big = vec![b'q'; 100_000];
+        let text = String::from_utf8(big).unwrap();
+        let write = || async {
+            sqlx::query("INSERT INTO meta (key, value) VALUES ('big', ?)")
+                .bind(text.as_bytes())
+                .execute(&journal.pool)
+                .await
+        };
+        let error = JournalError::from(write().await.unwrap_err());
+        assert!(matches!(error, JournalError::DiskFull), "{error:?}");
+        limit(1_000_000).await;
+        write().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_held_by_another_program_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.db");
+        let journal = Journal::open(&path).await.unwrap();
+        sqlx::query("PRAGMA busy_timeout = 50")
+            .execute(&journal.pool)
+            .await
+            .unwrap();
+        let options = SqliteConnectOptions::new().filename(&path);
+        let other = SqlitePool::connect_with(options).await.unwrap();
+        let mut holder = other.acquire().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut *holder)
+            .await
+            .unwrap();
+        let error = journal
+            .reserve(0, StreamId([1; 32]), 0, 1)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, JournalError::Locked), "{error:?}");
+        sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
+        journal.reserve(0, StreamId([1; 32]), 0, 1).await.unwrap();
+    }
+}

@@ -1,0 +1,383 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Transactions: one [`Send`] per nonce, with every [`Attempt`] ever signed for it.
+
+use super::{Journal, JournalError, array, damaged, now_ms, optional_array, to_i64, to_u64};
+use sqlx::{Row, sqlite::SqliteRow};
+use ves_primitives::StreamId;
+
+/// How far the transaction of a nonce has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendState {
+    /// The nonce is reserved, nothing is signed.
+    Intent,
+    /// Signed; the network may or may not know it.
+    Signed,
+    /// A node took it.
+    Sent,
+    /// In a block.
+    Included,
+    /// In a block that counts as confirmed.
+    Final,
+    /// The nonce was used by a transaction that is not in this journal.
+    Lost,
+}
+
+impl SendState {
+    const ALL: [Self; 6] = [
+        Self::Intent,
+        Self::Signed,
+        Self::Sent,
+        Self::Included,
+        Self::Final,
+        Self::Lost,
+    ];
+
+    /// The name stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Signed => "signed",
+            Self::Sent => "sent",
+            Self::Included => "included",
+            Self::Final => "final",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Not in a block yet.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Intent | Self::Signed | Self::Sent)
+    }
+}
+
+/// The transaction of one nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Nonce.
+    pub nonce: u64,
+    /// Stream of the batch it carries.
+    pub stream: StreamId,
+    /// Number of the batch.
+    pub batch_index: u64,
+    /// Gas limit; the same in every attempt.
+    pub gas_limit: u64,
+    /// How far it has come.
+    pub state: SendState,
+    /// Did it succeed? Known once included.
+    pub ok: Option<bool>,
+    /// The attempt that was mined.
+    pub tx_hash: Option<[u8; 32]>,
+    /// Block it is in.
+    pub block_number: Option<u64>,
+    /// Hash of that block; a reorg shows here.
+    pub block_hash: Option<[u8; 32]>,
+    /// When the last attempt was given to a node, Unix milliseconds.
+    pub sent_at_ms: Option<u64>,
+}
+
+impl Send {
+    /// Does it stand for its batch, or has it failed?
+    pub const fn carries_batch(&self) -> bool {
+        !matches!(self.state, SendState::Lost) && !matches!(self.ok, Some(false))
+    }
+}
+
+/// One signed transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its hash.
+    pub tx_hash: [u8; 32],
+    /// Nonce.
+    pub nonce: u64,
+    /// Encoded, ready to send.
+    pub raw: Vec<u8>,
+    /// `maxFeePerGas`, wei.
+    pub max_fee: u128,
+    /// `maxPriorityFeePerGas`, wei.
+    pub tip: u128,
+}
+
+impl Journal {
+    /// The nonce after the highest one in the journal; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn next_nonce(&self) -> Result<u64, JournalError> {
+        let row = sqlx::query("SELECT COALESCE(MAX(nonce) + 1, 0) AS next FROM sends")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(to_u64(row.try_get("next")?))
+    }
+
+    /// Reserves a nonce for a batch.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the nonce is taken at most once.
+    pub async fn reserve(
+        &self,
+        nonce: u64,
+        stream: StreamId,
+        batch_index: u64,
+        gas_limit: u64,
+    ) -> Result<(), JournalError> {
+        sqlx::query(
+            "INSERT INTO sends (nonce, stream, batch_index, gas_limit, state, created_at) \
+             VALUES (?, ?, ?, ?, 'intent', ?)",
+        )
+        .bind(to_i64(nonce))
+        .bind(stream.0.as_slice())
+        .bind(to_i64(batch_index))
+        .bind(to_i64(gas_limit))
+        .bind(to_i64(now_ms()))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives back the nonces for which nothing was ever signed.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn drop_intents(&self) -> Result<u64, JournalError> {
+        // A nonce is signed before the next one is reserved, so this never makes a gap.
+        let done = sqlx::query("DELETE FROM sends WHERE state = 'intent'")
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Stores a signed transaction. Must return before the network sees it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn add_attempt(&self, attempt: &Attempt) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO attempts (tx_hash, nonce, raw, max_fee, tip, signed_at) \
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(attempt.tx_hash.as_slice())
+        .bind(to_i64(attempt.nonce))
+        .bind(attempt.raw.as_slice())
+        .bind(attempt.max_fee.to_string())
+        .bind(attempt.tip.to_string())
+        .bind(to_i64(now_ms()))
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE sends SET state = 'signed' WHERE nonce = ? AND state = 'intent'")
+            .bind(to_i64(attempt.nonce))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A node took the transaction of `nonce` now.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn mark_sent(&self, nonce: u64) -> Result<(), JournalError> {
+        sqlx::query(
+            "UPDATE sends SET sent_at = ?1, \
+                    state = CASE state WHEN 'signed' THEN 'sent' ELSE state END \
+             WHERE nonce = ?2",
+        )
+        .bind(to_i64(now_ms()))
+        .bind(to_i64(nonce))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The transaction `tx_hash` of `nonce` is in a block.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn mark_included(
+        &self,
+        nonce: u64,
+        tx_hash: &[u8; 32],
+        block_number: u64,
+        block_hash: &[u8; 32],
+        ok: bool,
+    ) -> Result<(), JournalError> {
+        sqlx::query(
+            "UPDATE sends SET state = 'included', tx_hash = ?, block_number = ?, \
+                    block_hash = ?, ok = ? WHERE nonce = ?",
+        )
+        .bind(tx_hash.as_slice())
+        .bind(to_i64(block_number))
+        .bind(block_hash.as_slice())
+        .bind(i64::from(ok))
+        .bind(to_i64(nonce))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Included transactions whose blocks are confirmed, or whose nonce somebody else used.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn settle(&self, nonces: &[u64], state: SendState) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        for nonce in nonces {
+            sqlx::query("UPDATE sends SET state = ? WHERE nonce = ?")
+                .bind(state.name())
+                .bind(to_i64(*nonce))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The chain does not hold these nonces any more: their transactions go out again.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn mark_unmined(&self, nonces: &[u64]) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        for nonce in nonces {
+            sqlx::query(
+                "UPDATE sends SET state = 'signed', ok = NULL, tx_hash = NULL, \
+                        block_number = NULL, block_hash = NULL, sent_at = NULL \
+                 WHERE nonce = ? AND state IN ('included', 'final')",
+            )
+            .bind(to_i64(*nonce))
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Looks again at settled transactions of batches that do not count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn recheck_open(&self) -> Result<(), JournalError> {
+        sqlx::query(
+            "UPDATE sends SET state = 'included' WHERE state = 'final' AND EXISTS \
+                 (SELECT 1 FROM batches b WHERE b.stream = sends.stream \
+                  AND b.batch_index = sends.batch_index AND b.anchored = 0)",
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Transactions that are not settled, by nonce.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn live_sends(&self) -> Result<Vec<Send>, JournalError> {
+        self.sends("state NOT IN ('final', 'lost')", 0).await
+    }
+
+    /// Settled transactions with a nonce that the chain says is still free: a deep reorg.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn settled_from(&self, nonce: u64) -> Result<Vec<Send>, JournalError> {
+        self.sends("state = 'final' AND nonce >= ?", to_i64(nonce))
+            .await
+    }
+
+    /// Every transaction for batches of a stream from `batch_index` on.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn sends_of(
+        &self,
+        stream: StreamId,
+        batch_index: u64,
+    ) -> Result<Vec<Send>, JournalError> {
+        let rows =
+            sqlx::query("SELECT * FROM sends WHERE stream = ? AND batch_index >= ? ORDER BY nonce")
+                .bind(stream.0.as_slice())
+                .bind(to_i64(batch_index))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(read_send).collect()
+    }
+
+    async fn sends(&self, filter: &'static str, from: i64) -> Result<Vec<Send>, JournalError> {
+        let sql = format!("SELECT * FROM sends WHERE {filter} ORDER BY nonce");
+        let mut query = sqlx::query(&sql);
+        if filter.contains('?') {
+            query = query.bind(from);
+        }
+        query
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(read_send)
+            .collect()
+    }
+
+    /// Number of transactions per state.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn send_counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM sends GROUP BY state")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("state")?, to_u64(row.try_get("n")?))))
+            .collect()
+    }
+
+    /// Attempts of a nonce, the last one first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn attempts(&self, nonce: u64) -> Result<Vec<Attempt>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT tx_hash, nonce, raw, max_fee, tip FROM attempts WHERE nonce = ? \
+             ORDER BY signed_at DESC, rowid DESC",
+        )
+        .bind(to_i64(nonce))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_attempt).collect()
+    }
+}
+
+fn read_attempt(row: &SqliteRow) -> Result<Attempt, JournalError> {
+    let wei = |column: &str| -> Result<u128, JournalError> {
+        row.try_get::<&str, _>(column)?
+            .parse()
+            .map_err(|error| damaged(column, error))
+    };
+    Ok(Attempt {
+        tx_hash: array(row.try_get("tx_hash")?)?,
+        nonce: to_u64(row.try_get("nonce")?),
+        raw: row.try_get("raw")?,
+        max_fee: wei("max_fee")?,
+        tip: wei("tip")?,
+    })
+}
+
+fn read_send(row: &SqliteRow) -> Result<Send, JournalError> {
+    let name: &str = row.try_get("state")?;
+    let state = SendState::ALL
+        .into_iter()
+        .find(|state| state.name() == name)
+        .ok_or_else(|| damaged("transaction state", name))?;
+    Ok(Send {
+        nonce: to_u64(row.try_get("nonce")?),
+        stream: StreamId(array(row.try_get("stream")?)?),
+        batch_index: to_u64(row.try_get("batch_index")?),
+        gas_limit: to_u64(row.try_get("gas_limit")?),
+        state,
+        ok: row.try_get::<Option<i64>, _>("ok")?.map(|ok| ok != 0),
+        tx_hash: optional_array(row, "tx_hash")?,
+        block_number: row.try_get::<Option<i64>, _>("block_number")?.map(to_u64),
+        block_hash: optional_array(row, "block_hash")?,
+        sent_at_ms: row.try_get::<Option<i64>, _>("sent_at")?.map(to_u64),
+    })
+}

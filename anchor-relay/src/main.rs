@@ -1,0 +1,258 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `anchor-relay`: see README.md for the operator's guide.
+
+#![forbid(unsafe_code)]
+
+use anchor_relay::{
+    Observer,
+    config::{Config, Overrides},
+    http,
+    journal::{Journal, JournalError},
+    metrics::Shared,
+    node::NodeSource,
+    relay::Relay,
+    report,
+    sink::Chain,
+};
+use clap::{Parser, Subcommand};
+use std::{future::IntoFuture, process::ExitCode, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use ves_primitives::StreamId;
+
+/// Longest wait for the running tick when told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+const EXIT_OTHER: u8 = 1;
+const EXIT_CONFIG: u8 = 2;
+const EXIT_KEY: u8 = 3;
+const EXIT_HALT: u8 = 4;
+const EXIT_JOURNAL: u8 = 5;
+
+/// Anchors the appchain's finalized batches, in order, in a SetRegistry on an EVM chain.
+///
+/// Every setting is a flag, an environment variable or an entry of the configuration file, in this
+/// order of precedence.
+///
+/// Exit codes: 0 stopped as asked, 1 other error, 2 configuration, 3 key, 4 the appchain node
+/// contradicts finality, 5 journal.
+#[derive(Parser)]
+#[command(name = "anchor-relay", version)]
+struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the relay until SIGTERM or SIGINT.
+    Run,
+    /// Show what the journal and the contract say. Works beside a running relay.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the relay would do next. Changes nothing.
+    Plan {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a stream that was set aside go on. The relay must not run.
+    Release {
+        /// Stream id, as `status` shows it with --json.
+        stream: StreamId,
+    },
+    /// Work with the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and the key, without connecting to anything.
+    Check,
+}
+
+/// What ended the program, and with which code.
+struct Failure(u8, String);
+
+impl Failure {
+    fn new(code: u8, error: impl ToString) -> Self {
+        Self(code, error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::new(EXIT_JOURNAL, error)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,sqlx=warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(EXIT_OTHER);
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(code, message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.overrides).map_err(|e| Failure::new(EXIT_CONFIG, e))?;
+    match cli.command {
+        Command::Run => run(config).await,
+        Command::Status { json } => {
+            let status = report::status(&config).await?;
+            print(json, &status, || status.to_string())
+        }
+        Command::Plan { json } => {
+            let steps = report::dry_run(&config)
+                .await
+                .map_err(|e| Failure::new(EXIT_OTHER, e))?;
+            print(json, &steps, || {
+                let line = |step: &report::Step| {
+                    let batch = step
+                        .batch
+                        .map(|n| format!(" batch {n}"))
+                        .unwrap_or_default();
+                    let reason = step
+                        .reason
+                        .as_ref()
+                        .map(|r| format!(": {r}"))
+                        .unwrap_or_default();
+                    format!("{} {}{batch}{reason}\n", step.action, step.stream)
+                };
+                match steps.is_empty() {
+                    true => "nothing to do\n".into(),
+                    false => steps.iter().map(line).collect(),
+                }
+            })
+        }
+        Command::Release { stream } => {
+            let journal = Journal::open(&config.journal).await?;
+            let released = journal.release(stream).await?;
+            journal.close().await;
+            if released {
+                println!("{stream} goes on with the next run");
+                return Ok(());
+            }
+            let why = "the stream is not set aside, or its appchain data is broken";
+            Err(Failure::new(EXIT_OTHER, why))
+        }
+        Command::Config {
+            command: ConfigCommand::Check,
+        } => {
+            let key = config.key().map_err(|e| Failure::new(EXIT_KEY, e))?;
+            println!("node         {}", config.node_url);
+            println!("destination  {} chain {}", config.rpc_url, config.chain_id);
+            println!("registry     {}", config.registry);
+            println!("sender       {}", key.address());
+            println!("done at      {}", config.settings.confirmation);
+            println!("journal      {}", config.journal.display());
+            println!("listen       {}", config.listen);
+            Ok(())
+        }
+    }
+}
+
+fn print<T: serde::Serialize>(
+    json: bool,
+    value: &T,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if json {
+        let json = serde_json::to_string_pretty(value).map_err(|e| Failure::new(EXIT_OTHER, e))?;
+        println!("{json}");
+    } else {
+        print!("{}", text());
+    }
+    Ok(())
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let other = |e: &dyn std::fmt::Display| Failure::new(EXIT_OTHER, e);
+    let key = config.key().map_err(|e| Failure::new(EXIT_KEY, e))?;
+    let chain = Chain::new(
+        &config.rpc_url,
+        config.identity(key.address()),
+        config.timeout,
+    )
+    .map_err(|e| Failure::new(EXIT_CONFIG, e))?;
+    let journal = Journal::open(&config.journal).await?;
+    let shared = Arc::new(Shared::new().map_err(|e| other(&e))?);
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let address = config.listen;
+        Failure::new(
+            EXIT_CONFIG,
+            format!("cannot listen on {address}: {error}. Set http.listen"),
+        )
+    })?;
+    let address = listener.local_addr().map_err(|e| other(&e))?;
+    tracing::info!(%address, sender = %key.address(), journal = %config.journal.display(), "started");
+    let (stop_now, stop) = watch::channel(false);
+    let mut term = signal(SignalKind::terminate()).map_err(|e| other(&e))?;
+    let relay = Relay {
+        journal: Arc::new(journal),
+        source: NodeSource::new(config.node_url.clone()),
+        chain: Arc::new(chain),
+        key,
+        settings: config.settings,
+        shared: Arc::clone(&shared),
+        observer: Observer::default(),
+    };
+    let server = axum::serve(listener, http::router(shared, config.limits)).into_future();
+    let mut work = tokio::spawn(relay.run(stop));
+    tokio::select! {
+        result = &mut work => return ended(result),
+        result = server => {
+            result.map_err(|e| other(&e))?;
+        }
+        _ = term.recv() => tracing::info!("SIGTERM: finishing the running step"),
+        _ = tokio::signal::ctrl_c() => tracing::info!("SIGINT: finishing the running step"),
+    }
+    stop_now.send_replace(true);
+    match tokio::time::timeout(GRACE, work).await {
+        Ok(result) => ended(result),
+        // Nothing is lost: the journal has it.
+        Err(_) => {
+            tracing::warn!("the running step did not end in time");
+            Ok(())
+        }
+    }
+}
+
+fn ended(
+    result: Result<Result<(), anchor_relay::source::Halt>, tokio::task::JoinError>,
+) -> Result<(), Failure> {
+    match result {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(halt)) => Err(Failure::new(EXIT_HALT, halt)),
+        Err(error) => Err(Failure::new(EXIT_OTHER, error)),
+    }
+}

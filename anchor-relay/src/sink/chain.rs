@@ -1,0 +1,545 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Reads of the destination chain, each with a timeout.
+//!
+//! State is read by block hash, not by height: two reads in one tick see the same chain, or the
+//! second one fails because a reorg took the block away.
+
+use super::{Gate, Park, contract::SetRegistry, revert::Refusal};
+use crate::plan::Head;
+use alloy::{
+    contract::Error as CallError,
+    eips::{BlockId, BlockNumberOrTag},
+    network::{Ethereum, TransactionBuilder},
+    primitives::{Address, B256, Bytes, U256},
+    providers::{Provider, RootProvider},
+    rpc::types::TransactionRequest,
+    sol_types::SolCall,
+    transports::{RpcError, TransportError},
+};
+use std::{fmt, str::FromStr, time::Duration};
+use ves_primitives::{BatchCommitment, StateRoot, StoreId, TenantId};
+
+/// Streams or batches per `eth_call`.
+const CHUNK: usize = 100;
+
+/// When an anchor counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// This many blocks, the one with the transaction included.
+    Blocks(u64),
+    /// The chain's `safe` block.
+    Safe,
+    /// The chain's `finalized` block.
+    Finalized,
+}
+
+impl FromStr for Confirmation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "safe" => Ok(Self::Safe),
+            "finalized" => Ok(Self::Finalized),
+            number => match number.parse() {
+                Ok(n) if n > 0 => Ok(Self::Blocks(n)),
+                _ => Err("expected finalized, safe or a number of blocks from 1".into()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocks(n) => write!(f, "{n}"),
+            Self::Safe => f.write_str("safe"),
+            Self::Finalized => f.write_str("finalized"),
+        }
+    }
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// No answer, or one that says "later".
+    #[error("the destination's RPC does not answer ({what}): {reason}")]
+    Unavailable {
+        /// The call.
+        what: &'static str,
+        /// The transport's words.
+        reason: String,
+    },
+    /// The contract reverted.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The node refused a transaction; its words.
+    #[error("the destination's node refused the transaction: {0}")]
+    Rejected(String),
+    /// There is no code at the address in the block asked for.
+    #[error("no contract at the registry's address")]
+    NoCode,
+}
+
+/// A block of the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Base fee, wei per gas.
+    pub base_fee: u128,
+}
+
+/// Where a transaction ended up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) block_number: u64,
+    pub(crate) block_hash: B256,
+    pub(crate) ok: bool,
+    pub(crate) fee: u128,
+}
+
+/// The destination the operator named.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Expected chain id.
+    pub chain_id: u64,
+    /// The registry, a proxy.
+    pub registry: Address,
+    /// Our address.
+    pub sender: Address,
+}
+
+/// The destination chain.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    provider: RootProvider<Ethereum>,
+    identity: Identity,
+    timeout: Duration,
+}
+
+fn unavailable(what: &'static str, error: impl fmt::Display) -> ChainError {
+    ChainError::Unavailable {
+        what,
+        reason: error.to_string(),
+    }
+}
+
+impl Chain {
+    /// Talks to the JSON-RPC at `url`. Does not connect yet.
+    ///
+    /// # Errors
+    /// When `url` is not a URL.
+    pub fn new(url: &str, identity: Identity, timeout: Duration) -> Result<Self, String> {
+        let url = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        Ok(Self {
+            provider: RootProvider::new_http(url),
+            identity,
+            timeout,
+        })
+    }
+
+    /// The destination the operator named.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn rpc<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, ChainError> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(result) => result.map_err(|error| unavailable(what, error)),
+            Err(_) => Err(unavailable(
+                what,
+                format!("no answer in {:?}", self.timeout),
+            )),
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, ChainError> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(CallError::ZeroData(..))) => Err(ChainError::NoCode),
+            Ok(Err(CallError::AbiError(_))) => Err(ChainError::Refused(Refusal::WrongContract)),
+            Ok(Err(CallError::TransportError(error))) => Err(refused_or(what, error)),
+            Ok(Err(error)) => Err(unavailable(what, error)),
+            Err(_) => Err(unavailable(
+                what,
+                format!("no answer in {:?}", self.timeout),
+            )),
+        }
+    }
+
+    fn registry(&self) -> SetRegistry::SetRegistryInstance<&RootProvider<Ethereum>> {
+        SetRegistry::new(self.identity.registry, &self.provider)
+    }
+
+    /// Checks that this is the chain and the contract the operator named. Gives block 0's hash.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_identity(&self) -> Result<B256, Park> {
+        let Identity {
+            chain_id: expected,
+            registry,
+            ..
+        } = self.identity;
+        let down = |error: ChainError| Park::Unreachable {
+            error: error.to_string(),
+        };
+        let found = self
+            .rpc("eth_chainId", async { self.provider.get_chain_id().await })
+            .await;
+        let found = found.map_err(down)?;
+        if found != expected {
+            return Err(Park::WrongChain { expected, found });
+        }
+        let genesis = self
+            .block(BlockNumberOrTag::Number(0))
+            .await
+            .map_err(down)?;
+        let code = self
+            .rpc("eth_getCode", async {
+                self.provider.get_code_at(registry).await
+            })
+            .await;
+        if code.map_err(down)?.is_empty() {
+            return Err(Park::NoCode { registry });
+        }
+        genesis
+            .map(|block| block.hash)
+            .ok_or_else(|| Park::Unreachable {
+                error: "the L2 node has no block 0".into(),
+            })
+    }
+
+    /// Reads whether we may and can send. `cost`: wei one transaction may need.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn gate(&self, cost: u128) -> Result<Gate, ChainError> {
+        let Identity {
+            registry, sender, ..
+        } = self.identity;
+        let contract = self.registry();
+        let mut parked = Vec::new();
+        let authorised = self.read("authorizedSequencers", async {
+            contract.authorizedSequencers(sender).call().await
+        });
+        let authorised = match authorised.await {
+            Ok(authorised) => authorised,
+            Err(error @ ChainError::Unavailable { .. }) => return Err(error),
+            Err(ChainError::NoCode) => {
+                return Ok(Gate {
+                    parked: vec![Park::NoCode { registry }],
+                    ..Gate::default()
+                });
+            }
+            Err(_) => {
+                let parked = vec![Park::NotARegistry { registry }];
+                return Ok(Gate {
+                    parked,
+                    ..Gate::default()
+                });
+            }
+        };
+        if !authorised {
+            parked.push(Park::NotAuthorised { sender });
+        }
+        if self
+            .read("paused", async { contract.paused().call().await })
+            .await?
+        {
+            parked.push(Park::Paused);
+        }
+        let strict = self.read("strictModeEnabled", async {
+            contract.strictModeEnabled().call().await
+        });
+        let strict = strict.await?;
+        let balance = self
+            .rpc("eth_getBalance", async {
+                self.provider.get_balance(sender).await
+            })
+            .await?;
+        if balance < U256::from(cost) {
+            parked.push(Park::EmptyBalance {
+                sender,
+                balance: balance.to_string(),
+                needed: cost.to_string(),
+            });
+        }
+        Ok(Gate {
+            parked,
+            strict: Some(strict),
+            balance,
+        })
+    }
+
+    /// A block by tag or height.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn block(&self, at: BlockNumberOrTag) -> Result<Option<Block>, ChainError> {
+        let block = self
+            .rpc("eth_getBlockByNumber", async {
+                self.provider.get_block_by_number(at).await
+            })
+            .await?;
+        Ok(block.map(|block| Block {
+            number: block.header.inner.number,
+            hash: block.header.hash,
+            base_fee: u128::from(block.header.inner.base_fee_per_gas.unwrap_or_default()),
+        }))
+    }
+
+    /// The latest block.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn latest(&self) -> Result<Block, ChainError> {
+        self.block(BlockNumberOrTag::Latest)
+            .await?
+            .ok_or_else(|| unavailable("eth_getBlockByNumber", "no latest block"))
+    }
+
+    /// The block up to which anchors count as done.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn confirmed(&self, latest: &Block, rule: Confirmation) -> Result<Block, ChainError> {
+        let at = match rule {
+            Confirmation::Blocks(1) => return Ok(*latest),
+            Confirmation::Blocks(n) => {
+                BlockNumberOrTag::Number(latest.number.saturating_sub(n.saturating_sub(1)))
+            }
+            Confirmation::Safe => BlockNumberOrTag::Safe,
+            Confirmation::Finalized => BlockNumberOrTag::Finalized,
+        };
+        let block = match self.block(at).await? {
+            Some(block) => block,
+            // Some chains have no such block at first: nothing is confirmed but their first one.
+            None => self
+                .block(BlockNumberOrTag::Number(0))
+                .await?
+                .ok_or_else(|| unavailable("eth_getBlockByNumber", "no block 0"))?,
+        };
+        Ok(if block.number > latest.number {
+            *latest
+        } else {
+            block
+        })
+    }
+
+    /// Transactions of ours up to a block.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn nonce_at(&self, at: &Block) -> Result<u64, ChainError> {
+        let sender = self.identity.sender;
+        self.rpc("eth_getTransactionCount", async {
+            self.provider
+                .get_transaction_count(sender)
+                .hash(at.hash)
+                .await
+        })
+        .await
+    }
+
+    /// The contract's heads of streams at a block. `Head::EMPTY` where no contract is yet.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn heads(
+        &self,
+        streams: &[(TenantId, StoreId)],
+        at: &Block,
+    ) -> Result<Vec<Head>, ChainError> {
+        let at = BlockId::hash(at.hash);
+        let contract = self.registry();
+        let mut heads = Vec::with_capacity(streams.len());
+        for chunk in streams.chunks(CHUNK) {
+            let tenants: Vec<B256> = chunk.iter().map(|(t, _)| t.to_bytes32().into()).collect();
+            let stores: Vec<B256> = chunk.iter().map(|(_, s)| s.to_bytes32().into()).collect();
+            let sequences = self.read("getBatchHeadSequences", async {
+                contract
+                    .getBatchHeadSequences(tenants.clone(), stores.clone())
+                    .block(at)
+                    .call()
+                    .await
+            });
+            let sequences = match sequences.await {
+                Err(ChainError::NoCode) => {
+                    heads.extend(chunk.iter().map(|_| Head::EMPTY));
+                    continue;
+                }
+                other => other?,
+            };
+            let roots = self.read("getBatchLatestStateRoots", async {
+                contract
+                    .getBatchLatestStateRoots(tenants.clone(), stores.clone())
+                    .block(at)
+                    .call()
+                    .await
+            });
+            let roots = roots.await?;
+            if sequences.len() != chunk.len() || roots.len() != chunk.len() {
+                return Err(ChainError::Refused(Refusal::WrongContract));
+            }
+            heads.extend(
+                sequences
+                    .into_iter()
+                    .zip(roots)
+                    .map(|(sequence, root)| Head {
+                        sequence,
+                        state_root: StateRoot(root.0),
+                    }),
+            );
+        }
+        Ok(heads)
+    }
+
+    /// The contract's records of batches at a block.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn records(
+        &self,
+        batches: &[&BatchCommitment],
+        at: &Block,
+    ) -> Result<Vec<SetRegistry::BatchRecord>, ChainError> {
+        let contract = self.registry();
+        let mut records = Vec::with_capacity(batches.len());
+        for chunk in batches.chunks(CHUNK) {
+            let ids: Vec<B256> = chunk.iter().map(|batch| batch.batch_id.0.into()).collect();
+            let found = self
+                .read("getBatchCommitments", async {
+                    contract
+                        .getBatchCommitments(ids.clone())
+                        .block(BlockId::hash(at.hash))
+                        .call()
+                        .await
+                })
+                .await?;
+            if found.len() != chunk.len() {
+                return Err(ChainError::Refused(Refusal::WrongContract));
+            }
+            records.extend(found);
+        }
+        Ok(records)
+    }
+
+    fn request<C: SolCall>(&self, call: &C) -> TransactionRequest {
+        TransactionRequest::default()
+            .with_from(self.identity.sender)
+            .with_to(self.identity.registry)
+            .with_input(Bytes::from(call.abi_encode()))
+    }
+
+    /// Runs a call without sending it.
+    ///
+    /// # Errors
+    /// [`ChainError::Refused`] when it would revert.
+    pub(crate) async fn simulate<C: SolCall>(&self, call: &C) -> Result<(), ChainError> {
+        let request = self.request(call);
+        let run = async { self.provider.call(request).await };
+        match tokio::time::timeout(self.timeout, run).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(refused_or("eth_call", error)),
+            Err(_) => Err(unavailable("eth_call", "timeout")),
+        }
+    }
+
+    /// Gas a call needs.
+    ///
+    /// # Errors
+    /// [`ChainError::Refused`] when it would revert.
+    pub(crate) async fn estimate<C: SolCall>(&self, call: &C) -> Result<u64, ChainError> {
+        let request = self.request(call);
+        let run = async { self.provider.estimate_gas(request).await };
+        match tokio::time::timeout(self.timeout, run).await {
+            Ok(Ok(gas)) => Ok(gas),
+            Ok(Err(error)) => Err(refused_or("eth_estimateGas", error)),
+            Err(_) => Err(unavailable("eth_estimateGas", "timeout")),
+        }
+    }
+
+    /// Base fee to reckon with and the tip the node suggests. `eth_gasPrice` sees a base fee that
+    /// the latest header does not show yet.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub(crate) async fn fee_inputs(&self, latest: &Block) -> Result<(u128, u128), ChainError> {
+        let price = self
+            .rpc("eth_gasPrice", async {
+                self.provider.get_gas_price().await
+            })
+            .await?;
+        let tip = self
+            .rpc("eth_maxPriorityFeePerGas", async {
+                self.provider.get_max_priority_fee_per_gas().await
+            })
+            .await
+            // Not all nodes have this method; the configured floor serves then.
+            .unwrap_or_default();
+        Ok((latest.base_fee.max(price.saturating_sub(tip)), tip))
+    }
+
+    /// Gives a signed transaction to the node.
+    ///
+    /// # Errors
+    /// [`ChainError::Rejected`] when the node answers with an error, `Unavailable` when it is
+    /// unknown whether the transaction arrived.
+    pub(crate) async fn send_raw(&self, raw: &[u8]) -> Result<(), ChainError> {
+        let send = async { self.provider.send_raw_transaction(raw).await };
+        match tokio::time::timeout(self.timeout, send).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RpcError::ErrorResp(error))) if !error.is_retry_err() => {
+                Err(ChainError::Rejected(error.message.to_string()))
+            }
+            Ok(Err(error)) => Err(unavailable("eth_sendRawTransaction", error)),
+            Err(_) => Err(unavailable("eth_sendRawTransaction", "timeout")),
+        }
+    }
+
+    /// The receipt of a transaction, if it is in the chain.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub(crate) async fn receipt(&self, hash: &[u8; 32]) -> Result<Option<Receipt>, ChainError> {
+        let hash = B256::new(*hash);
+        let receipt = self
+            .rpc("eth_getTransactionReceipt", async {
+                self.provider.get_transaction_receipt(hash).await
+            })
+            .await?;
+        Ok(receipt.and_then(|receipt| {
+            Some(Receipt {
+                block_number: receipt.block_number?,
+                block_hash: receipt.block_hash?,
+                ok: receipt.status(),
+                fee: u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price),
+            })
+        }))
+    }
+}
+
+fn refused_or(what: &'static str, error: TransportError) -> ChainError {
+    if let Some(response) = error.as_error_resp() {
+        if let Some(data) = response.as_revert_data() {
+            return ChainError::Refused(Refusal::classify(&data));
+        }
+        if response.message.contains("revert") {
+            return ChainError::Refused(Refusal::WrongContract);
+        }
+    }
+    unavailable(what, error)
+}

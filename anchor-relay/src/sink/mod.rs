@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The destination's side: one EVM chain, one registry, one key.
+
+mod chain;
+mod contract;
+mod fees;
+mod gate;
+mod key;
+mod revert;
+mod sender;
+
+pub use chain::{Block, Chain, ChainError, Confirmation, Identity};
+pub use contract::{SetRegistry, commit_call, same_record};
+pub use fees::{FeeLimits, Fees, bump, suggest};
+pub use gate::{Gate, Park};
+pub use key::{Key, KeyError};
+pub use revert::Refusal;
+pub use sender::{SendError, SendPolicy, SendReport, Sender, SubmitOutcome};

@@ -1,0 +1,526 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Nonces, signing, sending again, and finding out what became of each transaction.
+//!
+//! Order of every submission: nonce reserved in the journal, signed, signed bytes in the journal,
+//! given to the network, that noted in the journal. A stop between any two steps loses nothing:
+//! the next start sends the journalled bytes again, and the chain mines a nonce once.
+
+use super::{
+    chain::{Block, Chain, ChainError, Receipt},
+    contract::commit_call,
+    fees::{FeeLimits, Fees, bump, suggest},
+    key::Key,
+    revert::Refusal,
+};
+use crate::{
+    Observer, Point,
+    journal::{Attempt, Journal, JournalError, Send, SendState, now_ms},
+};
+use alloy::{
+    consensus::{TxEip1559, TxEnvelope},
+    eips::{BlockNumberOrTag, Decodable2718},
+    primitives::{TxKind, U256},
+    sol_types::SolCall,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use ves_primitives::BatchCommitment;
+
+/// Times a transaction must be missing before its nonce counts as used by somebody else: one node
+/// behind a load balancer may lag.
+const MISSING_LOOKS: u32 = 3;
+
+/// How to send.
+#[derive(Clone, Copy, Debug)]
+pub struct SendPolicy {
+    /// Fee bounds.
+    pub fees: FeeLimits,
+    /// Gas limit when the call cannot be estimated because its predecessor is still in flight,
+    /// and the least limit ever used.
+    pub gas_default: u64,
+    /// Most gas a transaction may need.
+    pub gas_cap: u64,
+    /// After this long without inclusion a transaction is replaced by a dearer one.
+    pub bump_after: Duration,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum SubmitOutcome {
+    /// Signed and given to a node.
+    Sent,
+    /// Signed and journalled; no node took it yet. It is sent again later.
+    Pending(ChainError),
+    /// The simulation reverted; nothing was signed.
+    Refused(Refusal),
+    /// The call needs more gas than allowed; nothing was signed.
+    GasAboveCap(u64),
+    /// The base fee is above the limit; nothing was signed.
+    FeeAboveLimit(u128),
+}
+
+/// What a look at the chain found.
+#[derive(Clone, Debug, Default)]
+pub struct SendReport {
+    /// Newly included.
+    pub included: u64,
+    /// Newly included but reverted.
+    pub reverted: u64,
+    /// Newly final.
+    pub settled: u64,
+    /// Left the chain.
+    pub reorged: u64,
+    /// Nonces used by somebody else.
+    pub lost: u64,
+    /// Replaced by dearer ones.
+    pub bumped: u64,
+    /// Wei paid for what was newly included.
+    pub fees_paid: u128,
+}
+
+/// The only sender of this key.
+#[derive(Debug)]
+pub struct Sender {
+    chain: Arc<Chain>,
+    key: Key,
+    policy: SendPolicy,
+    observer: Observer,
+    /// The latest block at the last look; a different hash at its height is a reorg.
+    seen: Option<Block>,
+    /// Times a nonce's transaction was not found although the nonce is used.
+    missing: BTreeMap<u64, u32>,
+    /// Nonces given to a node since this process started.
+    announced: BTreeSet<u64>,
+}
+
+/// Errors of sending.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The signer.
+    #[error("cannot sign: {0}")]
+    Sign(#[from] alloy::signers::Error),
+    /// The journal holds bytes that are not a transaction of ours.
+    #[error("the journal's transaction {0} cannot be read; move the journal away and restart")]
+    Unreadable(u64),
+}
+
+/// A node's answer to a raw transaction.
+enum Answer {
+    Taken,
+    /// The nonce is used; the next look at the chain tells by what.
+    Used,
+    Underpriced,
+    Failed(ChainError),
+}
+
+impl Sender {
+    /// Sends with `key` to `chain`.
+    pub const fn new(chain: Arc<Chain>, key: Key, policy: SendPolicy, observer: Observer) -> Self {
+        Self {
+            chain,
+            key,
+            policy,
+            observer,
+            seen: None,
+            missing: BTreeMap::new(),
+            announced: BTreeSet::new(),
+        }
+    }
+
+    /// Finds out what became of each transaction. `used`: our transaction count at the latest
+    /// block, `used_confirmed`: at the confirmed one.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn look(
+        &mut self,
+        journal: &Journal,
+        latest: &Block,
+        confirmed: u64,
+        used: u64,
+        used_confirmed: u64,
+    ) -> Result<SendReport, SendError> {
+        let mut report = SendReport::default();
+        let reorg = self.reorg_since_last_look(latest).await?;
+        if reorg {
+            journal.recheck_open().await?;
+        }
+        // Deeper than the confirmation rule: what counted as done is not.
+        let undone = journal.settled_from(used).await?;
+        for send in &undone {
+            journal.reopen_from(send.stream, send.batch_index).await?;
+        }
+        let mut unmined: Vec<u64> = undone.iter().map(|send| send.nonce).collect();
+        let mut settled = Vec::new();
+        let mut lost = Vec::new();
+        for send in journal.live_sends().await? {
+            if send.nonce >= used {
+                if send.state == SendState::Included {
+                    unmined.push(send.nonce);
+                }
+                continue;
+            }
+            let in_confirmed = send.block_number.is_some_and(|number| number <= confirmed);
+            if send.state == SendState::Included && !reorg && !in_confirmed {
+                continue;
+            }
+            match self.find(journal, &send).await? {
+                Some((hash, receipt)) => {
+                    self.missing.remove(&send.nonce);
+                    self.included(journal, &send, &hash, &receipt, &mut report)
+                        .await?;
+                    if receipt.block_number <= confirmed {
+                        settled.push(send.nonce);
+                    }
+                }
+                None => {
+                    let looks = self.missing.entry(send.nonce).or_default();
+                    *looks += 1;
+                    if *looks >= MISSING_LOOKS && send.nonce < used_confirmed {
+                        lost.push(send.nonce);
+                    }
+                }
+            }
+        }
+        report.reorged += len(&unmined);
+        for nonce in &unmined {
+            self.announced.remove(nonce);
+        }
+        if !unmined.is_empty() {
+            tracing::warn!(nonces = ?unmined, "reorg: transactions left the chain, sending again");
+            journal.mark_unmined(&unmined).await?;
+        }
+        if !settled.is_empty() {
+            journal.settle(&settled, SendState::Final).await?;
+            self.observer.at(Point::Settled);
+        }
+        if !lost.is_empty() {
+            tracing::error!(nonces = ?lost, "somebody else uses this key: nonces were taken");
+            journal.settle(&lost, SendState::Lost).await?;
+        }
+        report.settled = len(&settled);
+        report.lost = len(&lost);
+        self.seen = Some(*latest);
+        Ok(report)
+    }
+
+    async fn reorg_since_last_look(&self, latest: &Block) -> Result<bool, SendError> {
+        let Some(seen) = self.seen else {
+            return Ok(true);
+        };
+        if seen.number == latest.number {
+            return Ok(seen.hash != latest.hash);
+        }
+        let now = self
+            .chain
+            .block(BlockNumberOrTag::Number(seen.number))
+            .await?;
+        Ok(now.is_none_or(|now| now.hash != seen.hash))
+    }
+
+    async fn find(
+        &self,
+        journal: &Journal,
+        send: &Send,
+    ) -> Result<Option<([u8; 32], Receipt)>, SendError> {
+        for attempt in journal.attempts(send.nonce).await? {
+            if let Some(receipt) = self.chain.receipt(&attempt.tx_hash).await? {
+                return Ok(Some((attempt.tx_hash, receipt)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn included(
+        &self,
+        journal: &Journal,
+        send: &Send,
+        hash: &[u8; 32],
+        receipt: &Receipt,
+        report: &mut SendReport,
+    ) -> Result<(), SendError> {
+        if send.block_hash == Some(receipt.block_hash.0) {
+            return Ok(());
+        }
+        if send.state == SendState::Included {
+            tracing::warn!(
+                nonce = send.nonce,
+                "reorg: a transaction moved to another block"
+            );
+            report.reorged += 1;
+        }
+        let (number, ok) = (receipt.block_number, receipt.ok);
+        journal
+            .mark_included(send.nonce, hash, number, &receipt.block_hash.0, ok)
+            .await?;
+        self.observer.at(Point::Included);
+        report.fees_paid = report.fees_paid.saturating_add(receipt.fee);
+        report.included += 1;
+        if ok {
+            tracing::info!(
+                nonce = send.nonce, stream = %send.stream, batch = send.batch_index,
+                tx = %format_args!("0x{}", hex::encode(hash)), block = number, "included"
+            );
+        } else {
+            report.reverted += 1;
+            tracing::warn!(
+                nonce = send.nonce, stream = %send.stream, batch = send.batch_index,
+                tx = %format_args!("0x{}", hex::encode(hash)), block = number, "reverted"
+            );
+        }
+        Ok(())
+    }
+
+    /// Sends again what no block holds: at once what this process never gave to a node, otherwise
+    /// after the bump period, with higher fees as far as the limit allows.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn resend(
+        &mut self,
+        journal: &Journal,
+        latest: &Block,
+        used: u64,
+    ) -> Result<u64, SendError> {
+        let mut bumped = 0;
+        let wait = u64::try_from(self.policy.bump_after.as_millis()).unwrap_or(u64::MAX);
+        for send in journal.live_sends().await? {
+            if !send.state.is_pending() || send.nonce < used {
+                continue;
+            }
+            let Some(last) = journal.attempts(send.nonce).await?.into_iter().next() else {
+                continue;
+            };
+            let announced = self.announced.contains(&send.nonce);
+            let due = send
+                .sent_at_ms
+                .is_none_or(|at| now_ms().saturating_sub(at) >= wait);
+            if announced && !due {
+                continue;
+            }
+            let mut dearer = announced;
+            if !announced {
+                match self.announce(journal, &last).await? {
+                    Answer::Underpriced => dearer = true,
+                    Answer::Taken | Answer::Used => {}
+                    Answer::Failed(error) => return Err(error.into()),
+                }
+            }
+            if dearer && self.bump(journal, &send, &last, latest).await? {
+                bumped += 1;
+            }
+        }
+        Ok(bumped)
+    }
+
+    /// Replaces a transaction by a dearer one, or sends the old one again at the limit: nodes drop
+    /// transactions.
+    async fn bump(
+        &mut self,
+        journal: &Journal,
+        send: &Send,
+        last: &Attempt,
+        latest: &Block,
+    ) -> Result<bool, SendError> {
+        let (base_fee, tip) = self.chain.fee_inputs(latest).await?;
+        let old = Fees {
+            max_fee: last.max_fee,
+            tip: last.tip,
+        };
+        let fees = suggest(base_fee, tip, &self.policy.fees)
+            .and_then(|suggestion| bump(old, suggestion, &self.policy.fees));
+        let Some(fees) = fees else {
+            tracing::warn!(
+                nonce = send.nonce,
+                "the fee limit is reached, sending the old one"
+            );
+            if let Answer::Failed(error) = self.announce(journal, last).await? {
+                return Err(error.into());
+            }
+            // Even an underpriced answer counts as a try: the next one is a period later.
+            journal.mark_sent(send.nonce).await?;
+            return Ok(false);
+        };
+        let envelope = TxEnvelope::decode_2718(&mut last.raw.as_slice())
+            .map_err(|_| SendError::Unreadable(send.nonce))?;
+        let Some(signed) = envelope.as_eip1559() else {
+            return Err(SendError::Unreadable(send.nonce));
+        };
+        let mut tx = signed.tx().clone();
+        tx.max_fee_per_gas = fees.max_fee;
+        tx.max_priority_fee_per_gas = fees.tip;
+        let attempt = self.sign(tx)?;
+        journal.add_attempt(&attempt).await?;
+        self.observer.at(Point::Bumped);
+        tracing::info!(
+            nonce = send.nonce,
+            max_fee = fees.max_fee,
+            tip = fees.tip,
+            "fees raised"
+        );
+        match self.announce(journal, &attempt).await? {
+            Answer::Failed(error) => Err(error.into()),
+            Answer::Underpriced => {
+                journal.mark_sent(send.nonce).await?;
+                Ok(true)
+            }
+            Answer::Taken | Answer::Used => Ok(true),
+        }
+    }
+
+    fn sign(&self, tx: TxEip1559) -> Result<Attempt, SendError> {
+        let (nonce, max_fee, tip) = (tx.nonce, tx.max_fee_per_gas, tx.max_priority_fee_per_gas);
+        let (raw, hash) = self.key.sign(tx)?;
+        Ok(Attempt {
+            tx_hash: hash.0,
+            nonce,
+            raw,
+            max_fee,
+            tip,
+        })
+    }
+
+    /// Submits a batch. `used`: our transaction count at the latest block.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn submit(
+        &mut self,
+        journal: &Journal,
+        batch: &BatchCommitment,
+        simulate: bool,
+        latest: &Block,
+        used: u64,
+    ) -> Result<SubmitOutcome, SendError> {
+        let call = commit_call(batch);
+        let mut gas_limit = self.policy.gas_default.min(self.policy.gas_cap);
+        if simulate {
+            let needed = match self.chain.simulate(&call).await {
+                Ok(()) => self.chain.estimate(&call).await,
+                Err(error) => Err(error),
+            };
+            let needed = match needed {
+                Ok(needed) => needed,
+                Err(ChainError::Refused(refusal)) => return Ok(SubmitOutcome::Refused(refusal)),
+                Err(error) => return Err(error.into()),
+            };
+            if needed > self.policy.gas_cap {
+                return Ok(SubmitOutcome::GasAboveCap(needed));
+            }
+            // A fifth on top: storage refunds and warm slots differ between estimate and block.
+            let with_margin = needed.saturating_add(needed / 5);
+            gas_limit = with_margin.max(gas_limit).min(self.policy.gas_cap);
+        }
+        let (base_fee, tip) = self.chain.fee_inputs(latest).await?;
+        let Some(fees) = suggest(base_fee, tip, &self.policy.fees) else {
+            return Ok(SubmitOutcome::FeeAboveLimit(base_fee));
+        };
+        let nonce = used.max(journal.next_nonce().await?);
+        journal
+            .reserve(nonce, batch.stream_id(), batch.batch_index, gas_limit)
+            .await?;
+        self.observer.at(Point::Reserved);
+        let identity = self.chain.identity();
+        let attempt = self.sign(TxEip1559 {
+            chain_id: identity.chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: fees.max_fee,
+            max_priority_fee_per_gas: fees.tip,
+            to: TxKind::Call(identity.registry),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input: call.abi_encode().into(),
+        })?;
+        journal.add_attempt(&attempt).await?;
+        self.observer.at(Point::Signed);
+        tracing::info!(
+            nonce, stream = %batch.stream_id(), batch = batch.batch_index,
+            tx = %format_args!("0x{}", hex::encode(attempt.tx_hash)), "sending"
+        );
+        match self.announce(journal, &attempt).await? {
+            Answer::Taken | Answer::Used => Ok(SubmitOutcome::Sent),
+            Answer::Underpriced => Ok(SubmitOutcome::Pending(ChainError::Rejected(
+                "the fee is below what the node accepts".into(),
+            ))),
+            Answer::Failed(error) => Ok(SubmitOutcome::Pending(error)),
+        }
+    }
+
+    /// Gives a journalled transaction to the node.
+    async fn announce(
+        &mut self,
+        journal: &Journal,
+        attempt: &Attempt,
+    ) -> Result<Answer, JournalError> {
+        let answer = match self.chain.send_raw(&attempt.raw).await {
+            Ok(()) => Answer::Taken,
+            Err(ChainError::Rejected(message)) => classify(message),
+            Err(error) => Answer::Failed(error),
+        };
+        if matches!(answer, Answer::Taken | Answer::Used) {
+            self.observer.at(Point::Announced);
+            journal.mark_sent(attempt.nonce).await?;
+            self.announced.insert(attempt.nonce);
+            self.observer.at(Point::Sent);
+        }
+        Ok(answer)
+    }
+}
+
+/// Sorts the words nodes use; there are no codes for them.
+fn classify(message: String) -> Answer {
+    let text = message.to_lowercase();
+    let says = |needle: &str| text.contains(needle);
+    if says("already known") || says("already imported") || says("known transaction") {
+        Answer::Taken
+    } else if says("nonce too low") || says("nonce is too low") {
+        Answer::Used
+    } else if says("underpriced") || says("less than block base fee") || says("fee too low") {
+        Answer::Underpriced
+    } else {
+        Answer::Failed(ChainError::Rejected(message))
+    }
+}
+
+fn len<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_common_nodes_are_understood() {
+        assert!(matches!(classify("already known".into()), Answer::Taken));
+        assert!(matches!(
+            classify("transaction already imported".into()),
+            Answer::Taken
+        ));
+        assert!(matches!(
+            classify("nonce too low: next 5".into()),
+            Answer::Used
+        ));
+        let underpriced = "replacement transaction underpriced";
+        assert!(matches!(classify(underpriced.into()), Answer::Underpriced));
+        let base_fee = "max fee per gas less than block base fee";
+        assert!(matches!(classify(base_fee.into()), Answer::Underpriced));
+        let funds = "insufficient funds for gas * price + value";
+        assert!(matches!(
+            classify(funds.into()),
+            Answer::Failed(ChainError::Rejected(_))
+        ));
+    }
+}

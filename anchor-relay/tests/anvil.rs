@@ -1,0 +1,597 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The relay against a real EVM chain and the built registry, fed by a scripted appchain.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use alloy::primitives::U256;
+use anchor_relay::{
+    Observer, Point,
+    journal::Journal,
+    metrics::Shared,
+    relay::{Relay, Settings},
+    sink::{Confirmation, FeeLimits, Key, SendPolicy},
+    source::Halt,
+};
+use serde_json::json;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use support::{
+    Script, ScriptedSource,
+    evm::{Admin, Evm, OTHER, RELAY, RELAY_SECRET},
+    id,
+};
+use tempfile::TempDir;
+use tokio::{sync::watch, task::JoinHandle};
+use ves_primitives::BatchCommitment;
+
+fn settings(confirmation: Confirmation) -> Settings {
+    Settings {
+        confirmation,
+        window: 8,
+        per_stream: 3,
+        poll: Duration::from_millis(40),
+        genesis: None,
+        min_balance: 0,
+        send: SendPolicy {
+            fees: FeeLimits {
+                min_tip: 1_000_000,
+                min_fee: 1,
+                max_fee: 1_000_000_000_000,
+            },
+            gas_default: 300_000,
+            gas_cap: 1_000_000,
+            bump_after: Duration::from_millis(700),
+        },
+    }
+}
+
+struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), Halt>>,
+    journal: Arc<Journal>,
+    shared: Arc<Shared>,
+}
+
+async fn start(evm: &Evm, path: &Path, source: ScriptedSource, settings: Settings) -> Running {
+    start_observed(evm, path, source, settings, Observer::default()).await
+}
+
+async fn start_observed(
+    evm: &Evm,
+    path: &Path,
+    source: ScriptedSource,
+    settings: Settings,
+    observer: Observer,
+) -> Running {
+    let journal = Arc::new(Journal::open(path).await.unwrap());
+    let shared = Arc::new(Shared::new().unwrap());
+    let (stop, stopped) = watch::channel(false);
+    let relay = Relay {
+        journal: Arc::clone(&journal),
+        source,
+        chain: Arc::new(evm.chain()),
+        key: Key::from_hex(RELAY_SECRET, "test").unwrap(),
+        settings,
+        shared: Arc::clone(&shared),
+        observer,
+    };
+    Running {
+        stop,
+        task: tokio::spawn(relay.run(stopped)),
+        journal,
+        shared,
+    }
+}
+
+impl Running {
+    async fn until(&self, what: &str, mut done: impl AsyncFnMut(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !done(self).await {
+            assert!(
+                !self.task.is_finished(),
+                "the relay ended while waiting for {what}"
+            );
+            let stats = serde_json::to_string_pretty(&self.shared.stats()).unwrap();
+            assert!(Instant::now() < deadline, "no {what} in time: {stats}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    async fn until_anchored(&self, count: usize) {
+        let count = u64::try_from(count).unwrap();
+        self.until("anchored batches", async |r: &Self| {
+            r.journal.totals().await.unwrap().1 == count
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn place() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("relay.db");
+    (dir, path)
+}
+
+fn all(script: &Script) -> Vec<BatchCommitment> {
+    script.batches().cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_several_streams_are_anchored_once_and_in_order() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(6, 8);
+    let batches = all(&script);
+    let source = ScriptedSource::new(script, 3);
+    let relay = start(
+        &evm,
+        &path,
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+    )
+    .await;
+    relay.until_anchored(18).await;
+    // Later blocks are anchored as they become final, and not before.
+    assert_eq!(evm.committed().await.len(), 18);
+    source.change(|inner| inner.finalized = 8);
+    relay.until_anchored(48).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(
+        evm.relay_transactions().await,
+        48,
+        "one transaction per batch"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_journal_finds_what_is_anchored_and_sends_nothing_again() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let (_dir2, fresh) = place();
+    let script = Script::regular(3, 4);
+    let batches = all(&script);
+    let source = ScriptedSource::new(script, 3);
+    let relay = start(
+        &evm,
+        &path,
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+    )
+    .await;
+    relay.until_anchored(9).await;
+    relay.end().await;
+    source.change(|inner| inner.finalized = 4);
+    let relay = start(&evm, &fresh, source, settings(Confirmation::Blocks(1))).await;
+    relay.until_anchored(12).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(evm.relay_transactions().await, 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_counts_only_at_the_confirmed_block() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 2);
+    let batches = all(&script);
+    let source = ScriptedSource::all(script);
+    let relay = start(&evm, &path, source, settings(Confirmation::Finalized)).await;
+    relay
+        .until("commitments", async |_: &Running| {
+            evm.committed().await.len() == 4
+        })
+        .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(
+        relay.journal.totals().await.unwrap().1 < 4,
+        "the last ones are not final yet"
+    );
+    evm.mine(10).await;
+    relay.until_anchored(4).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+}
+
+mod a_reorg {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_drops_anchors_has_them_sent_again() {
+        let evm = Evm::start().await;
+        // Several anchors may share a block: the reorg must not reach the deployment.
+        evm.mine(5).await;
+        let (_dir, path) = place();
+        let script = Script::regular(3, 1);
+        let batches = all(&script);
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(6))).await;
+        relay
+            .until("inclusion", async |r: &Running| {
+                let counts = r.journal.send_counts().await.unwrap();
+                counts
+                    .iter()
+                    .any(|(state, n)| state == "included" && *n == 3)
+            })
+            .await;
+        evm.rpc("anvil_reorg", json!([3, []])).await;
+        relay
+            .until("commitments", async |_: &Running| {
+                evm.committed().await.len() == 3
+            })
+            .await;
+        evm.mine(8).await;
+        relay.until_anchored(3).await;
+        let text = String::from_utf8(relay.shared.text().unwrap()).unwrap();
+        relay.end().await;
+        assert!(text.contains("ves_relay_reorged_total 3"), "{text}");
+        evm.audit(&batches).await;
+        assert_eq!(evm.relay_transactions().await, 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn deeper_than_the_confirmation_rule_is_repaired_too() {
+        let evm = Evm::start().await;
+        // Several anchors may share a block: the reorg must not reach the deployment.
+        evm.mine(5).await;
+        let (_dir, path) = place();
+        let script = Script::regular(2, 2);
+        let batches = all(&script);
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+        relay.until_anchored(4).await;
+        relay
+            .until("final", async |r: &Running| {
+                let counts = r.journal.send_counts().await.unwrap();
+                counts == [("final".to_owned(), 4)]
+            })
+            .await;
+        evm.rpc("anvil_reorg", json!([3, []])).await;
+        relay
+            .until("commitments", async |_: &Running| {
+                evm.committed().await.len() == 4
+            })
+            .await;
+        relay.until_anchored(4).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(evm.relay_transactions().await, 4);
+    }
+}
+
+mod a_batch_that_another_sequencer_committed {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_the_same_content_is_done() {
+        let evm = Evm::start().await;
+        evm.authorize(OTHER, true).await;
+        let (_dir, path) = place();
+        let script = Script::regular(2, 2);
+        let batches = all(&script);
+        evm.commit(OTHER, &batches[0]).await;
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+        relay.until_anchored(4).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(evm.relay_transactions().await, 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_other_content_sets_its_stream_aside_and_no_other() {
+        let evm = Evm::start().await;
+        evm.authorize(OTHER, true).await;
+        let (_dir, path) = place();
+        let script = Script::regular(5, 2);
+        let batches = all(&script);
+        let of = |n: u8| {
+            batches
+                .iter()
+                .filter(move |b| b.stream_id() == id(n))
+                .cloned()
+        };
+        // Stream 0: our id, another root. Stream 1: a history of its own.
+        let mut forged = of(0).next().unwrap();
+        forged.events_root.0[0] ^= 1;
+        evm.commit(OTHER, &forged).await;
+        let mut foreign = of(1).next().unwrap();
+        foreign.batch_id.0[0] ^= 1;
+        foreign.new_state_root.0[0] ^= 1;
+        evm.commit(OTHER, &foreign).await;
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+        relay.until_anchored(6).await;
+        relay
+            .until("quarantine", async |r: &Running| {
+                let rows = r.journal.streams().await.unwrap();
+                let reason = |n: u8| {
+                    let row = rows.iter().find(|row| row.stream == id(n)).unwrap();
+                    row.quarantine.clone().unwrap_or_default()
+                };
+                reason(0).contains("other content") && reason(1).contains("passed this batch")
+            })
+            .await;
+        relay.end().await;
+        assert_eq!(
+            evm.relay_transactions().await,
+            6,
+            "nothing was spent on the two"
+        );
+    }
+}
+
+mod a_contract_that_refuses_everything {
+    use super::*;
+
+    async fn waits_and_goes_on(reason: &str, close: impl AsyncFn(&Evm), open: impl AsyncFn(&Evm)) {
+        let evm = Evm::start().await;
+        let (_dir, path) = place();
+        let script = Script::regular(2, 3);
+        let batches = all(&script);
+        let source = ScriptedSource::new(script, 1);
+        let relay = start(
+            &evm,
+            &path,
+            source.clone(),
+            settings(Confirmation::Blocks(1)),
+        )
+        .await;
+        relay.until_anchored(2).await;
+        close(&evm).await;
+        relay
+            .until("a reason to wait", async |r: &Running| {
+                let ready = r.shared.ready(Duration::from_secs(60));
+                ready.is_err_and(|why| why.contains(reason))
+            })
+            .await;
+        source.change(|inner| inner.finalized = 3);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(evm.committed().await.len(), 2);
+        open(&evm).await;
+        relay.until_anchored(6).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(
+            evm.relay_transactions().await,
+            6,
+            "no transaction was wasted"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn because_it_is_paused_is_waited_for() {
+        waits_and_goes_on(
+            "unpause()",
+            async |evm| evm.admin(Admin::pauseCall {}).await,
+            async |evm| evm.admin(Admin::unpauseCall {}).await,
+        )
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn because_our_key_is_not_authorised_is_waited_for() {
+        waits_and_goes_on(
+            "setSequencerAuthorization",
+            async |evm| evm.authorize(RELAY, false).await,
+            async |evm| evm.authorize(RELAY, true).await,
+        )
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn because_we_cannot_pay_is_waited_for() {
+        waits_and_goes_on(
+            "Send it funds",
+            async |evm| evm.set_balance(RELAY, U256::from(1)).await,
+            async |evm| {
+                evm.set_balance(RELAY, U256::from(10).pow(U256::from(18)))
+                    .await
+            },
+        )
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_not_mined_is_replaced_and_mined_once() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(1, 2);
+    let batches = all(&script);
+    evm.automine(false).await;
+    let source = ScriptedSource::all(script);
+    let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+    relay
+        .until("a replacement", async |r: &Running| {
+            let attempts = r.journal.attempts(0).await.unwrap();
+            attempts.len() >= 2 && attempts[0].max_fee * 10 >= attempts[1].max_fee * 11
+        })
+        .await;
+    evm.mine(1).await;
+    evm.automine(true).await;
+    relay.until_anchored(2).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(evm.relay_transactions().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_the_node_forgot_is_sent_again() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(1, 1);
+    let batches = all(&script);
+    evm.automine(false).await;
+    let source = ScriptedSource::all(script);
+    let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+    relay
+        .until("sent", async |r: &Running| {
+            r.journal.send_counts().await.unwrap() == [("sent".to_owned(), 1)]
+        })
+        .await;
+    evm.rpc("anvil_dropAllTransactions", json!([])).await;
+    evm.automine(true).await;
+    relay.until_anchored(1).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_is_not_the_one_configured_is_named_and_waited_for() {
+    let evm = Evm::bare().await;
+    let (_dir, path) = place();
+    let source = ScriptedSource::all(Script::regular(1, 1));
+    let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+    relay
+        .until("a reason", async |r: &Running| {
+            let ready = r.shared.ready(Duration::from_secs(60));
+            ready.is_err_and(|why| why.contains("there is no contract"))
+        })
+        .await;
+    relay.end().await;
+    let identity = anchor_relay::sink::Identity {
+        chain_id: 5,
+        ..evm.identity()
+    };
+    let chain = anchor_relay::sink::Chain::new(&evm.url, identity, Duration::from_secs(5)).unwrap();
+    let park = chain.check_identity().await.unwrap_err().to_string();
+    assert!(park.contains("chain id 31337, expected 5"), "{park}");
+}
+
+mod kill_nine {
+    use super::*;
+
+    const CHILD: &str = "kill_nine::child_that_stops_at_a_point";
+    const STREAMS: u8 = 3;
+
+    /// Every point, with a chain that mines at once (true) and one that leaves everything in the
+    /// pool (false), where the point can come.
+    fn schedule() -> Vec<(Point, bool)> {
+        use Point::{
+            Anchored, Announced, Bumped, Included, Reserved, Sent, Settled, Signed, Taken,
+        };
+        let pooled = [Taken, Reserved, Signed, Announced, Sent, Bumped];
+        let mined = [
+            Taken, Reserved, Signed, Announced, Sent, Included, Settled, Anchored,
+        ];
+        let with = |points: &[Point], mining| points.iter().map(|p| (*p, mining)).collect();
+        let parts: [Vec<_>; 4] = [
+            with(&mined, true),
+            with(&pooled, false),
+            with(&[Included, Settled, Anchored], true),
+            with(&[Announced, Bumped], false),
+        ];
+        parts.concat()
+    }
+
+    /// Not a test of its own: the process that `at_every_point…` starts and kills.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "started by at_every_point_neither_loses_nor_doubles_an_anchor"]
+    async fn child_that_stops_at_a_point() {
+        let env = |name: &str| std::env::var(name).unwrap();
+        let wanted = env("RELAY_TEST_POINT");
+        let finalized: u32 = env("RELAY_TEST_FINALIZED").parse().unwrap();
+        let source = ScriptedSource::new(
+            Script::regular(STREAMS, u32::try_from(schedule().len()).unwrap()),
+            finalized,
+        );
+        let observer = Observer::new(move |point| {
+            if format!("{point:?}") == wanted {
+                println!("\nAT {wanted}");
+                // Stands still in the middle of its work until it is killed.
+                loop {
+                    std::thread::park();
+                }
+            }
+        });
+        let identity = anchor_relay::sink::Identity {
+            chain_id: support::evm::CHAIN_ID,
+            registry: env("RELAY_TEST_REGISTRY").parse().unwrap(),
+            sender: RELAY,
+        };
+        let url = env("RELAY_TEST_URL");
+        let chain = anchor_relay::sink::Chain::new(&url, identity, Duration::from_secs(5)).unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let relay = Relay {
+            journal: Arc::new(
+                Journal::open(Path::new(&env("RELAY_TEST_JOURNAL")))
+                    .await
+                    .unwrap(),
+            ),
+            source,
+            chain: Arc::new(chain),
+            key: Key::from_hex(RELAY_SECRET, "test").unwrap(),
+            settings: settings(Confirmation::Blocks(1)),
+            shared: Arc::new(Shared::new().unwrap()),
+            observer,
+        };
+        relay.run(stopped).await.unwrap();
+    }
+
+    /// Runs the child until it stands at `point`, then kills it with SIGKILL.
+    fn kill_at(evm_url: &str, registry: &str, journal: &Path, point: Point, finalized: usize) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", CHILD, "--nocapture"])
+            .env("RELAY_TEST_POINT", format!("{point:?}"))
+            .env("RELAY_TEST_FINALIZED", finalized.to_string())
+            .env("RELAY_TEST_URL", evm_url)
+            .env("RELAY_TEST_REGISTRY", registry)
+            .env("RELAY_TEST_JOURNAL", journal)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let wanted = format!("AT {point:?}");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (found, reached) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let seen = lines.any(|line| line.is_ok_and(|line| line == wanted));
+            let _ = found.send(seen);
+        });
+        let reached = reached.recv_timeout(Duration::from_secs(30)) == Ok(true);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(reached, "the relay never came to {point:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn at_every_point_neither_loses_nor_doubles_an_anchor() {
+        let evm = Evm::start().await;
+        let (_dir, path) = place();
+        let script = Script::regular(STREAMS, u32::try_from(schedule().len()).unwrap());
+        let batches = all(&script);
+        for (n, (point, mining)) in schedule().into_iter().enumerate() {
+            evm.automine(mining).await;
+            let (url, registry) = (evm.url.clone(), evm.registry.to_string());
+            let journal = path.clone();
+            tokio::task::spawn_blocking(move || kill_at(&url, &registry, &journal, point, n + 1))
+                .await
+                .unwrap();
+        }
+        evm.automine(true).await;
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+        relay.until_anchored(batches.len()).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        // Each batch took exactly one nonce: nothing was sent twice, nothing reverted.
+        assert_eq!(
+            evm.relay_transactions().await,
+            u64::try_from(batches.len()).unwrap()
+        );
+    }
+}

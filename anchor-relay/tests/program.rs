@@ -1,0 +1,266 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The built program: settings, exit codes, probes, signals.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+use support::evm::{Evm, RELAY_SECRET};
+use tempfile::TempDir;
+
+const REGISTRY: &str = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512";
+
+fn program(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anchor-relay"));
+    command.current_dir(dir).env_clear().env("NO_COLOR", "1");
+    command
+}
+
+/// A place with a key and a configuration whose chains are not there.
+fn place() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("relay.key");
+    std::fs::write(&key, RELAY_SECRET).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = format!(
+        "[source]\nnode_url = \"ws://127.0.0.1:1\"\n\
+         [destination]\nrpc_url = \"http://127.0.0.1:1\"\nchain_id = 31337\n\
+         registry = \"{REGISTRY}\"\nconfirmations = \"1\"\n\
+         [key]\nfile = \"relay.key\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    std::fs::write(dir.path().join("relay.toml"), config).unwrap();
+    dir
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    program(dir).args(args).output().unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running relay, with the address of its HTTP server.
+struct Relay {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Relay {
+    fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut child = program(dir)
+            .args(["--config", "relay.toml", "run"])
+            .args(args)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, rest) = line.split_once("address=")?;
+                rest.split_whitespace().next().map(str::to_owned)
+            })
+            .expect("the relay says where it listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    /// Status and body of a GET.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "SIGTERM is ignored");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn config_check_tells_good_from_bad_by_exit_code() {
+    let dir = place();
+    let good = run(dir.path(), &["--config", "relay.toml", "config", "check"]);
+    assert_eq!(good.status.code(), Some(0), "{}", err(&good));
+    let shown = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(
+        shown.contains("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+        "{shown}"
+    );
+    assert!(!shown.contains(&RELAY_SECRET[..12]), "the secret is shown");
+
+    let missing = run(dir.path(), &["config", "check"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        err(&missing).contains("destination.rpc_url is not set"),
+        "{}",
+        err(&missing)
+    );
+
+    std::fs::write(dir.path().join("relay.key"), "zz").unwrap();
+    let key = run(dir.path(), &["--config", "relay.toml", "config", "check"]);
+    assert_eq!(key.status.code(), Some(3), "{}", err(&key));
+}
+
+#[test]
+fn a_flag_stands_over_the_environment_and_that_over_the_file() {
+    let dir = place();
+    let shown = |envs: &[(&str, &str)], args: &[&str]| {
+        let mut command = program(dir.path());
+        command
+            .envs(envs.iter().copied())
+            .args(["--config", "relay.toml"])
+            .args(args);
+        let output = command.args(["config", "check"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let variable = [("VES_RELAY_CHAIN_ID", "5")];
+    assert!(shown(&[], &[]).contains("chain 31337"));
+    assert!(shown(&variable, &[]).contains("chain 5\n"));
+    assert!(shown(&variable, &["--chain-id", "6"]).contains("chain 6\n"));
+}
+
+#[test]
+fn a_key_in_the_environment_needs_the_flag_for_development() {
+    let dir = place();
+    let base = [
+        "--l2-url",
+        "http://127.0.0.1:1",
+        "--chain-id",
+        "1",
+        "--registry",
+        REGISTRY,
+    ];
+    let check = |flag: &[&str]| {
+        let mut command = program(dir.path());
+        command
+            .env("VES_RELAY_DEV_KEY", RELAY_SECRET)
+            .args(base)
+            .args(flag);
+        command.args(["config", "check"]).output().unwrap()
+    };
+    assert_eq!(check(&[]).status.code(), Some(3));
+    assert_eq!(check(&["--dev-key-from-env"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_relay_lives_while_both_chains_are_away_and_ends_on_sigterm() {
+    let dir = place();
+    let relay = Relay::start(dir.path(), &[]);
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(relay.get("/health").0, 200);
+    let (status, why) = relay.get("/ready");
+    assert_eq!(status, 503);
+    assert!(why.contains("node"), "{why}");
+    let (status, text) = relay.get("/metrics");
+    assert_eq!(status, 200);
+    assert!(text.contains("ves_relay_source_up 0"), "{text}");
+    assert!(
+        text.contains("ves_relay_parked{reason=\"unreachable\"} 1"),
+        "{text}"
+    );
+    let (status, text) = relay.get("/stats");
+    assert_eq!(status, 200);
+    let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(stats["gate"]["parked"][0]["reason"], "unreachable");
+    assert_eq!(relay.get("/nothing").0, 404);
+
+    let second = run(dir.path(), &["--config", "relay.toml", "run"]);
+    assert_eq!(second.status.code(), Some(5), "{}", err(&second));
+    assert!(
+        err(&second).contains("another relay is running"),
+        "{}",
+        err(&second)
+    );
+
+    let status = run(dir.path(), &["--config", "relay.toml", "status", "--json"]);
+    assert_eq!(status.status.code(), Some(0), "{}", err(&status));
+    let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(json["batches"], 0);
+    assert_eq!(
+        json["destination"]["gate"]["parked"][0]["reason"],
+        "unreachable"
+    );
+
+    assert_eq!(relay.terminate(), Some(0));
+}
+
+#[test]
+fn status_and_plan_without_a_journal_say_so() {
+    let dir = place();
+    let status = run(dir.path(), &["--config", "relay.toml", "status"]);
+    assert_eq!(status.status.code(), Some(5));
+    assert!(err(&status).contains("journal.path"), "{}", err(&status));
+    assert!(
+        !dir.path().join("anchor-relay.db").exists(),
+        "nothing is created"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_sees_a_real_registry_and_another_chain_id() {
+    let evm = Evm::start().await;
+    let (url, registry) = (evm.url.clone(), evm.registry.to_string());
+    tokio::task::spawn_blocking(move || {
+        let dir = place();
+        let args = ["--l2-url", &url, "--registry", &registry];
+        let relay = Relay::start(dir.path(), &args);
+        let until = |relay: &Relay, text: &str| {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !relay.get("/metrics").1.contains(text) {
+                assert!(Instant::now() < deadline, "no {text} in time");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        until(&relay, "ves_relay_destination_up 1");
+        until(&relay, "ves_relay_contract_strict 1");
+        assert_eq!(relay.terminate(), Some(0));
+
+        let dir = place();
+        let args = [&args[..], &["--chain-id", "5"]].concat();
+        let relay = Relay::start(dir.path(), &args);
+        until(&relay, "ves_relay_parked{reason=\"wrong_chain\"} 1");
+        assert_eq!(relay.terminate(), Some(0));
+    })
+    .await
+    .unwrap();
+}

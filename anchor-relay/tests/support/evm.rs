@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! A real EVM chain (anvil) with the built registry behind its proxy.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, address, hex},
+    providers::{Provider, RootProvider},
+    sol,
+    sol_types::{SolCall, SolEvent, SolValue},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use ves_primitives::BatchCommitment;
+
+pub const CHAIN_ID: u64 = 31_337;
+/// anvil's first account: owner of the registry.
+pub const OWNER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+/// anvil's second account: the relay.
+pub const RELAY: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+pub const RELAY_SECRET: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+/// anvil's third account: another sequencer.
+pub const OTHER: Address = address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+
+sol! {
+    interface Admin {
+        function initialize(address owner, address initialSequencer) external;
+        function pause() external;
+        function unpause() external;
+        function setSequencerAuthorization(address sequencer, bool authorized) external;
+        event BatchCommitted(bytes32 indexed batchId, bytes32 indexed tenantStoreKey, bytes32 eventsRoot, bytes32 newStateRoot, uint64 sequenceStart, uint64 sequenceEnd, uint32 eventCount);
+    }
+}
+
+pub struct Evm {
+    child: Child,
+    pub url: String,
+    pub provider: RootProvider,
+    pub registry: Address,
+}
+
+impl Drop for Evm {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn contracts() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts"))
+}
+
+pub fn artifact(name: &str) -> Value {
+    let path = contracts().join("artifacts").join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}. Run scripts/setup.sh, then contracts/test.sh",
+            path.display()
+        )
+    });
+    serde_json::from_str(&text).unwrap()
+}
+
+fn bytecode(name: &str) -> Vec<u8> {
+    hex::decode(artifact(name)["bytecode"]["object"].as_str().unwrap()).unwrap()
+}
+
+impl Evm {
+    /// Starts anvil and deploys the registry with [`RELAY`] as sequencer.
+    pub async fn start() -> Self {
+        let mut evm = Self::bare().await;
+        let implementation = evm.deploy(bytecode("SetRegistry")).await;
+        let init = Admin::initializeCall {
+            owner: OWNER,
+            initialSequencer: RELAY,
+        }
+        .abi_encode();
+        let mut proxy = bytecode("ERC1967Proxy");
+        proxy.extend((implementation, Bytes::from(init)).abi_encode_params());
+        evm.registry = evm.deploy(proxy).await;
+        evm
+    }
+
+    /// Starts anvil only.
+    pub async fn bare() -> Self {
+        let program = contracts().join("node_modules/.bin/anvil");
+        let mut child = Command::new(&program)
+            .args(["--port", "0", "--chain-id", &CHAIN_ID.to_string()])
+            .args(["--slots-in-an-epoch", "2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{}: {error}. Run scripts/setup.sh to install it",
+                    program.display()
+                )
+            });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines
+            .by_ref()
+            .map(|line| line.expect("anvil ended"))
+            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
+            .map(|address| format!("http://{address}"))
+            .expect("anvil says where it listens");
+        // Its log must be read, or the pipe fills and anvil stops.
+        std::thread::spawn(move || lines.for_each(drop));
+        let provider = RootProvider::new_http(url.parse().unwrap());
+        Self {
+            child,
+            url,
+            provider,
+            registry: Address::ZERO,
+        }
+    }
+
+    pub async fn rpc(&self, method: &'static str, params: Value) -> Value {
+        let answer: Result<Value, _> = self.provider.raw_request(method.into(), params).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub async fn try_send(
+        &self,
+        from: Address,
+        to: Option<Address>,
+        data: Vec<u8>,
+    ) -> Option<B256> {
+        let mut tx = json!({ "from": from, "data": Bytes::from(data), "gas": "0x5b8d80" });
+        if let Some(to) = to {
+            tx["to"] = json!(to);
+        }
+        let answer: Result<B256, _> = self
+            .provider
+            .raw_request("eth_sendTransaction".into(), json!([tx]))
+            .await;
+        answer.ok()
+    }
+
+    /// The receipt of a transaction; anvil mines right after it has answered.
+    async fn mined(&self, hash: B256) -> Value {
+        for _ in 0..200 {
+            let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await;
+            if !receipt.is_null() {
+                assert_eq!(receipt["status"], "0x1", "{receipt}");
+                return receipt;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{hash} is not mined");
+    }
+
+    async fn deploy(&self, code: Vec<u8>) -> Address {
+        let hash = self
+            .try_send(OWNER, None, code)
+            .await
+            .expect("deployment is accepted");
+        let receipt = self.mined(hash).await;
+        receipt["contractAddress"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// A call of the owner.
+    pub async fn admin(&self, call: impl SolCall) {
+        let hash = self
+            .try_send(OWNER, Some(self.registry), call.abi_encode())
+            .await
+            .unwrap();
+        self.mined(hash).await;
+    }
+
+    pub async fn authorize(&self, sequencer: Address, authorized: bool) {
+        self.admin(Admin::setSequencerAuthorizationCall {
+            sequencer,
+            authorized,
+        })
+        .await;
+    }
+
+    /// Commits a batch as another sequencer.
+    pub async fn commit(&self, from: Address, batch: &BatchCommitment) {
+        let data = anchor_relay::sink::commit_call(batch).abi_encode();
+        let hash = self
+            .try_send(from, Some(self.registry), data)
+            .await
+            .unwrap();
+        self.mined(hash).await;
+    }
+
+    pub async fn mine(&self, blocks: u64) {
+        self.rpc("anvil_mine", json!([format!("{blocks:#x}")]))
+            .await;
+    }
+
+    pub async fn automine(&self, on: bool) {
+        self.rpc("evm_setAutomine", json!([on])).await;
+    }
+
+    pub async fn height(&self) -> u64 {
+        self.provider.get_block_number().await.unwrap()
+    }
+
+    /// Transactions of the relay that are in the chain.
+    pub async fn relay_transactions(&self) -> u64 {
+        self.provider.get_transaction_count(RELAY).await.unwrap()
+    }
+
+    /// Batch ids in the order they were committed, from the contract's events.
+    pub async fn committed(&self) -> Vec<B256> {
+        let filter = json!([{
+            "address": self.registry, "fromBlock": "0x0", "toBlock": "latest",
+            "topics": [Admin::BatchCommitted::SIGNATURE_HASH],
+        }]);
+        let logs = self.rpc("eth_getLogs", filter).await;
+        let logs = logs.as_array().unwrap();
+        logs.iter()
+            .map(|log| log["topics"][1].as_str().unwrap().parse().unwrap())
+            .collect()
+    }
+
+    /// Every batch once, each stream in order, each record equal.
+    pub async fn audit(&self, batches: &[BatchCommitment]) {
+        let committed = self.committed().await;
+        let place: BTreeMap<B256, usize> = committed
+            .iter()
+            .enumerate()
+            .map(|(n, batch)| (*batch, n))
+            .collect();
+        assert_eq!(place.len(), committed.len(), "a batch is anchored twice");
+        assert_eq!(
+            committed.len(),
+            batches.len(),
+            "not every batch is anchored once"
+        );
+        let mut last = BTreeMap::new();
+        let chain = self.chain();
+        let refs: Vec<&BatchCommitment> = batches.iter().collect();
+        let records = chain
+            .records(&refs, &chain.latest().await.unwrap())
+            .await
+            .unwrap();
+        for (batch, record) in batches.iter().zip(records) {
+            let n = place[&B256::new(batch.batch_id.0)];
+            let previous = last.insert(batch.stream_id(), n);
+            assert!(
+                previous.is_none_or(|previous| previous < n),
+                "a stream is out of order"
+            );
+            assert!(
+                anchor_relay::sink::same_record(&record, batch),
+                "a record differs"
+            );
+        }
+    }
+
+    pub fn chain(&self) -> anchor_relay::sink::Chain {
+        anchor_relay::sink::Chain::new(&self.url, self.identity(), Duration::from_secs(10)).unwrap()
+    }
+
+    pub fn identity(&self) -> anchor_relay::sink::Identity {
+        anchor_relay::sink::Identity {
+            chain_id: CHAIN_ID,
+            registry: self.registry,
+            sender: RELAY,
+        }
+    }
+
+    pub async fn set_balance(&self, account: Address, wei: U256) {
+        self.rpc("anvil_setBalance", json!([account, wei])).await;
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! A scripted appchain: blocks and batches as the real one makes them, finalized on command.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "a part of each test program"
+)]
+
+#[path = "evm.rs"]
+pub mod evm;
+
+use anchor_relay::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+use ves_primitives::{
+    BatchCommitment, BlockCommitment, GenesisHash, LeafHash, StoreId, StreamId, StreamTip,
+    TenantId, sha256, stream_id,
+};
+
+pub const GENESIS: GenesisHash = GenesisHash([7; 32]);
+
+/// Tenant and store of the scripted stream `number`.
+pub fn stream(number: u8) -> (TenantId, StoreId) {
+    (
+        TenantId([number.wrapping_add(1); 16]),
+        StoreId([0xA0 | (number & 0x0f); 16]),
+    )
+}
+
+pub fn id(number: u8) -> StreamId {
+    let (tenant, store) = stream(number);
+    stream_id(tenant, store)
+}
+
+/// Blocks in order; `blocks[0]` is block 1.
+#[derive(Clone)]
+pub struct Script {
+    pub blocks: Vec<(SourceBlock, Vec<BatchCommitment>)>,
+    tips: BTreeMap<u8, StreamTip>,
+    salt: u8,
+}
+
+impl Script {
+    pub fn new() -> Self {
+        Self {
+            blocks: Vec::new(),
+            tips: BTreeMap::new(),
+            salt: 0,
+        }
+    }
+
+    /// The same content with other block hashes: another fork.
+    pub fn forked(mut self, salt: u8) -> Self {
+        self.salt = salt;
+        self
+    }
+
+    /// Adds a block in which each of `streams` gets a batch with this many events.
+    pub fn block(mut self, streams: &[(u8, u32)]) -> Self {
+        let number = u32::try_from(self.blocks.len()).unwrap() + 1;
+        let mut batches = Vec::new();
+        for (stream_number, events) in streams {
+            let (tenant, store) = stream(*stream_number);
+            let tip = self.tips.entry(*stream_number).or_insert(StreamTip::EMPTY);
+            let leaves: Vec<LeafHash> = (0..*events)
+                .map(|n| {
+                    let sequence = tip.sequence + 1 + u64::from(n);
+                    let mut bytes = vec![*stream_number];
+                    bytes.extend_from_slice(&sequence.to_be_bytes());
+                    LeafHash(sha256(&bytes))
+                })
+                .collect();
+            let batch = BatchCommitment::commit(tenant, store, number, tip, &leaves).unwrap();
+            *tip = batch.tip();
+            batches.push(batch);
+        }
+        self.push(batches);
+        self
+    }
+
+    /// Adds a block with these batches, whatever they are.
+    pub fn push(&mut self, batches: Vec<BatchCommitment>) {
+        let number = u32::try_from(self.blocks.len()).unwrap() + 1;
+        let parent = self
+            .blocks
+            .last()
+            .map_or(BlockHash(GENESIS.0), |(block, _)| block.hash);
+        let mut bytes = parent.0.to_vec();
+        bytes.extend_from_slice(&number.to_be_bytes());
+        bytes.push(self.salt);
+        let block = SourceBlock {
+            number,
+            hash: BlockHash(sha256(&bytes)),
+            parent,
+            commitment: BlockCommitment::commit(&batches)
+                .map_or(Commitment::Absent, Commitment::Present),
+        };
+        self.blocks.push((block, batches));
+    }
+
+    pub fn batches(&self) -> impl Iterator<Item = &BatchCommitment> {
+        self.blocks.iter().flat_map(|(_, batches)| batches)
+    }
+
+    /// `blocks` blocks in which each of `streams` streams gets one or two events.
+    pub fn regular(streams: u8, blocks: u32) -> Self {
+        let mut script = Self::new();
+        for number in 0..blocks {
+            let list: Vec<(u8, u32)> = (0..streams)
+                .map(|n| (n, 1 + (u32::from(n) + number) % 2))
+                .collect();
+            script = script.block(&list);
+        }
+        script
+    }
+}
+
+pub struct Inner {
+    pub script: Script,
+    pub finalized: u32,
+    pub genesis: GenesisHash,
+    pub down: bool,
+}
+
+/// A node that plays a [`Script`].
+#[derive(Clone)]
+pub struct ScriptedSource(pub Arc<Mutex<Inner>>);
+
+impl ScriptedSource {
+    pub fn new(script: Script, finalized: u32) -> Self {
+        let inner = Inner {
+            script,
+            finalized,
+            genesis: GENESIS,
+            down: false,
+        };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    /// Everything in the script is final.
+    pub fn all(script: Script) -> Self {
+        let finalized = u32::try_from(script.blocks.len()).unwrap();
+        Self::new(script, finalized)
+    }
+
+    pub fn change(&self, f: impl FnOnce(&mut Inner)) {
+        f(&mut self.0.lock().unwrap());
+    }
+
+    fn ask<T>(&self, f: impl FnOnce(&Inner) -> Option<T>) -> Result<T, SourceError> {
+        let inner = self.0.lock().unwrap();
+        if inner.down {
+            return Err(SourceError("connection refused".into()));
+        }
+        f(&inner).ok_or_else(|| SourceError("no such block".into()))
+    }
+}
+
+#[async_trait]
+impl Source for ScriptedSource {
+    async fn genesis_hash(&self) -> Result<GenesisHash, SourceError> {
+        self.ask(|inner| Some(inner.genesis))
+    }
+
+    async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {
+        self.ask(|inner| match inner.finalized {
+            0 => Some((0, BlockHash(inner.genesis.0))),
+            n => inner
+                .script
+                .blocks
+                .get(n as usize - 1)
+                .map(|(block, _)| (n, block.hash)),
+        })
+    }
+
+    async fn block(&self, number: u32) -> Result<SourceBlock, SourceError> {
+        self.ask(|inner| {
+            inner
+                .script
+                .blocks
+                .get(number as usize - 1)
+                .map(|(block, _)| *block)
+        })
+    }
+
+    async fn batches(
+        &self,
+        number: u32,
+        _at: BlockHash,
+    ) -> Result<Vec<BatchCommitment>, SourceError> {
+        self.ask(|inner| {
+            inner
+                .script
+                .blocks
+                .get(number as usize - 1)
+                .map(|(_, b)| b.clone())
+        })
+    }
+}

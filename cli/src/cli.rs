@@ -1,0 +1,566 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The command line: its grammar and its help, which is the manual.
+
+use crate::{
+    config::{ConfigFile, Overrides},
+    keys::Purpose,
+    outbox::State,
+    output::ColorChoice,
+};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use std::path::PathBuf;
+use ves_client::BlockHash;
+use ves_primitives::{
+    AgentId, CommandId, EventId, EventsRoot, GenesisHash, SigningPublicKey, StoreId, TenantId,
+};
+
+/// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
+const COLON_GROUPS: [&str; 3] = ["keys", "admin", "config"];
+
+/// Flags of every command that take a value: they may stand before the command's name.
+const VALUE_FLAGS: [&str; 8] = [
+    "--home",
+    "--config",
+    "--node",
+    "--tenant",
+    "--store",
+    "--agent",
+    "--passphrase-file",
+    "--color",
+];
+
+/// Splits the command's name at its colon, so that both forms reach the same command.
+pub fn split_colon_names(args: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut args: Vec<String> = args.into_iter().collect();
+    let mut at = 1;
+    while let Some(arg) = args.get(at) {
+        if VALUE_FLAGS.contains(&arg.as_str()) {
+            at += 2;
+        } else if arg.starts_with('-') || arg == "help" {
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    let halves = args.get(at).and_then(|name| {
+        let (group, command) = name.split_once(':')?;
+        COLON_GROUPS
+            .contains(&group)
+            .then(|| [group.to_owned(), command.to_owned()])
+    });
+    if let Some(halves) = halves {
+        args.splice(at..=at, halves);
+    }
+    args
+}
+
+/// The table of `help exit-codes`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  everything asked for was done
+    1  unexpected failure
+    2  wrong command line or input value
+    3  no usable configuration: run `stateset-sync init`
+    4  node or EVM endpoint unreachable, or no answer in time
+    5  some or all events were rejected by the chain
+    6  unresolved conflicts
+    7  verification failed, or something was quarantined
+    8  key locked, missing, revoked or expired
+    9  local database busy, damaged or missing
+   10  refused by policy, or not confirmed
+  130  interrupted
+
+With --json the outcome is one JSON object on stdout. An error is
+`{\"error\":{\"code\":…,\"message\":…,\"hint\":…}}` inside that object; the exit code is the same.";
+
+const EXAMPLES: &str = "\
+Examples:
+  stateset-sync init --node ws://127.0.0.1:9944 --tenant <uuid> --store <uuid>
+  stateset-sync keys:generate
+  stateset-sync keys:register --admin-suri-file admin.suri
+  stateset-sync append --entity-type order --entity-id A-1 --event-type order.created \\
+      --payload '{\"total\":12}'
+  stateset-sync push
+  stateset-sync pull
+  stateset-sync export <event-id> --out bundle.json
+  stateset-sync verify --bundle bundle.json
+
+Settings: flag, then environment (VES_*), then .stateset/sync.json, then the user's
+config.json, then the default. `stateset-sync config show` prints where each comes from.
+`stateset-sync help exit-codes` lists the exit codes.";
+
+/// Sign events, push them to the chain, pull and verify those of others, prove them offline.
+#[derive(Debug, Parser)]
+#[command(name = "stateset-sync", version, after_long_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Print the outcome as one JSON object.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// State directory [default: the nearest .stateset upwards] [env: VES_HOME]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Project configuration file, .json or .toml [env: VES_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Node endpoint [env: VES_NODE_URL] [default: ws://127.0.0.1:9944]
+    #[arg(long, global = true, value_name = "URL")]
+    pub node: Option<String>,
+    /// Tenant of the stream [env: VES_TENANT_ID]
+    #[arg(long, global = true, value_name = "UUID")]
+    pub tenant: Option<TenantId>,
+    /// Store of the stream [env: VES_STORE_ID]
+    #[arg(long, global = true, value_name = "UUID")]
+    pub store: Option<StoreId>,
+    /// The agent that signs [env: VES_AGENT_ID]
+    #[arg(long, global = true, value_name = "UUID")]
+    pub agent: Option<AgentId>,
+    /// File whose first line is the passphrase of the keys [env: VES_PASSPHRASE_FILE; the
+    /// passphrase itself: VES_PASSPHRASE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// No remarks on stderr.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// When to colour the text; NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+impl Global {
+    /// The settings among the flags.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            home: self.home.clone(),
+            config: self.config.clone(),
+            settings: ConfigFile {
+                node_url: self.node.clone(),
+                tenant_id: self.tenant,
+                store_id: self.store,
+                agent_id: self.agent,
+                passphrase_file: self.passphrase_file.clone(),
+                ..ConfigFile::default()
+            },
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set this project up: state directory, configuration, empty outbox.
+    Init(InitArgs),
+    /// Make, list, register, revoke and export the agent's keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Capture an event into the outbox.
+    #[command(after_help = "\
+Examples:
+  stateset-sync append --entity-type order --entity-id A-1 --event-type order.created \\
+      --payload '{\"total\":12}'
+  stateset-sync append --entity-type order --entity-id A-2 --event-type order.created \\
+      --payload-file order.json --encrypt-to <agent uuid>,<agent uuid> --encrypt-to-self")]
+    Append(AppendArgs),
+    /// Sign what the outbox holds, submit it and wait until it is final.
+    Push(PushArgs),
+    /// Fetch new events up to the finalized head, verifying each of them.
+    Pull(PullArgs),
+    /// Show where outbox, stream and node stand.
+    Status(StatusArgs),
+    /// Verify one event: signature, key, inclusion, batch, header, finality, anchor.
+    #[command(after_help = "\
+Examples:
+  stateset-sync verify <event-id>
+  stateset-sync verify --bundle bundle.json --agent-key 0x… --genesis 0x… --block-hash 0x…
+  stateset-sync verify --bundle bundle.json --l1-rpc http://127.0.0.1:8545 --registry 0x…")]
+    Verify(VerifyArgs),
+    /// Write a self-contained bundle that proves one event.
+    Export(ExportArgs),
+    /// Print a pulled or captured event.
+    Show(EventArgs),
+    /// Print the clear payload of an event encrypted to this agent.
+    Decrypt(EventArgs),
+    /// List the newest events of the outbox, or of the pulled stream.
+    #[command(visible_alias = "outbox")]
+    History(HistoryArgs),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// For operators: tenants, stores and agents.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// List the exit codes.
+    #[command(long_about = EXIT_CODES)]
+    ExitCodes,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Bind the project to the chain with this genesis hash.
+    #[arg(long, value_name = "HASH")]
+    pub genesis: Option<GenesisHash>,
+    /// Do not ask the node; the first connection binds the project to its chain.
+    #[arg(long)]
+    pub offline: bool,
+    /// Change an existing configuration. Keys, outbox and the agent id are kept.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `keys …`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a signing key and an encryption key.
+    Generate(GenerateArgs),
+    /// List this agent's keys on this machine.
+    List,
+    /// Register keys on chain with a proof of possession.
+    Register(RegisterArgs),
+    /// Revoke a key on chain.
+    Revoke(RevokeArgs),
+    /// Print the public halves.
+    Export(KeysExportArgs),
+}
+
+/// `keys generate`
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Only a key for this purpose.
+    #[arg(long, value_enum)]
+    pub purpose: Option<Purpose>,
+    /// Store the private keys in the clear. For development only.
+    #[arg(long)]
+    pub insecure_plaintext_keys: bool,
+}
+
+/// Who administers.
+#[derive(Debug, Clone, Args)]
+pub struct AdminSigner {
+    /// File whose first line is the administrator's secret phrase or seed
+    /// [env, the secret itself: VES_ADMIN_SURI]
+    #[arg(long, value_name = "FILE")]
+    pub admin_suri_file: Option<PathBuf>,
+    /// Use a well-known development account. Works on development chains only.
+    #[arg(long, value_name = "//NAME", num_args = 0..=1, default_missing_value = "//Alice",
+        conflicts_with = "admin_suri_file")]
+    pub dev_admin: Option<String>,
+    /// Return once the change is in a block, without waiting for finality.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `keys register`
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// Only a key for this purpose [default: both, the signing key first]
+    #[arg(long, value_enum)]
+    pub purpose: Option<Purpose>,
+    /// Which key [default: the newest]
+    #[arg(long, requires = "purpose")]
+    pub key_id: Option<u32>,
+    /// First moment of validity, RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = parse_time_ms)]
+    pub valid_from: Option<u64>,
+    /// Last moment of validity, RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = parse_time_ms)]
+    pub valid_to: Option<u64>,
+    /// Who administers.
+    #[command(flatten)]
+    pub admin: AdminSigner,
+}
+
+/// `keys revoke`
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// What the key is for.
+    #[arg(long, value_enum, default_value = "signing")]
+    pub purpose: Purpose,
+    /// Which key.
+    #[arg(long)]
+    pub key_id: u32,
+    /// Confirm: a revocation cannot be undone.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Who administers.
+    #[command(flatten)]
+    pub admin: AdminSigner,
+}
+
+/// `keys export`
+#[derive(Debug, Args)]
+pub struct KeysExportArgs {
+    /// Only keys for this purpose.
+    #[arg(long, value_enum)]
+    pub purpose: Option<Purpose>,
+}
+
+/// `append`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["payload", "payload_file", "batch"])))]
+pub struct AppendArgs {
+    /// Kind of the entity, for instance `order`.
+    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
+    pub entity_type: Option<String>,
+    /// Id of the entity.
+    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
+    pub entity_id: Option<String>,
+    /// What happened, for instance `order.created`.
+    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
+    pub event_type: Option<String>,
+    /// Payload, JSON.
+    #[arg(long, value_name = "JSON")]
+    pub payload: Option<String>,
+    /// File with the payload; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub payload_file: Option<PathBuf>,
+    /// File with one JSON object per line, all captured in one transaction; `-` reads standard
+    /// input. Fields: entity_type, entity_id, event_type, payload, and optionally event_id,
+    /// command_id, base_version, created_at.
+    #[arg(long, value_name = "FILE", conflicts_with_all =
+        ["entity_type", "entity_id", "event_type", "event_id", "command_id", "base_version",
+         "created_at"])]
+    pub batch: Option<PathBuf>,
+    /// Id of the event [default: a new UUIDv7]
+    #[arg(long, value_name = "UUID")]
+    pub event_id: Option<EventId>,
+    /// Intent that this event fulfils; fulfilled once.
+    #[arg(long, value_name = "UUID")]
+    pub command_id: Option<CommandId>,
+    /// Version of the entity that this event builds on; the chain refuses it if the entity has
+    /// moved on.
+    #[arg(long, value_name = "N")]
+    pub base_version: Option<u64>,
+    /// When it happened, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub created_at: Option<String>,
+    /// Encrypt the payload to these agents' registered keys. Asks the node.
+    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
+    pub encrypt_to: Vec<AgentId>,
+    /// Let this agent read the encrypted payload too.
+    #[arg(long)]
+    pub encrypt_to_self: bool,
+}
+
+/// `push`
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// Return once the events are handed over.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Seconds without news after which to give up waiting.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Most events in one submission; the chain's limit caps it.
+    #[arg(long, default_value_t = 256, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_size: u32,
+    /// Honour VES_TEST_CRASH_AT (after-sign, before-submit, after-submit, before-finality).
+    #[arg(long, hide = true)]
+    pub testing_hooks: bool,
+}
+
+/// `pull`
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// Decrypt what is encrypted to this agent and include it in the output.
+    #[arg(long)]
+    pub decrypt: bool,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Do not ask the node.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Where the contract is.
+#[derive(Debug, Clone, Args)]
+pub struct ContractArgs {
+    /// EVM endpoint of the anchoring contract [env: VES_L1_RPC_URL]
+    #[arg(long, value_name = "URL")]
+    pub l1_rpc: Option<String>,
+    /// Address of the SetRegistry contract [env: VES_L1_REGISTRY]
+    #[arg(long, value_name = "ADDRESS")]
+    pub registry: Option<String>,
+    /// Ask the contract named in the configuration.
+    #[arg(long)]
+    pub anchor: bool,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").required(true).args(["event_id", "bundle"])))]
+pub struct VerifyArgs {
+    /// Event to fetch from the node and verify: its id or an unambiguous beginning.
+    #[arg(value_name = "EVENT_ID")]
+    pub event_id: Option<String>,
+    /// Verify this bundle without asking any node.
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Trusted chain [default: the one this project is bound to]
+    #[arg(long, value_name = "HASH")]
+    pub genesis: Option<GenesisHash>,
+    /// Trusted key of the author.
+    #[arg(long, value_name = "KEY")]
+    pub agent_key: Option<SigningPublicKey>,
+    /// Trusted events root of the batch, for instance from the contract.
+    #[arg(long, value_name = "HASH")]
+    pub events_root: Option<EventsRoot>,
+    /// Trusted hash of the block, for instance from another node.
+    #[arg(long, value_name = "HASH")]
+    pub block_hash: Option<BlockHash>,
+    /// Where the contract is.
+    #[command(flatten)]
+    pub contract: ContractArgs,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The event: its id or an unambiguous beginning.
+    #[arg(value_name = "EVENT_ID")]
+    pub event_id: String,
+    /// File to write [default: <event id>.bundle.json]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Where the contract is.
+    #[command(flatten)]
+    pub contract: ContractArgs,
+}
+
+/// `show` and `decrypt`
+#[derive(Debug, Args)]
+pub struct EventArgs {
+    /// The event: its id or an unambiguous beginning.
+    #[arg(value_name = "EVENT_ID")]
+    pub event_id: String,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Only events in this state.
+    #[arg(long, value_enum)]
+    pub state: Option<State>,
+    /// How many.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub limit: u32,
+    /// The verified stream and the quarantine instead of the outbox.
+    #[arg(long, conflicts_with = "state")]
+    pub pulled: bool,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting and where its value comes from.
+    Show,
+}
+
+/// `admin …`
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Register a tenant and its administrator (governance).
+    CreateTenant(CreateTenantArgs),
+    /// Register a store of the tenant (tenant administrator).
+    CreateStore(AdminSigner),
+    /// Register an agent of the tenant (tenant administrator).
+    RegisterAgent(AdminSigner),
+    /// Suspend an agent, or lift the suspension (tenant administrator).
+    SuspendAgent(SuspendArgs),
+}
+
+/// `admin create-tenant`
+#[derive(Debug, Args)]
+pub struct CreateTenantArgs {
+    /// Account of the tenant's administrator, SS58 or 0x hex [default: the signer's own]
+    #[arg(long, value_name = "ACCOUNT")]
+    pub admin_account: Option<String>,
+    /// Who signs.
+    #[command(flatten)]
+    pub admin: AdminSigner,
+}
+
+/// `admin suspend-agent`
+#[derive(Debug, Args)]
+pub struct SuspendArgs {
+    /// Lift the suspension.
+    #[arg(long)]
+    pub lift: bool,
+    /// Who signs.
+    #[command(flatten)]
+    pub admin: AdminSigner,
+}
+
+fn parse_time_ms(text: &str) -> Result<u64, String> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map_err(|e| e.to_string())
+        .and_then(|t| u64::try_from(t.timestamp_millis()).map_err(|_| "before 1970".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn colon_and_spaced_names_are_one() {
+        let split = |args: &[&str]| split_colon_names(args.iter().map(ToString::to_string));
+        assert_eq!(
+            split(&["x", "keys:generate", "--json"]),
+            ["x", "keys", "generate", "--json"]
+        );
+        assert_eq!(
+            split(&["x", "--json", "admin:create-tenant"]),
+            ["x", "--json", "admin", "create-tenant"]
+        );
+        assert_eq!(
+            split(&["x", "help", "keys:list"]),
+            ["x", "help", "keys", "list"]
+        );
+        // Values with colons stay whole.
+        let value = ["x", "append", "--entity-id", "keys:list"];
+        assert_eq!(split(&value), value);
+        assert_eq!(
+            split(&["x", "append", "--entity-id", "order:1"]),
+            ["x", "append", "--entity-id", "order:1"]
+        );
+        assert_eq!(
+            split(&["x", "push", "--node", "ws://h:1"]),
+            ["x", "push", "--node", "ws://h:1"]
+        );
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code() {
+        for (exit, meaning) in Exit::TABLE {
+            let line = format!("{:>5}  {meaning}", exit.code());
+            assert!(EXIT_CODES.contains(&line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The commands: each turns its arguments into a [`Report`].
+
+mod admin;
+mod append;
+mod config;
+mod history;
+mod init;
+mod keys;
+mod pull;
+mod push;
+mod show;
+mod status;
+mod verify;
+
+use crate::{
+    anchor::Contract,
+    chain::live::Live,
+    cli::{Cli, Command, ContractArgs, EXIT_CODES, split_colon_names},
+    config::{Config, ConfigFile, process_env},
+    db,
+    error::{Exit, Failure, Result},
+    inbox::{self, Stream},
+    keys::KeyStore,
+    output::{Report, Ui},
+    vault::{Passphrase, PassphraseSource},
+};
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use serde_json::json;
+use sqlx::SqlitePool;
+use std::time::Duration;
+use ves_primitives::{EventId, GenesisHash};
+
+/// How long an interrupted command may take to let go of the database.
+const ABORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What every command needs.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    pub(crate) config: Config,
+    passphrases: PassphraseSource,
+}
+
+impl Context {
+    fn new(cli: &Cli, ui: Ui) -> Result<Self> {
+        let cwd = std::env::current_dir().map_err(|e| {
+            Failure::unexpected(format!("the working directory cannot be determined: {e}"))
+        })?;
+        let config = Config::load(&cli.global.overrides(), &process_env, &cwd)?;
+        let file = config
+            .get(|c| &c.passphrase_file)
+            .map(|setting| setting.value);
+        let passphrases = PassphraseSource::new(file, process_env("VES_PASSPHRASE"));
+        Ok(Self {
+            ui,
+            config,
+            passphrases,
+        })
+    }
+
+    fn keys(&self) -> KeyStore {
+        KeyStore::at(self.config.home.keys())
+    }
+
+    fn unlock(&self) -> Result<Passphrase> {
+        self.passphrases.unlock()
+    }
+
+    async fn pool(&self) -> Result<SqlitePool> {
+        self.config.require_initialised()?;
+        db::open(&self.config.home.database(), false).await
+    }
+
+    fn stream(&self) -> Result<Stream> {
+        Ok(Stream {
+            tenant: self.config.tenant()?,
+            store: self.config.store()?,
+        })
+    }
+
+    /// Connects, and refuses another chain than the one this project is bound to. The first
+    /// connection binds it.
+    async fn connect(&self) -> Result<Live> {
+        let live = Live::connect(&self.config.node_url().value).await?;
+        use crate::chain::Chain;
+        let found = live.genesis_hash();
+        match self.config.genesis() {
+            Some(bound) => check_chain(bound, found)?,
+            None => self.bind(found)?,
+        }
+        Ok(live)
+    }
+
+    fn bind(&self, genesis: GenesisHash) -> Result<()> {
+        let Some(path) = self.config.project_file.as_ref() else {
+            return Ok(());
+        };
+        // A file the user keeps elsewhere or writes by hand is not ours to rewrite.
+        if *path != self.config.home.path().join("sync.json") {
+            return Ok(());
+        }
+        let file = ConfigFile {
+            genesis_hash: Some(genesis),
+            ..ConfigFile::read(path)?
+        };
+        file.write(&self.config.home)?;
+        self.ui
+            .note(&format!("this project is now bound to chain {genesis}"));
+        Ok(())
+    }
+
+    /// The contract to ask, if the command line calls for one.
+    fn contract(&self, args: &ContractArgs) -> Result<Option<Contract>> {
+        if args.l1_rpc.is_none() && args.registry.is_none() && !args.anchor {
+            return Ok(None);
+        }
+        let missing = |what: &str, flag: &str| {
+            Failure::usage(
+                "contract_incomplete",
+                format!("the contract's {what} is not known"),
+            )
+            .hint(format!("give {flag}, or put it into the configuration"))
+        };
+        let configured = |field: fn(&ConfigFile) -> &Option<String>| {
+            self.config.get(field).map(|setting| setting.value)
+        };
+        let url = args
+            .l1_rpc
+            .clone()
+            .or_else(|| configured(|c| &c.l1_rpc_url))
+            .ok_or_else(|| missing("endpoint", "--l1-rpc"))?;
+        let registry = args
+            .registry
+            .clone()
+            .or_else(|| configured(|c| &c.l1_registry))
+            .ok_or_else(|| missing("address", "--registry"))?;
+        Contract::new(&url, &registry).map(Some)
+    }
+}
+
+fn check_chain(bound: GenesisHash, found: GenesisHash) -> Result<()> {
+    if bound == found {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        "wrong_chain",
+        format!("the node is on chain {found}, this project is bound to {bound}"),
+    )
+    .hint("give the address of a node of that chain, or bind a new project with --home"))
+}
+
+/// Finds an event by id, or by an unambiguous beginning of an id that is known here.
+async fn resolve_event(pool: Option<&SqlitePool>, text: &str) -> Result<EventId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let digits: String = text
+        .chars()
+        .filter(|c| *c != '-')
+        .collect::<String>()
+        .to_lowercase();
+    let plausible =
+        (4..32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let Some(pool) = pool.filter(|_| plausible) else {
+        return Err(
+            Failure::usage("event_id_invalid", format!("{text} is not an event id"))
+                .hint("give a UUID, or at least four digits of the id of a local event"),
+        );
+    };
+    match inbox::ids_with_prefix(pool, &digits).await?.as_slice() {
+        [id] => Ok(*id),
+        [] => Err(unknown_event(text)),
+        _ => Err(Failure::usage(
+            "event_id_ambiguous",
+            format!("several ids begin with {text}"),
+        )
+        .hint("give more digits")),
+    }
+}
+
+fn unknown_event(id: impl std::fmt::Display) -> Failure {
+    Failure::usage("event_unknown", format!("there is no event {id} here"))
+        .hint("run `stateset-sync pull`, and check tenant and store")
+}
+
+/// Runs the program on these arguments and returns its exit code.
+pub async fn run(args: Vec<String>) -> Exit {
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    let args = split_colon_names(args);
+    let parsed = Cli::command()
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return grammar_error(&error, wants_json),
+    };
+    let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.color);
+    // On a task of its own, so that a prompt that blocks its thread does not block Ctrl-C.
+    let mut command = tokio::spawn(dispatch(cli, ui));
+    let outcome = tokio::select! {
+        outcome = &mut command => outcome.unwrap_or_else(|e| Err(Failure::unexpected(e))),
+        _ = tokio::signal::ctrl_c() => {
+            // Dropping the command rolls an open transaction back; what was committed stays.
+            command.abort();
+            let _ = tokio::time::timeout(ABORT_PATIENCE, command).await;
+            Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted",
+                "interrupted; nothing is half-written",
+            )
+            .hint("run the command again; it resumes where it stopped"))
+        }
+    };
+    match outcome {
+        Ok(report) => ui.print(&report),
+        Err(failure) => ui.print_failure(&failure),
+    }
+}
+
+fn grammar_error(error: &clap::Error, json: bool) -> Exit {
+    let informational = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if json && !informational {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").trim().to_owned();
+        let failure = Failure::usage("usage", message).hint("run `stateset-sync help`");
+        return Ui::new(true, true, crate::output::ColorChoice::Never).print_failure(&failure);
+    }
+    let _ = error.print();
+    if informational {
+        Exit::Done
+    } else {
+        Exit::Usage
+    }
+}
+
+async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
+    if matches!(cli.command, Command::ExitCodes) {
+        return Ok(exit_codes());
+    }
+    let context = Context::new(&cli, ui)?;
+    match cli.command {
+        Command::Init(args) => init::run(&context, &args).await,
+        Command::Keys(command) => keys::run(&context, &command).await,
+        Command::Append(args) => append::run(&context, &args).await,
+        Command::Push(args) => push::run(&context, &args).await,
+        Command::Pull(args) => pull::run(&context, &args).await,
+        Command::Status(args) => status::run(&context, &args).await,
+        Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Export(args) => verify::export(&context, &args).await,
+        Command::Show(args) => show::run(&context, &args).await,
+        Command::Decrypt(args) => show::decrypt(&context, &args).await,
+        Command::History(args) => history::run(&context, &args).await,
+        Command::Config(_) => config::show(&context),
+        Command::Admin(command) => admin::run(&context, &command).await,
+        Command::ExitCodes => Ok(exit_codes()),
+    }
+}
+
+fn exit_codes() -> Report {
+    let codes: Vec<_> = Exit::TABLE
+        .iter()
+        .map(|(exit, meaning)| json!({ "code": exit.code(), "meaning": meaning }))
+        .collect();
+    Report::new("ves.cli.exit-codes")
+        .field("exit_codes", codes)
+        .line(EXIT_CODES)
+}

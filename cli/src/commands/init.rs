@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `init`
+
+use super::Context;
+use crate::{
+    chain::{Chain, live::Live},
+    cli::InitArgs,
+    config::ConfigFile,
+    db,
+    error::{Exit, Failure, Result},
+    output::Report,
+};
+use ves_primitives::{AgentId, GenesisHash};
+
+pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
+    let config = &context.config;
+    let path = config.home.path().join("sync.json");
+    let previous = match (path.is_file(), args.force) {
+        (false, _) => ConfigFile::default(),
+        // A file that does not parse is what --force is for; ids are kept when they can be read.
+        (true, true) => ConfigFile::read(&path).unwrap_or_default(),
+        (true, false) => {
+            return Err(Failure::new(
+                Exit::Refused,
+                "already_initialised",
+                format!("{} exists already", path.display()),
+            )
+            .hint("use --force to change settings; keys, outbox and the agent id are kept"));
+        }
+    };
+    let node_url = config.node_url().value;
+    let (genesis, reachable) = genesis(context, args, &previous, &node_url).await?;
+    let agent_id = config
+        .get(|c| &c.agent_id)
+        .map(|setting| setting.value)
+        .or(previous.agent_id)
+        .unwrap_or_else(|| AgentId(uuid::Uuid::new_v4().into_bytes()));
+    let file = ConfigFile {
+        node_url: Some(node_url.clone()),
+        tenant_id: config
+            .get(|c| &c.tenant_id)
+            .map(|s| s.value)
+            .or(previous.tenant_id),
+        store_id: config
+            .get(|c| &c.store_id)
+            .map(|s| s.value)
+            .or(previous.store_id),
+        agent_id: Some(agent_id),
+        genesis_hash: genesis,
+        l1_rpc_url: config
+            .get(|c| &c.l1_rpc_url)
+            .map(|s| s.value)
+            .or(previous.l1_rpc_url),
+        l1_registry: config
+            .get(|c| &c.l1_registry)
+            .map(|s| s.value)
+            .or(previous.l1_registry),
+        passphrase_file: config
+            .get(|c| &c.passphrase_file)
+            .map(|s| s.value)
+            .or(previous.passphrase_file),
+        ..ConfigFile::default()
+    };
+    if file.tenant_id.is_none() || file.store_id.is_none() {
+        return Err(
+            Failure::usage("stream_missing", "a project needs a tenant and a store").hint(
+                "give --tenant <uuid> and --store <uuid>; the tenant's administrator knows them",
+            ),
+        );
+    }
+    config.home.create()?;
+    db::open(&config.home.database(), true).await?.close().await;
+    let path = file.write(&config.home)?;
+
+    let report = Report::new("ves.cli.init")
+        .field("home", config.home.path())
+        .field("config_file", &path)
+        .field("node_url", &node_url)
+        .field("node_reachable", reachable)
+        .field("genesis_hash", file.genesis_hash)
+        .field("tenant_id", file.tenant_id)
+        .field("store_id", file.store_id)
+        .field("agent_id", agent_id)
+        .line(format!("initialised {}", config.home.path().display()))
+        .pair("agent", agent_id)
+        .pair("node", &node_url);
+    let report = match genesis {
+        Some(genesis) => report.pair("chain", genesis),
+        None => report.pair(
+            "chain",
+            "not bound yet; the first connection binds the project",
+        ),
+    };
+    Ok(report.line("next: stateset-sync keys:generate"))
+}
+
+/// The chain to bind to: as given, as bound before, or as the node says.
+async fn genesis(
+    context: &Context,
+    args: &InitArgs,
+    previous: &ConfigFile,
+    node_url: &str,
+) -> Result<(Option<GenesisHash>, bool)> {
+    let wanted = args
+        .genesis
+        .or_else(|| context.config.genesis())
+        .or(previous.genesis_hash);
+    if args.offline {
+        return Ok((wanted, false));
+    }
+    match Live::connect(node_url).await {
+        Ok(live) => {
+            let found = live.genesis_hash();
+            super::check_chain(wanted.unwrap_or(found), found)?;
+            Ok((Some(found), true))
+        }
+        Err(error) => {
+            context
+                .ui
+                .warn(&format!("{error}; the project is set up without it"));
+            Ok((wanted, false))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `push`
+
+use super::Context;
+use crate::{
+    cli::PushArgs,
+    config::process_env,
+    error::{Failure, Result},
+    outbox::{Entry, State},
+    output::{Report, Tone, Ui},
+    push::{self, CrashPoint, PushOptions, Signers},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let crash = match process_env("VES_TEST_CRASH_AT").filter(|_| args.testing_hooks) {
+        None => None,
+        Some(name) => Some(CrashPoint::parse(&name).ok_or_else(|| {
+            Failure::usage(
+                "environment_invalid",
+                format!("VES_TEST_CRASH_AT={name} is unknown"),
+            )
+        })?),
+    };
+    if crate::outbox::open_entries(&pool, 0, 1).await?.is_empty() {
+        return Ok(Report::new("ves.cli.push")
+            .field("pushed", 0)
+            .field("finalized", 0)
+            .field("rejected", 0)
+            .field("pending", 0)
+            .field("submissions", 0)
+            .field("events", Vec::<Value>::new())
+            .line("nothing to push"));
+    }
+    let chain = context.connect().await?;
+    let keys = context.keys();
+    let unlock = || context.unlock();
+    let mut signers = Signers::new(&keys, &unlock);
+    let options = PushOptions {
+        wait: !args.no_wait,
+        timeout: Duration::from_secs(args.timeout),
+        batch_size: usize::try_from(args.batch_size).unwrap_or(usize::MAX),
+        crash,
+        ..PushOptions::default()
+    };
+    let outcome = push::push(&pool, &chain, &mut signers, &options, &context.ui).await?;
+    let (finalized, rejected) = (
+        outcome.count(State::Finalized),
+        outcome.count(State::Rejected),
+    );
+    let pending = outcome
+        .events
+        .len()
+        .saturating_sub(finalized)
+        .saturating_sub(rejected);
+    let mut report = Report::new("ves.cli.push")
+        .field("pushed", outcome.events.len())
+        .field("finalized", finalized)
+        .field("rejected", rejected)
+        .field("pending", pending)
+        .field("submissions", outcome.submissions)
+        .field(
+            "events",
+            outcome.events.iter().map(entry_json).collect::<Vec<_>>(),
+        )
+        .line(format!(
+            "{finalized} finalized, {rejected} rejected, {pending} pending of {}",
+            outcome.events.len()
+        ));
+    for entry in outcome.events.iter().filter(|e| e.state == State::Rejected) {
+        report = report.line(entry_line(&context.ui, entry));
+    }
+    Ok(report.failing(outcome.failure()))
+}
+
+/// One event of the outbox as JSON.
+pub(super) fn entry_json(entry: &Entry) -> Value {
+    let envelope = &entry.event.envelope;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    json!({
+        "local_seq": entry.local_seq,
+        "event_id": envelope.event_id,
+        "tenant_id": envelope.tenant_id,
+        "store_id": envelope.store_id,
+        "source_agent_id": envelope.source_agent_id,
+        "entity_type": text(&envelope.entity_type),
+        "entity_id": text(&envelope.entity_id),
+        "event_type": text(&envelope.event_type),
+        "created_at": text(&envelope.created_at),
+        "command_id": envelope.command_id,
+        "base_version": envelope.base_version,
+        "encrypted": envelope.payload_kind.code() == 1,
+        "agent_key_id": entry.key_id,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "extrinsic_hash": entry.extrinsic_hash.map(|h| format!("0x{}", hex::encode(h))),
+        "block_number": entry.block_number,
+        "sequence": entry.sequence,
+        "reason": entry.reason,
+        "last_error": entry.last_error,
+        "captured_at": entry.captured_at,
+    })
+}
+
+/// One event of the outbox as a line.
+pub(super) fn entry_line(ui: &Ui, entry: &Entry) -> String {
+    let tone = match entry.state {
+        State::Finalized => Tone::Good,
+        State::Rejected | State::Dead => Tone::Bad,
+        State::Queued | State::Signed | State::Superseded => Tone::Dim,
+        State::Submitted | State::InBlock => Tone::Warn,
+    };
+    let state = ui.paint(tone, &format!("{:<10}", entry.state.name()));
+    let envelope = &entry.event.envelope;
+    let place = entry
+        .sequence
+        .map(|n| format!("  sequence {n}"))
+        .unwrap_or_default();
+    let reason = entry
+        .reason
+        .as_ref()
+        .map(|r| format!("  {r}"))
+        .unwrap_or_default();
+    format!(
+        "{state} {}  {} {}{place}{reason}",
+        envelope.event_id,
+        String::from_utf8_lossy(&envelope.event_type),
+        String::from_utf8_lossy(&envelope.entity_id),
+    )
+}

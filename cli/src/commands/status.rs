@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `status`
+
+use super::Context;
+use crate::{
+    chain::Chain,
+    cli::StatusArgs,
+    error::{Failure, Result},
+    inbox::{self, Stream},
+    outbox::{self, State},
+    output::{Report, Tone},
+};
+use serde::Serialize;
+use serde_json::Map;
+use ves_primitives::{GenesisHash, StreamTip};
+
+#[derive(Serialize)]
+struct NodeStatus {
+    reachable: bool,
+    genesis_hash: GenesisHash,
+    finalized_block: u32,
+    best_block: u32,
+    head_sequence: u64,
+    indexed_block: u32,
+}
+
+pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let config = &context.config;
+    let stream = context.stream()?;
+    let counts = outbox::counts(&pool).await?;
+    let (verified, quarantined) = inbox::counts(&pool, stream).await?;
+    let tip = match config.genesis() {
+        Some(genesis) => inbox::tip(&pool, stream, genesis).await?,
+        None => StreamTip::EMPTY,
+    };
+    let node = if args.offline {
+        None
+    } else {
+        Some(ask_node(context, stream).await)
+    };
+    let (node, trouble) = match node {
+        None => (None, None),
+        Some(Ok(node)) => (Some(node), None),
+        Some(Err(failure)) => (None, Some(failure)),
+    };
+    let lag = node
+        .as_ref()
+        .map(|node| node.head_sequence.saturating_sub(tip.sequence));
+    let (health, reasons) = health(&counts, quarantined, lag, trouble.as_ref());
+
+    let mut outbox_json = Map::new();
+    for (state, count) in &counts {
+        outbox_json.insert(state.name().into(), (*count).into());
+    }
+    let in_outbox: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let tone = if health == "healthy" {
+        Tone::Good
+    } else {
+        Tone::Warn
+    };
+    let mut report = Report::new("ves.cli.status")
+        .field("health", health)
+        .field("reasons", &reasons)
+        .field("node_url", config.node_url().value)
+        .field("tenant_id", stream.tenant)
+        .field("store_id", stream.store)
+        .field("agent_id", config.agent().ok())
+        .field("genesis_hash", config.genesis())
+        .field("outbox", outbox_json)
+        .field("local_sequence", tip.sequence)
+        .field("local_state_root", tip.state_root)
+        .field("verified_events", verified)
+        .field("quarantined_events", quarantined)
+        .field("node", &node)
+        .field("lag", lag)
+        .pair("health", context.ui.paint(tone, health))
+        .pair(
+            "outbox",
+            if in_outbox.is_empty() {
+                "empty".into()
+            } else {
+                in_outbox.join(", ")
+            },
+        )
+        .pair(
+            "pulled",
+            format!("to sequence {}, {verified} verified", tip.sequence),
+        )
+        .pair("quarantine", quarantined);
+    if let Some(node) = &node {
+        report = report
+            .pair(
+                "node",
+                format!(
+                    "final block {}, best {}",
+                    node.finalized_block, node.best_block
+                ),
+            )
+            .pair("stream head", node.head_sequence);
+    }
+    for reason in &reasons {
+        report = report.pair("reason", reason);
+    }
+    Ok(report.failing(trouble))
+}
+
+async fn ask_node(context: &Context, stream: Stream) -> Result<NodeStatus> {
+    let chain = context.connect().await?;
+    let head = chain.head(stream.tenant, stream.store).await?;
+    Ok(NodeStatus {
+        reachable: true,
+        genesis_hash: chain.genesis_hash(),
+        finalized_block: chain.finalized().await?.number,
+        best_block: chain.best().await?.number,
+        head_sequence: head.sequence,
+        indexed_block: head.finalized_block_number,
+    })
+}
+
+fn health(
+    counts: &[(State, i64)],
+    quarantined: i64,
+    lag: Option<u64>,
+    trouble: Option<&Failure>,
+) -> (&'static str, Vec<&'static str>) {
+    let count = |wanted: State| {
+        counts
+            .iter()
+            .find(|(state, _)| *state == wanted)
+            .map_or(0, |(_, n)| *n)
+    };
+    let mut reasons = Vec::new();
+    if trouble.is_some() {
+        reasons.push("node_unreachable");
+    }
+    if quarantined > 0 {
+        reasons.push("quarantined_events");
+    }
+    if count(State::Rejected) > 0 {
+        reasons.push("rejected_outgoing_events");
+    }
+    if count(State::Dead) > 0 {
+        reasons.push("dead_outgoing_events");
+    }
+    if count(State::Queued).saturating_add(count(State::Signed)) >= 1000 {
+        reasons.push("pending_backlog");
+    }
+    if lag.is_some_and(|lag| lag >= 100) {
+        reasons.push("pull_lag");
+    }
+    let health = match (trouble, reasons.is_empty()) {
+        (Some(_), _) => "offline",
+        (None, true) => "healthy",
+        (None, false) => "degraded",
+    };
+    (health, reasons)
+}

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `verify` and `export`
+
+use super::{Context, resolve_event, unknown_event};
+use crate::{
+    anchor::{AnchoredBatch, Contract},
+    chain::Chain,
+    cli::{ExportArgs, VerifyArgs},
+    error::{Failure, Result},
+    home::{Existing, write_private},
+    output::{Report, Tone, Ui},
+    verify::{self, TrustAnchors, Verdict, Verification},
+};
+use std::path::PathBuf;
+use ves_primitives::{
+    EventId, StreamId, stream_id,
+    wire::{AnchorJson, BundleJson},
+};
+
+pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
+    let contract = context.contract(&args.contract)?;
+    let mut trust = TrustAnchors {
+        genesis: args.genesis.or_else(|| context.config.genesis()),
+        agent_key: args.agent_key,
+        events_root: args.events_root,
+        block_hash: args.block_hash.map(|hash| hash.0),
+        stream: None,
+        contract: None,
+    };
+    let (bundle, verification) = match (&args.bundle, &args.event_id) {
+        (Some(path), _) => {
+            let bundle = verify::read_bundle(path)?;
+            trust.stream = pinned_stream(context);
+            trust.contract = ask(contract.as_ref(), &bundle).await?;
+            let verification = verify::offline(&bundle, &trust);
+            (bundle, verification)
+        }
+        (None, Some(text)) => {
+            let stream = context.stream()?;
+            let pool = context.pool().await.ok();
+            let id = resolve_event(pool.as_ref(), text).await?;
+            let chain = context.connect().await?;
+            trust.stream = Some(stream_id(stream.tenant, stream.store));
+            let bundle = chain
+                .bundle(stream.tenant, stream.store, id)
+                .await?
+                .ok_or_else(|| unknown_event(id))?;
+            is_about(&bundle, id)?;
+            trust.contract = ask(contract.as_ref(), &bundle).await?;
+            let mut verification = verify::offline(&bundle, &trust);
+            verify::online(&mut verification, &bundle, &chain).await?;
+            (bundle, verification)
+        }
+        (None, None) => {
+            return Err(Failure::usage("usage", "give an event id or --bundle"));
+        }
+    };
+    Ok(
+        report(&context.ui, "ves.cli.verify", &bundle, &verification)
+            .field("offline", args.bundle.is_some())
+            .failing(verification.failure()),
+    )
+}
+
+/// Only flags and environment say what a foreign bundle must be about; a project's own settings
+/// do not, since bundles come from elsewhere.
+fn pinned_stream(context: &Context) -> Option<StreamId> {
+    use crate::config::Origin;
+    let explicit = |origin: Origin| matches!(origin, Origin::Flag | Origin::Env);
+    let tenant = context
+        .config
+        .get(|c| &c.tenant_id)
+        .filter(|s| explicit(s.origin))?;
+    let store = context
+        .config
+        .get(|c| &c.store_id)
+        .filter(|s| explicit(s.origin))?;
+    Some(stream_id(tenant.value, store.value))
+}
+
+fn is_about(bundle: &BundleJson, id: EventId) -> Result<()> {
+    if bundle.event.event.event_id == id {
+        return Ok(());
+    }
+    Err(Failure::new(
+        crate::error::Exit::NotVerified,
+        "event_identity_conflict",
+        format!(
+            "asked for event {id}, the node gave {}",
+            bundle.event.event.event_id
+        ),
+    )
+    .hint("ask another node"))
+}
+
+async fn ask(
+    contract: Option<&Contract>,
+    bundle: &BundleJson,
+) -> Result<Option<Option<AnchoredBatch>>> {
+    match contract {
+        None => Ok(None),
+        Some(contract) => contract
+            .read(bundle.inclusion.batch.batch.batch_id)
+            .await
+            .map(Some),
+    }
+}
+
+fn report(
+    ui: &Ui,
+    schema: &'static str,
+    bundle: &BundleJson,
+    verification: &Verification,
+) -> Report {
+    let batch = &bundle.inclusion.batch.batch;
+    let caveats = verify::caveats(verification);
+    let mut report = Report::new(schema)
+        .field("verified", verification.holds())
+        .field("event_id", bundle.event.event.event_id)
+        .field("sequence", bundle.event.sequence)
+        .field("block_number", bundle.event.block_number)
+        .field(
+            "block_hash",
+            format!("0x{}", hex::encode(bundle.event.block_hash)),
+        )
+        .field("batch_id", batch.batch_id)
+        .field("events_root", batch.events_root)
+        .field("new_state_root", batch.new_state_root)
+        .field("receipt_hash", bundle.event.receipt_hash)
+        .field(
+            "failed",
+            verification.first_failure().and_then(|check| check.reason),
+        )
+        .field("checks", &verification.checks)
+        .field("relies_on", &caveats);
+    for check in &verification.checks {
+        let (tone, word) = match check.verdict {
+            Verdict::Pass => (Tone::Good, "pass"),
+            Verdict::Fail => (Tone::Bad, "FAIL"),
+            Verdict::NotJudged => (Tone::Warn, "----"),
+            Verdict::Trusted => (Tone::Dim, "open"),
+        };
+        let reason = check.reason.map(|r| format!("{r}: ")).unwrap_or_default();
+        report = report.line(format!(
+            "{}  {:<18} {}: {reason}{}",
+            ui.paint(tone, word),
+            check.name,
+            check.claim,
+            check.evidence
+        ));
+    }
+    for caveat in caveats {
+        report = report.line(format!(
+            "{} {caveat}",
+            ui.paint(Tone::Warn, "relies on trust:")
+        ));
+    }
+    let verdict = if verification.holds() {
+        ui.paint(Tone::Good, "verified")
+    } else {
+        ui.paint(Tone::Bad, "NOT verified")
+    };
+    report.line(format!("event {} {verdict}", bundle.event.event.event_id))
+}
+
+pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Report> {
+    let stream = context.stream()?;
+    let contract = context.contract(&args.contract)?;
+    let pool = context.pool().await.ok();
+    let id = resolve_event(pool.as_ref(), &args.event_id).await?;
+    let chain = context.connect().await?;
+    let mut bundle = chain
+        .bundle(stream.tenant, stream.store, id)
+        .await?
+        .ok_or_else(|| unknown_event(id))?;
+    is_about(&bundle, id)?;
+    let mut trust = TrustAnchors {
+        genesis: Some(chain.genesis_hash()),
+        stream: Some(stream_id(stream.tenant, stream.store)),
+        ..TrustAnchors::default()
+    };
+    trust.contract = ask(contract.as_ref(), &bundle).await?;
+    if let Some(Some(found)) = &trust.contract {
+        bundle.anchor = Some(AnchorJson::from(found));
+    }
+    // Nothing leaves this machine as proof that would not convince ourselves.
+    let mut verification = verify::offline(&bundle, &trust);
+    verify::online(&mut verification, &bundle, &chain).await?;
+    if let Some(failure) = verification.failure() {
+        return Ok(
+            report(&context.ui, "ves.cli.export", &bundle, &verification)
+                .field("file", None::<PathBuf>)
+                .failing(Some(failure)),
+        );
+    }
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{id}.bundle.json")));
+    let mut text = serde_json::to_string_pretty(&bundle).map_err(Failure::unexpected)?;
+    text.push('\n');
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    write_private(&path, text.as_bytes(), existing)?;
+    Ok(Report::new("ves.cli.export")
+        .field("file", &path)
+        .field("bytes", text.len())
+        .field("verified", true)
+        .field("event_id", id)
+        .field("sequence", bundle.event.sequence)
+        .field("block_number", bundle.event.block_number)
+        .field(
+            "block_hash",
+            format!("0x{}", hex::encode(bundle.event.block_hash)),
+        )
+        .field("genesis_hash", bundle.genesis_hash)
+        .field("agent_key", bundle.signing_key.public_key)
+        .field("batch_id", bundle.inclusion.batch.batch.batch_id)
+        .field("events_root", bundle.inclusion.batch.batch.events_root)
+        .field("anchor", &bundle.anchor)
+        .line(format!("wrote {}", path.display()))
+        .line(format!(
+            "next: stateset-sync verify --bundle {}",
+            path.display()
+        )))
+}

@@ -1,0 +1,443 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Settings and where each of them comes from: flag, then environment, then project file, then user
+//! file, then default.
+
+use crate::{
+    error::{Exit, Failure, Result},
+    home::{Existing, Home, read_bounded, write_private},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+use ves_primitives::{AgentId, GenesisHash, StoreId, TenantId};
+
+/// Where the node is expected when nothing says otherwise.
+pub const DEFAULT_NODE_URL: &str = "ws://127.0.0.1:9944";
+/// Largest configuration file that is read.
+const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+/// The settings a file may hold. Unknown names are refused, so that a typing error is not silent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// `ves.config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// WebSocket or HTTP endpoint of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_url: Option<String>,
+    /// Tenant of the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<TenantId>,
+    /// Store of the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_id: Option<StoreId>,
+    /// The agent that signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// The chain this project belongs to; another chain is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genesis_hash: Option<GenesisHash>,
+    /// EVM endpoint for anchor checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1_rpc_url: Option<String>,
+    /// `SetRegistry` address for anchor checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1_registry: Option<String>,
+    /// File with the passphrase of the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// Value of [`ConfigFile::schema`].
+    pub const SCHEMA: &'static str = "ves.config";
+    /// Value of [`ConfigFile::version`].
+    pub const VERSION: u32 = 1;
+
+    /// Reads a `.json` or `.toml` file.
+    ///
+    /// # Errors
+    /// What is wrong with the file, by name.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = read_bounded(path, MAX_CONFIG_BYTES)?;
+        let invalid = |why: String| {
+            Failure::new(
+                Exit::NotConfigured,
+                "config_invalid",
+                format!("{} is not a valid configuration: {why}", path.display()),
+            )
+            .hint("correct the file, or write it anew with `stateset-sync init --force`")
+        };
+        let text = String::from_utf8(bytes).map_err(|e| invalid(e.to_string()))?;
+        let is_toml = path.extension().is_some_and(|ext| ext == "toml");
+        let file: Self = if is_toml {
+            toml::from_str(&text).map_err(|e| invalid(e.to_string()))?
+        } else {
+            serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?
+        };
+        if file
+            .schema
+            .as_deref()
+            .is_some_and(|schema| schema != Self::SCHEMA)
+        {
+            return Err(invalid(format!("its schema is not {}", Self::SCHEMA)));
+        }
+        if file.version.is_some_and(|version| version != Self::VERSION) {
+            return Err(invalid(format!("its version is not {}", Self::VERSION)));
+        }
+        Ok(file)
+    }
+
+    /// Writes the project's `sync.json` for its owner alone.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    pub fn write(&self, home: &Home) -> Result<PathBuf> {
+        let stamped = Self {
+            schema: Some(Self::SCHEMA.into()),
+            version: Some(Self::VERSION),
+            ..self.clone()
+        };
+        let mut text = serde_json::to_string_pretty(&stamped).map_err(Failure::unexpected)?;
+        text.push('\n');
+        let path = home.path().join("sync.json");
+        write_private(&path, text.as_bytes(), Existing::Replace)?;
+        Ok(path)
+    }
+}
+
+/// Where a setting's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A flag of this command.
+    Flag,
+    /// An environment variable.
+    Env,
+    /// The project's file.
+    Project,
+    /// The user's file.
+    User,
+    /// Built in.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "flag",
+            Self::Env => "env",
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// A value and its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What the flags of a command say about the settings.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--home`.
+    pub home: Option<PathBuf>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The settings given as flags.
+    pub settings: ConfigFile,
+}
+
+/// Access to environment variables; a function so that tests need not change the process.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The real environment. Empty variables count as absent.
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// All settings of one run, resolved.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The state directory.
+    pub home: Home,
+    /// The project file that was read, if there is one.
+    pub project_file: Option<PathBuf>,
+    /// The user file that was read, if there is one.
+    pub user_file: Option<PathBuf>,
+    layers: Vec<(Origin, ConfigFile)>,
+}
+
+impl Config {
+    /// Reads every layer.
+    ///
+    /// # Errors
+    /// A file or environment variable that does not parse.
+    pub fn load(overrides: &Overrides, env: Env<'_>, cwd: &Path) -> Result<Self> {
+        let home = match overrides
+            .home
+            .clone()
+            .or_else(|| env("VES_HOME").map(PathBuf::from))
+        {
+            Some(path) => Home::at(path),
+            None => Home::discover(cwd),
+        };
+        let named = overrides
+            .config
+            .clone()
+            .or_else(|| env("VES_CONFIG").map(PathBuf::from));
+        let project_file = match named {
+            Some(path) => Some(path),
+            None => ["sync.json", "sync.toml"]
+                .iter()
+                .map(|name| home.path().join(name))
+                .find(|path| path.is_file()),
+        };
+        let user_file = user_directory(env).and_then(|dir| {
+            ["config.json", "config.toml"]
+                .iter()
+                .map(|name| dir.join(name))
+                .find(|path| path.is_file())
+        });
+        let mut layers = vec![
+            (Origin::Flag, overrides.settings.clone()),
+            (Origin::Env, from_env(env)?),
+        ];
+        for (origin, path) in [(Origin::Project, &project_file), (Origin::User, &user_file)] {
+            if let Some(path) = path {
+                layers.push((origin, ConfigFile::read(path)?));
+            }
+        }
+        Ok(Self {
+            home,
+            project_file,
+            user_file,
+            layers,
+        })
+    }
+
+    /// The first layer that has a value.
+    pub fn get<T: Clone>(&self, field: impl Fn(&ConfigFile) -> &Option<T>) -> Option<Setting<T>> {
+        self.layers.iter().find_map(|(origin, layer)| {
+            field(layer).clone().map(|value| Setting {
+                value,
+                origin: *origin,
+            })
+        })
+    }
+
+    fn require<T: Clone>(
+        &self,
+        name: &str,
+        flag: &str,
+        variable: &str,
+        field: impl Fn(&ConfigFile) -> &Option<T>,
+    ) -> Result<T> {
+        self.get(field).map(|setting| setting.value).ok_or_else(|| {
+            Failure::new(
+                Exit::NotConfigured,
+                "not_configured",
+                format!("no {name} is configured in {}", self.home.path().display()),
+            )
+            .hint(format!(
+                "run `stateset-sync init`, or give {flag}, or set {variable}"
+            ))
+        })
+    }
+
+    /// The node's endpoint.
+    pub fn node_url(&self) -> Setting<String> {
+        self.get(|c| &c.node_url).unwrap_or_else(|| Setting {
+            value: DEFAULT_NODE_URL.into(),
+            origin: Origin::Default,
+        })
+    }
+
+    /// The configured tenant.
+    ///
+    /// # Errors
+    /// `not_configured`.
+    pub fn tenant(&self) -> Result<TenantId> {
+        self.require("tenant", "--tenant", "VES_TENANT_ID", |c| &c.tenant_id)
+    }
+
+    /// The configured store.
+    ///
+    /// # Errors
+    /// `not_configured`.
+    pub fn store(&self) -> Result<StoreId> {
+        self.require("store", "--store", "VES_STORE_ID", |c| &c.store_id)
+    }
+
+    /// The configured agent.
+    ///
+    /// # Errors
+    /// `not_configured`.
+    pub fn agent(&self) -> Result<AgentId> {
+        self.require("agent", "--agent", "VES_AGENT_ID", |c| &c.agent_id)
+    }
+
+    /// The chain this project is bound to, if it is.
+    pub fn genesis(&self) -> Option<GenesisHash> {
+        self.get(|c| &c.genesis_hash).map(|setting| setting.value)
+    }
+
+    /// Refuses to work in a directory that was never initialised.
+    ///
+    /// # Errors
+    /// `not_configured`.
+    pub fn require_initialised(&self) -> Result<()> {
+        if self.project_file.is_some() || self.home.database().is_file() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::NotConfigured,
+            "not_configured",
+            format!("{} is not initialised", self.home.path().display()),
+        )
+        .hint("run `stateset-sync init` in the project directory, or give --home"))
+    }
+
+    /// Every setting as `(name, value, origin)`, for `config show`.
+    pub fn describe(&self) -> Vec<(&'static str, Option<String>, Option<Origin>)> {
+        fn row<T: fmt::Display>(
+            name: &'static str,
+            setting: Option<Setting<T>>,
+        ) -> (&'static str, Option<String>, Option<Origin>) {
+            match setting {
+                Some(Setting { value, origin }) => (name, Some(value.to_string()), Some(origin)),
+                None => (name, None, None),
+            }
+        }
+        vec![
+            row("node_url", Some(self.node_url())),
+            row("tenant_id", self.get(|c| &c.tenant_id)),
+            row("store_id", self.get(|c| &c.store_id)),
+            row("agent_id", self.get(|c| &c.agent_id)),
+            row("genesis_hash", self.get(|c| &c.genesis_hash)),
+            row("l1_rpc_url", self.get(|c| &c.l1_rpc_url)),
+            row("l1_registry", self.get(|c| &c.l1_registry)),
+            row(
+                "passphrase_file",
+                self.get(|c| &c.passphrase_file).map(|setting| Setting {
+                    value: setting.value.display().to_string(),
+                    origin: setting.origin,
+                }),
+            ),
+        ]
+    }
+}
+
+fn user_directory(env: Env<'_>) -> Option<PathBuf> {
+    let base = match env("XDG_CONFIG_HOME") {
+        Some(dir) => PathBuf::from(dir),
+        None => PathBuf::from(env("HOME")?).join(".config"),
+    };
+    Some(base.join("stateset-sync"))
+}
+
+fn from_env(env: Env<'_>) -> Result<ConfigFile> {
+    fn parse<T: FromStr>(env: Env<'_>, name: &str) -> Result<Option<T>>
+    where
+        T::Err: fmt::Display,
+    {
+        env(name)
+            .map(|text| {
+                text.parse().map_err(|e: T::Err| {
+                    Failure::usage("environment_invalid", format!("{name}={text}: {e}"))
+                        .hint(format!("correct or unset {name}"))
+                })
+            })
+            .transpose()
+    }
+    Ok(ConfigFile {
+        schema: None,
+        version: None,
+        node_url: env("VES_NODE_URL"),
+        tenant_id: parse(env, "VES_TENANT_ID")?,
+        store_id: parse(env, "VES_STORE_ID")?,
+        agent_id: parse(env, "VES_AGENT_ID")?,
+        genesis_hash: parse(env, "VES_GENESIS_HASH")?,
+        l1_rpc_url: env("VES_L1_RPC_URL"),
+        l1_registry: env("VES_L1_REGISTRY"),
+        passphrase_file: env("VES_PASSPHRASE_FILE").map(PathBuf::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn url(text: &str) -> ConfigFile {
+        ConfigFile {
+            node_url: Some(text.into()),
+            ..ConfigFile::default()
+        }
+    }
+
+    #[test]
+    fn flag_beats_env_beats_project_beats_user_beats_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("state"));
+        home.create().unwrap();
+        let user = dir.path().join("xdg/stateset-sync");
+        fs::create_dir_all(&user).unwrap();
+        let xdg = dir.path().join("xdg").display().to_string();
+
+        let load = |flag: Option<&str>, variable: Option<&str>| {
+            let overrides = Overrides {
+                home: Some(home.path().into()),
+                settings: flag.map(url).unwrap_or_default(),
+                ..Overrides::default()
+            };
+            let env = |name: &str| match name {
+                "XDG_CONFIG_HOME" => Some(xdg.clone()),
+                "VES_NODE_URL" => variable.map(String::from),
+                _ => None,
+            };
+            Config::load(&overrides, &env, dir.path())
+                .unwrap()
+                .node_url()
+        };
+        let expect = |setting: Setting<String>, value: &str, origin: Origin| {
+            assert_eq!((setting.value.as_str(), setting.origin), (value, origin));
+        };
+        expect(load(None, None), DEFAULT_NODE_URL, Origin::Default);
+        fs::write(user.join("config.toml"), "node_url = \"ws://user\"\n").unwrap();
+        expect(load(None, None), "ws://user", Origin::User);
+        url("ws://project").write(&home).unwrap();
+        expect(load(None, None), "ws://project", Origin::Project);
+        expect(load(None, Some("ws://env")), "ws://env", Origin::Env);
+        expect(
+            load(Some("ws://flag"), Some("ws://env")),
+            "ws://flag",
+            Origin::Flag,
+        );
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sync.json");
+        fs::write(&path, r#"{"node_ulr":"ws://x"}"#).unwrap();
+        let failure = ConfigFile::read(&path).unwrap_err();
+        assert_eq!(failure.code, "config_invalid");
+        assert!(failure.message.contains("node_ulr"), "{}", failure.message);
+    }
+}

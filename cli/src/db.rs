@@ -1,0 +1,215 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The local SQLite database: opening, pragmas, migrations.
+
+use crate::error::{Exit, Failure, Result};
+use sqlx::{
+    ConnectOptions, Connection, Executor, Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::Path, time::Duration};
+
+/// How long a statement waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// SQLite application id of our databases, `VESS`.
+const APPLICATION_ID: i64 = 0x5645_5353;
+/// How every SQLite file begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Steps from an empty database to the present schema. Append only: a step that shipped is history.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_outbox_and_inbox.sql")];
+
+/// The version of a fully migrated database.
+pub const SCHEMA_VERSION: i64 = 1;
+const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
+
+/// Opens the database and brings its schema up to date.
+///
+/// Only `init` may create it: a database that has vanished holds unsent events, and silently
+/// starting anew would hide that.
+///
+/// # Errors
+/// `database_missing`, `database_corrupt`, `database_newer`, or what SQLite says.
+pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
+    if !create && !path.is_file() {
+        return Err(Failure::new(
+            Exit::Database,
+            "database_missing",
+            format!("{} does not exist", path.display()),
+        )
+        .hint(
+            "restore it from a backup, or start an empty one with `stateset-sync init --force`",
+        ));
+    }
+    if create {
+        create_private(path)?;
+    } else {
+        check_header(path)?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let mut connection = options.connect().await?;
+    check_identity(&mut connection, path, create).await?;
+    migrate(&mut connection).await?;
+    connection.close().await?;
+    Ok(SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_with(options)
+        .await?)
+}
+
+/// Looks at the file before SQLite does, which would turn an empty one into a database.
+fn check_header(path: &Path) -> Result<()> {
+    use std::io::Read;
+    let mut start = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start))
+        .map_err(|e| Failure::io("read", path, &e))?;
+    if start == MAGIC {
+        Ok(())
+    } else {
+        Err(lost(path))
+    }
+}
+
+fn lost(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Database,
+        "database_corrupt",
+        format!("{} is empty or not a database of this tool", path.display()),
+    )
+    .hint("restore it from a backup, or move it away and run `stateset-sync init --force`")
+}
+
+async fn check_identity(db: &mut SqliteConnection, path: &Path, create: bool) -> Result<()> {
+    let application: i64 = db.fetch_one("PRAGMA application_id").await?.try_get(0)?;
+    let tables: i64 = db
+        .fetch_one("SELECT count(*) FROM sqlite_schema")
+        .await?
+        .try_get(0)?;
+    if application == APPLICATION_ID || (create && tables == 0) {
+        return Ok(());
+    }
+    Err(lost(path))
+}
+
+async fn migrate(db: &mut SqliteConnection) -> Result<()> {
+    if user_version(db).await? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    // Read again under the lock: another process may have migrated meanwhile.
+    let version = user_version(&mut tx).await?;
+    if version > SCHEMA_VERSION {
+        return Err(Failure::new(
+            Exit::Database,
+            "database_newer",
+            format!("the database has schema {version}, this program knows {SCHEMA_VERSION}"),
+        )
+        .hint("use the newer stateset-sync that wrote it"));
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(done) {
+        tx.execute(*step).await?;
+    }
+    // Pragmas take no bound parameters; both numbers are constants of this file.
+    tx.execute(format!("PRAGMA user_version = {SCHEMA_VERSION}").as_str())
+        .await?;
+    tx.execute(format!("PRAGMA application_id = {APPLICATION_ID}").as_str())
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn user_version(db: &mut SqliteConnection) -> Result<i64> {
+    Ok(db.fetch_one("PRAGMA user_version").await?.try_get(0)?)
+}
+
+/// Creates the outbox and inbox tables in a database of the caller's own, so that a business change
+/// and its event commit in one transaction. Does nothing where they exist.
+///
+/// # Errors
+/// What SQLite says.
+pub async fn install(db: &mut SqliteConnection) -> Result<()> {
+    for step in MIGRATIONS {
+        db.execute(step).await?;
+    }
+    Ok(())
+}
+
+/// An empty file for the owner alone; SQLite gives its log files the same mode.
+fn create_private(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let created = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match created {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::io("create", path, &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_init_creates_a_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        assert_eq!(
+            open(&path, false).await.unwrap_err().code,
+            "database_missing"
+        );
+        open(&path, true).await.unwrap().close().await;
+        open(&path, false).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn damaged_databases_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        std::fs::write(&path, b"").unwrap();
+        assert_eq!(
+            open(&path, false).await.unwrap_err().code,
+            "database_corrupt"
+        );
+        std::fs::write(
+            &path,
+            b"neither a database nor anything else, just some bytes",
+        )
+        .unwrap();
+        assert_eq!(
+            open(&path, false).await.unwrap_err().code,
+            "database_corrupt"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let pool = open(&path, true).await.unwrap();
+        pool.execute("PRAGMA user_version = 99").await.unwrap();
+        pool.close().await;
+        assert_eq!(open(&path, false).await.unwrap_err().code, "database_newer");
+    }
+
+    #[tokio::test]
+    async fn installing_twice_changes_nothing() {
+        let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        install(&mut db).await.unwrap();
+        install(&mut db).await.unwrap();
+    }
+}

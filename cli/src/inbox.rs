@@ -1,0 +1,386 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Verified events of other agents (and our own, as the chain has them): what pull writes and
+//! everybody else reads.
+
+use crate::{
+    capture::now_rfc3339,
+    error::{Exit, Failure, Result},
+    rules::Problem,
+};
+use codec::Encode;
+use serde::Serialize;
+use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
+use ves_primitives::{
+    AgentId, EventId, GenesisHash, KeyId, SigningPublicKey, StateRoot, StoreId, StreamTip,
+    TenantId,
+    wire::{InclusionJson, SequencedEventJson},
+};
+
+/// A stream by its owner and store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Owner.
+    pub tenant: TenantId,
+    /// Store.
+    pub store: StoreId,
+}
+
+fn damaged(why: &str) -> Failure {
+    Failure::new(
+        Exit::Database,
+        "database_corrupt",
+        format!("a pulled row is damaged: {why}"),
+    )
+    .hint("restore the database from a backup")
+}
+
+fn signed(value: u64) -> Result<i64> {
+    i64::try_from(value).map_err(|_| damaged("number out of range"))
+}
+
+fn unsigned(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| damaged("negative number"))
+}
+
+/// Where the pulled copy of a stream stands.
+///
+/// # Errors
+/// `wrong_chain` if the copy was pulled from another chain, or the database's refusal.
+pub async fn tip(
+    db: impl SqliteExecutor<'_>,
+    stream: Stream,
+    genesis: GenesisHash,
+) -> Result<StreamTip> {
+    let row: Option<(Vec<u8>, i64, Vec<u8>, i64)> = sqlx::query_as(
+        "SELECT genesis_hash, sequence, state_root, batch_count FROM ves_streams \
+         WHERE tenant_id = ?1 AND store_id = ?2",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .fetch_optional(db)
+    .await?;
+    let Some((known, sequence, root, batches)) = row else {
+        return Ok(StreamTip::EMPTY);
+    };
+    if known != genesis.0 {
+        return Err(Failure::new(
+            Exit::Refused,
+            "wrong_chain",
+            format!(
+                "this stream was pulled from chain 0x{}, not {genesis}",
+                hex::encode(known)
+            ),
+        )
+        .hint("give the address of a node of that chain, or pull into another --home"));
+    }
+    Ok(StreamTip {
+        sequence: unsigned(sequence)?,
+        state_root: StateRoot(root.try_into().map_err(|_| damaged("state root"))?),
+        batch_count: unsigned(batches)?,
+    })
+}
+
+/// One record of a batch, judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The record as the node gave it.
+    pub record: SequencedEventJson,
+    /// Its problem, if it has one.
+    pub problem: Option<Problem>,
+}
+
+/// Commits one verified batch: its events, the quarantined ones among them, the evidence and the
+/// new tip, in the caller's transaction.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn store_batch(
+    db: &mut SqliteConnection,
+    stream: Stream,
+    genesis: GenesisHash,
+    inclusion: &InclusionJson,
+    judged: &[Judged],
+) -> Result<()> {
+    let batch = &inclusion.batch.batch;
+    let now = now_rfc3339();
+    let (tenant, store) = (stream.tenant.0.to_vec(), stream.store.0.to_vec());
+    for item in judged {
+        match &item.problem {
+            None => store_event(db, stream, batch.batch_index, &item.record, &now).await?,
+            Some(problem) => quarantine(db, stream, &item.record, problem).await?,
+        }
+    }
+    sqlx::query(
+        "INSERT INTO ves_batches (tenant_id, store_id, batch_index, commitment, header, \
+         block_hash, pulled_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(&tenant)
+    .bind(&store)
+    .bind(signed(batch.batch_index)?)
+    .bind(batch.encode())
+    .bind(&inclusion.header)
+    .bind(inclusion.batch.block_hash.as_slice())
+    .bind(&now)
+    .execute(&mut *db)
+    .await?;
+    let tip = batch.tip();
+    sqlx::query(
+        "INSERT INTO ves_streams (tenant_id, store_id, genesis_hash, sequence, state_root, \
+         batch_count, pulled_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (tenant_id, store_id) DO UPDATE SET sequence = excluded.sequence, \
+         state_root = excluded.state_root, batch_count = excluded.batch_count, \
+         pulled_at = excluded.pulled_at WHERE excluded.sequence > sequence",
+    )
+    .bind(&tenant)
+    .bind(&store)
+    .bind(genesis.0.as_slice())
+    .bind(signed(tip.sequence)?)
+    .bind(tip.state_root.0.as_slice())
+    .bind(signed(tip.batch_count)?)
+    .bind(&now)
+    .execute(&mut *db)
+    .await?;
+    Ok(())
+}
+
+async fn store_event(
+    db: &mut SqliteConnection,
+    stream: Stream,
+    batch_index: u64,
+    record: &SequencedEventJson,
+    now: &str,
+) -> Result<()> {
+    let event = &record.event;
+    let text = serde_json::to_string(record).map_err(Failure::unexpected)?;
+    sqlx::query(
+        "INSERT INTO ves_events (tenant_id, store_id, sequence, event_id, agent_id, entity_type, \
+         entity_id, event_type, batch_index, block_number, block_time_ms, record, pulled_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(signed(record.sequence)?)
+    .bind(event.event_id.0.as_slice())
+    .bind(event.source_agent_id.0.as_slice())
+    .bind(&event.entity_type)
+    .bind(&event.entity_id)
+    .bind(&event.event_type)
+    .bind(signed(batch_index)?)
+    .bind(i64::from(record.block_number))
+    .bind(signed(record.block_time_ms)?)
+    .bind(text)
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    // A record that was quarantined before and verifies now is released.
+    sqlx::query(
+        "DELETE FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 AND sequence = ?3",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(signed(record.sequence)?)
+    .execute(&mut *db)
+    .await?;
+    Ok(())
+}
+
+/// Sets a record aside with its problem; a newer finding replaces an older one.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn quarantine(
+    db: &mut SqliteConnection,
+    stream: Stream,
+    record: &SequencedEventJson,
+    problem: &Problem,
+) -> Result<()> {
+    let text = serde_json::to_string(record).map_err(Failure::unexpected)?;
+    sqlx::query(
+        "INSERT INTO ves_quarantine (tenant_id, store_id, sequence, event_id, reason, detail, \
+         record, quarantined_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+         ON CONFLICT (tenant_id, store_id, sequence) DO UPDATE SET event_id = excluded.event_id, \
+         reason = excluded.reason, detail = excluded.detail, record = excluded.record, \
+         quarantined_at = excluded.quarantined_at",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(signed(record.sequence)?)
+    .bind(record.event.event_id.0.as_slice())
+    .bind(problem.reason.name())
+    .bind(&problem.detail)
+    .bind(text)
+    .bind(now_rfc3339())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A quarantined record, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// The event.
+    pub event_id: EventId,
+    /// Name of the broken rule.
+    pub reason: String,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// Everything in quarantine, in sequence order.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn quarantined(pool: &SqlitePool, stream: Stream) -> Result<Vec<Quarantined>> {
+    let rows: Vec<(i64, Vec<u8>, String, String)> = sqlx::query_as(
+        "SELECT sequence, event_id, reason, detail FROM ves_quarantine \
+         WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY sequence",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|(sequence, event_id, reason, detail)| {
+            Ok(Quarantined {
+                sequence: unsigned(sequence)?,
+                event_id: EventId(event_id.try_into().map_err(|_| damaged("event id"))?),
+                reason,
+                detail,
+            })
+        })
+        .collect()
+}
+
+/// Whether this event id is verified already at another place of the stream.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn sequence_of(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<u64>> {
+    let sequence: Option<i64> = sqlx::query_scalar(
+        "SELECT sequence FROM ves_events \
+         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(event.0.as_slice())
+    .fetch_optional(pool)
+    .await?;
+    sequence.map(unsigned).transpose()
+}
+
+fn parse_record(text: &str) -> Result<SequencedEventJson> {
+    serde_json::from_str(text).map_err(|e| damaged(&e.to_string()))
+}
+
+/// A verified event by id, in whichever stream.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn find(pool: &SqlitePool, event: EventId) -> Result<Option<SequencedEventJson>> {
+    let text: Option<String> =
+        sqlx::query_scalar("SELECT record FROM ves_events WHERE event_id = ?1 LIMIT 1")
+            .bind(event.0.as_slice())
+            .fetch_optional(pool)
+            .await?;
+    text.as_deref().map(parse_record).transpose()
+}
+
+/// The newest verified events of a stream, newest first.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn latest(
+    pool: &SqlitePool,
+    stream: Stream,
+    limit: u32,
+) -> Result<Vec<SequencedEventJson>> {
+    let texts: Vec<String> = sqlx::query_scalar(
+        "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
+         ORDER BY sequence DESC LIMIT ?3",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    texts.iter().map(|text| parse_record(text)).collect()
+}
+
+/// Verified events and quarantined records of a stream.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn counts(pool: &SqlitePool, stream: Stream) -> Result<(i64, i64)> {
+    let count = async |sql: &'static str| -> Result<i64> {
+        Ok(sqlx::query_scalar(sql)
+            .bind(stream.tenant.0.as_slice())
+            .bind(stream.store.0.as_slice())
+            .fetch_one(pool)
+            .await?)
+    };
+    Ok((
+        count("SELECT count(*) FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2").await?,
+        count("SELECT count(*) FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2").await?,
+    ))
+}
+
+/// Ids of local and pulled events that begin with these hex digits.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn ids_with_prefix(pool: &SqlitePool, hex_prefix: &str) -> Result<Vec<EventId>> {
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT event_id FROM ves_events WHERE lower(hex(event_id)) LIKE ?1 || '%' \
+         UNION SELECT event_id FROM ves_outbox WHERE lower(hex(event_id)) LIKE ?1 || '%' LIMIT 3",
+    )
+    .bind(hex_prefix)
+    .fetch_all(pool)
+    .await?;
+    ids.into_iter()
+        .map(|id| id.try_into().map(EventId).map_err(|_| damaged("event id")))
+        .collect()
+}
+
+/// Pins the first public key seen under a number and returns the pinned one.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn pin_key(
+    pool: &SqlitePool,
+    genesis: GenesisHash,
+    tenant: TenantId,
+    agent: AgentId,
+    key: KeyId,
+    public_key: SigningPublicKey,
+) -> Result<SigningPublicKey> {
+    sqlx::query(
+        "INSERT INTO ves_key_pins (genesis_hash, tenant_id, agent_id, key_id, public_key, \
+         pinned_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+    )
+    .bind(genesis.0.as_slice())
+    .bind(tenant.0.as_slice())
+    .bind(agent.0.as_slice())
+    .bind(i64::from(key.0))
+    .bind(public_key.0.as_slice())
+    .bind(now_rfc3339())
+    .execute(pool)
+    .await?;
+    let pinned: Vec<u8> = sqlx::query_scalar(
+        "SELECT public_key FROM ves_key_pins WHERE genesis_hash = ?1 AND tenant_id = ?2 \
+         AND agent_id = ?3 AND key_id = ?4",
+    )
+    .bind(genesis.0.as_slice())
+    .bind(tenant.0.as_slice())
+    .bind(agent.0.as_slice())
+    .bind(i64::from(key.0))
+    .fetch_one(pool)
+    .await?;
+    pinned
+        .try_into()
+        .map(SigningPublicKey)
+        .map_err(|_| damaged("pinned key"))
+}

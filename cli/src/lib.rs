@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod anchor;
+pub mod capture;
+pub mod chain;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod crypto;
+pub mod db;
+pub mod error;
+pub mod home;
+pub mod inbox;
+pub mod keys;
+pub mod outbox;
+pub mod output;
+pub mod pull;
+pub mod push;
+pub mod reading;
+pub mod rules;
+#[cfg(test)]
+mod testing;
+pub mod vault;
+pub mod verify;

@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What commands hand back and how it is printed: results on stdout, everything else on stderr.
+
+use crate::error::{Exit, Failure};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::io::{IsTerminal, Write};
+
+/// Version of every JSON object this tool prints.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM=dumb`.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A colour by meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something holds.
+    Good,
+    /// Something needs attention.
+    Warn,
+    /// Something failed.
+    Bad,
+    /// Secondary text.
+    Dim,
+}
+
+/// How this run talks to its user.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    json: bool,
+    color: bool,
+    progress: bool,
+    quiet: bool,
+}
+
+impl Ui {
+    /// Decides colour and progress from the flags, the environment and the terminals.
+    pub fn new(json: bool, quiet: bool, color: ColorChoice) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => !no_color && !dumb && std::io::stdout().is_terminal(),
+        };
+        let progress = !json && !quiet && !dumb && std::io::stderr().is_terminal();
+        Self {
+            json,
+            color: color && !json,
+            progress,
+            quiet,
+        }
+    }
+
+    /// Whether the result is printed as JSON.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Text in the colour of its meaning, or plain.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "31",
+            Tone::Dim => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// A remark on stderr.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// A warning on stderr; shown even when quiet.
+    pub fn warn(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "warning: {text}");
+    }
+
+    /// Replaces the progress line, on a terminal only.
+    pub fn progress(&self, text: &str) {
+        if self.progress {
+            let mut err = std::io::stderr();
+            let _ = write!(err, "\r\u{1b}[2K{text}");
+            let _ = err.flush();
+        }
+    }
+
+    /// Removes the progress line.
+    pub fn progress_done(&self) {
+        self.progress("");
+    }
+
+    /// Prints what a command produced and returns the exit code.
+    pub fn print(&self, report: &Report) -> Exit {
+        self.progress_done();
+        if self.json {
+            print_json(&report.to_json());
+        } else if !report.text.is_empty() {
+            let mut out = std::io::stdout();
+            let _ = writeln!(out, "{}", report.text.trim_end());
+        }
+        match &report.failure {
+            None => Exit::Done,
+            Some(failure) => {
+                if !self.json {
+                    self.print_failure_text(failure);
+                }
+                failure.exit
+            }
+        }
+    }
+
+    /// Prints a failure without any result: JSON on stdout in JSON mode, text on stderr otherwise.
+    pub fn print_failure(&self, failure: &Failure) -> Exit {
+        self.progress_done();
+        if self.json {
+            print_json(&json!({
+                "schema": "ves.cli.error",
+                "version": SCHEMA_VERSION,
+                "error": failure_json(failure),
+            }));
+        } else {
+            self.print_failure_text(failure);
+        }
+        failure.exit
+    }
+
+    fn print_failure_text(&self, failure: &Failure) {
+        let mut err = std::io::stderr();
+        let _ = writeln!(err, "error: {failure}");
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(err, "hint: {hint}");
+        }
+    }
+}
+
+fn print_json(value: &Value) {
+    // A closed pipe is the reader's choice, not an error of ours.
+    let _ = writeln!(std::io::stdout(), "{value:#}");
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    json!({ "code": failure.code, "message": failure.message, "hint": failure.hint })
+}
+
+/// The result of a command: fields for `--json`, text for people, and the failure that decides the
+/// exit code when part of the work did not succeed.
+#[derive(Clone, Debug)]
+pub struct Report {
+    schema: &'static str,
+    fields: Map<String, Value>,
+    text: String,
+    /// Set when the report is complete but its content is bad news.
+    pub failure: Option<Failure>,
+}
+
+impl Report {
+    /// An empty report with its schema name, `ves.cli.<command>`.
+    pub fn new(schema: &'static str) -> Self {
+        Self {
+            schema,
+            fields: Map::new(),
+            text: String::new(),
+            failure: None,
+        }
+    }
+
+    /// Sets a JSON field.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.fields.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Appends a line for people.
+    #[must_use]
+    pub fn line(mut self, text: impl AsRef<str>) -> Self {
+        self.text.push_str(text.as_ref());
+        self.text.push('\n');
+        self
+    }
+
+    /// Appends a `name: value` line for people, aligned.
+    #[must_use]
+    pub fn pair(self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.line(format!("{name:<16}{value}"))
+    }
+
+    /// States that the command did its work and the outcome is a failure.
+    #[must_use]
+    pub fn failing(mut self, failure: Option<Failure>) -> Self {
+        self.failure = failure;
+        self
+    }
+
+    /// The JSON object.
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("schema".into(), self.schema.into());
+        object.insert("version".into(), SCHEMA_VERSION.into());
+        object.extend(self.fields.clone());
+        if let Some(failure) = &self.failure {
+            object.insert("error".into(), failure_json(failure));
+        }
+        Value::Object(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_carries_schema_and_version_and_its_failure() {
+        let report = Report::new("ves.cli.test")
+            .field("n", 1)
+            .failing(Some(Failure::usage("bad", "no good").hint("do better")));
+        let value = report.to_json();
+        assert_eq!(value["schema"], "ves.cli.test");
+        assert_eq!(value["version"], 1);
+        assert_eq!(value["n"], 1);
+        assert_eq!(value["error"]["code"], "bad");
+        assert_eq!(value["error"]["hint"], "do better");
+    }
+}

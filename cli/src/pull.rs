@@ -1,0 +1,467 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Pull: from the local tip of a stream to the finalized head, verifying everything on the way.
+//!
+//! The unit is the batch. A batch is taken only if it continues the chain of batches verified so
+//! far and a final header commits to it; that shows gaps and rewritten history. Its events are then
+//! judged one by one. A bad event goes to quarantine and the stream goes on; a bad batch stops the
+//! pull where it stands, because nothing behind it can be linked to what is known.
+
+use crate::{
+    chain::{BlockRef, Chain, ChainError},
+    error::{Exit, Failure, Result},
+    inbox::{self, Judged, Stream},
+    output::Ui,
+    rules::{self, Problem, Reason, Ruling},
+};
+use serde::Serialize;
+use sqlx::SqlitePool;
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+use ves_primitives::{
+    AgentId, EventId, KeyId, LeafHash, StreamTip, events_root,
+    registry::SigningKeyRecord,
+    wire::{InclusionJson, SequencedEventJson},
+};
+
+/// Events asked for at once.
+const PAGE: u32 = 1000;
+/// How long to wait for the event store to index what is final already.
+const INDEX_PATIENCE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(200);
+
+/// What a pull did.
+#[derive(Clone, Debug, Default)]
+pub struct PullReport {
+    /// Local tip before.
+    pub from: u64,
+    /// Local tip after.
+    pub to: u64,
+    /// Finalized head of the stream.
+    pub head: u64,
+    /// Newest final block.
+    pub finalized_block: u32,
+    /// Batches verified.
+    pub batches: u64,
+    /// Events verified and stored, in sequence order.
+    pub stored: Vec<SequencedEventJson>,
+    /// Records set aside.
+    pub quarantined: Vec<QuarantinedNow>,
+    /// Why the pull stopped before the head.
+    pub stopped: Option<Failure>,
+}
+
+/// A record set aside by this pull.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantinedNow {
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// The event.
+    pub event_id: EventId,
+    /// The broken rule.
+    pub reason: Reason,
+    /// What exactly.
+    pub detail: String,
+}
+
+impl PullReport {
+    /// The failure to exit with.
+    pub fn failure(&self) -> Option<Failure> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.clone());
+        }
+        match self.quarantined.len() {
+            0 => None,
+            n => Some(
+                Failure::new(
+                    Exit::NotVerified,
+                    "quarantined",
+                    format!("{n} event(s) did not verify and were quarantined"),
+                )
+                .hint("the reasons are in the report; the other events are stored"),
+            ),
+        }
+    }
+}
+
+struct Pull<'a, C> {
+    pool: &'a SqlitePool,
+    chain: &'a C,
+    stream: Stream,
+    finalized: BlockRef,
+    page: VecDeque<SequencedEventJson>,
+    /// Keys as the registry shows them, judged against the pins, once per pull.
+    keys: HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>,
+}
+
+/// Pulls a stream up to its finalized head.
+///
+/// # Errors
+/// What prevents the pull from starting. What happens later is in the report.
+pub async fn pull<C: Chain>(
+    pool: &SqlitePool,
+    chain: &C,
+    stream: Stream,
+    ui: &Ui,
+) -> Result<PullReport> {
+    let genesis = chain.genesis_hash();
+    let mut tip = inbox::tip(pool, stream, genesis).await?;
+    let finalized = chain.finalized().await?;
+    let head = indexed_head(chain, stream, finalized).await?;
+    let mut report = PullReport {
+        from: tip.sequence,
+        to: tip.sequence,
+        head,
+        finalized_block: finalized.number,
+        ..PullReport::default()
+    };
+    if head < tip.sequence {
+        report.stopped = Some(
+            Failure::new(
+                Exit::NotVerified,
+                "remote_head_regressed",
+                format!(
+                    "the node's stream ends at {head}, verified before was {}",
+                    tip.sequence
+                ),
+            )
+            .hint("the node is behind or rewrote its history; pull from another node"),
+        );
+        return Ok(report);
+    }
+    let mut pull = Pull {
+        pool,
+        chain,
+        stream,
+        finalized,
+        page: VecDeque::new(),
+        keys: HashMap::new(),
+    };
+    while tip.sequence < head {
+        match pull.batch(&tip, head, &mut report).await {
+            Ok(next) => tip = next,
+            Err(failure) => {
+                report.stopped = Some(failure);
+                break;
+            }
+        }
+        report.to = tip.sequence;
+        ui.progress(&format!("verified {} of {head}", tip.sequence));
+    }
+    ui.progress_done();
+    Ok(report)
+}
+
+/// The stream's head once the event store has seen the final block that the node has.
+async fn indexed_head<C: Chain>(chain: &C, stream: Stream, finalized: BlockRef) -> Result<u64> {
+    let patience = Instant::now() + INDEX_PATIENCE;
+    loop {
+        let head = chain.head(stream.tenant, stream.store).await?;
+        if head.finalized_block_number >= finalized.number || Instant::now() >= patience {
+            return Ok(head.sequence);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+impl<C: Chain> Pull<'_, C> {
+    /// Verifies and stores the batch after `tip`.
+    async fn batch(
+        &mut self,
+        tip: &StreamTip,
+        head: u64,
+        report: &mut PullReport,
+    ) -> Result<StreamTip> {
+        let start = tip.sequence.saturating_add(1);
+        let inclusion = self.inclusion(start).await?;
+        let batch = inclusion.batch.batch.clone();
+        if let Err(problem) = self.judge_batch(&inclusion, tip).await? {
+            return self
+                .stop_at(start, batch.sequence_end.min(head), problem, report)
+                .await;
+        }
+        let records = self.records(start, batch.sequence_end).await?;
+        let judged = self.judge_records(&inclusion, records).await?;
+
+        let genesis = self.chain.genesis_hash();
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        if inbox::tip(&mut *tx, self.stream, genesis).await? != *tip {
+            return Err(Failure::new(
+                Exit::Database,
+                "database_busy",
+                "another process pulled this stream meanwhile",
+            )
+            .hint("run the command again; it goes on where the other one stopped"));
+        }
+        inbox::store_batch(&mut tx, self.stream, genesis, &inclusion, &judged).await?;
+        tx.commit().await?;
+
+        report.batches = report.batches.saturating_add(1);
+        for item in judged {
+            match item.problem {
+                None => report.stored.push(item.record),
+                Some(problem) => report.quarantined.push(note(&item.record, problem)),
+            }
+        }
+        Ok(batch.tip())
+    }
+
+    async fn inclusion(&self, sequence: u64) -> Result<InclusionJson> {
+        let (tenant, store) = (self.stream.tenant, self.stream.store);
+        self.chain
+            .inclusion(tenant, store, sequence)
+            .await?
+            .ok_or_else(|| {
+                ChainError::Node(format!(
+                    "no evidence for sequence {sequence}, which is below the head"
+                ))
+                .into()
+            })
+    }
+
+    /// The batch continues what is known, its header commits to it, and the block is final.
+    async fn judge_batch(&self, inclusion: &InclusionJson, tip: &StreamTip) -> Result<Ruling<()>> {
+        let batch = &inclusion.batch.batch;
+        let own = (self.stream.tenant, self.stream.store);
+        if (batch.tenant_id, batch.store_id) != own {
+            return Ok(Err(Problem::new(
+                Reason::StreamMismatch,
+                format!("the batch is of stream {}", batch.stream_id()),
+            )));
+        }
+        let offline = rules::batch(batch)
+            .and_then(|()| {
+                batch
+                    .check_continues(tip)
+                    .map_err(|e| Problem::new(Reason::BatchDiscontinuous, e))
+            })
+            .and_then(|()| rules::header(inclusion))
+            .and_then(|header| {
+                rules::block_commitment(&header, batch, &inclusion.block_proof).map(|_| ())
+            });
+        if let Err(problem) = offline {
+            return Ok(Err(problem));
+        }
+        if batch.block_number > self.finalized.number {
+            return Ok(Err(Problem::new(
+                Reason::NotFinal,
+                format!(
+                    "block {} is above final {}",
+                    batch.block_number, self.finalized.number
+                ),
+            )));
+        }
+        if self.chain.block_hash(batch.block_number).await? != Some(inclusion.batch.block_hash) {
+            return Ok(Err(Problem::new(
+                Reason::NotCanonical,
+                format!("the chain's block {} has another hash", batch.block_number),
+            )));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Sets the records of an unacceptable batch aside and stops; the tip stays where it is.
+    async fn stop_at(
+        &mut self,
+        start: u64,
+        end: u64,
+        problem: Problem,
+        report: &mut PullReport,
+    ) -> Result<StreamTip> {
+        let end = end.clamp(
+            start,
+            start.saturating_add(u64::from(PAGE)).saturating_sub(1),
+        );
+        let records = self.records(start, end).await.unwrap_or_default();
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for record in &records {
+            inbox::quarantine(&mut tx, self.stream, record, &problem).await?;
+        }
+        tx.commit().await?;
+        report
+            .quarantined
+            .extend(records.iter().map(|record| note(record, problem.clone())));
+        Err(Failure::new(
+            Exit::NotVerified,
+            "batch_not_verified",
+            format!("the batch from sequence {start} does not verify: {problem}"),
+        )
+        .hint("nothing behind it was taken; pull again, if possible from another node"))
+    }
+
+    /// The records of a sequence range, from the page at hand or the next one.
+    async fn records(&mut self, start: u64, end: u64) -> Result<Vec<SequencedEventJson>> {
+        let mut out = Vec::new();
+        let mut next = start;
+        while next <= end {
+            self.page.retain(|record| record.sequence >= next);
+            if self.page.is_empty() {
+                let (tenant, store) = (self.stream.tenant, self.stream.store);
+                let page = self.chain.events(tenant, store, next, PAGE).await?;
+                self.page = page.events.into();
+            }
+            match self.page.pop_front() {
+                Some(record) if record.sequence == next => out.push(record),
+                other => {
+                    self.page.clear();
+                    let got = other.map_or_else(|| "nothing".into(), |r| r.sequence.to_string());
+                    return Err(ChainError::Node(format!(
+                        "asked for sequence {next}, the node gave {got}"
+                    ))
+                    .into());
+                }
+            }
+            next = next.saturating_add(1);
+        }
+        Ok(out)
+    }
+
+    async fn judge_records(
+        &mut self,
+        inclusion: &InclusionJson,
+        records: Vec<SequencedEventJson>,
+    ) -> Result<Vec<Judged>> {
+        let mut judged = Vec::with_capacity(records.len());
+        let mut leaves = Vec::with_capacity(records.len());
+        let mut ids = HashSet::with_capacity(records.len());
+        for record in records {
+            let (leaf, mut problem) = match self.judge_record(inclusion, &record).await? {
+                Ok(leaf) => (Some(leaf), None),
+                Err(problem) => (computed_leaf(&record), Some(problem)),
+            };
+            let id = record.event.event_id;
+            let elsewhere = inbox::sequence_of(self.pool, self.stream, id).await?;
+            if problem.is_none() && (!ids.insert(id) || elsewhere.is_some()) {
+                problem = Some(Problem::new(
+                    Reason::EventIdentityConflict,
+                    format!("event {id} holds another sequence already"),
+                ));
+            }
+            leaves.push(leaf);
+            judged.push(Judged { record, problem });
+        }
+        self.judge_inclusion(inclusion, &leaves, &mut judged)
+            .await?;
+        Ok(judged)
+    }
+
+    /// The whole batch by its root; only if that fails, event by event.
+    async fn judge_inclusion(
+        &self,
+        inclusion: &InclusionJson,
+        leaves: &[Option<LeafHash>],
+        judged: &mut [Judged],
+    ) -> Result<()> {
+        let batch = &inclusion.batch.batch;
+        let all: Option<Vec<LeafHash>> = leaves.iter().copied().collect();
+        if all.as_deref().and_then(events_root) == Some(batch.events_root) {
+            return Ok(());
+        }
+        for (item, leaf) in judged.iter_mut().zip(leaves) {
+            let (Some(leaf), None) = (leaf, &item.problem) else {
+                continue;
+            };
+            let sequence = item.record.sequence;
+            let proof = self.inclusion(sequence).await?.proof;
+            let ruling = rules::position(&item.record, batch)
+                .and_then(|index| rules::inclusion(&proof, batch, index, leaf));
+            item.problem = ruling.err();
+        }
+        Ok(())
+    }
+
+    async fn judge_record(
+        &mut self,
+        inclusion: &InclusionJson,
+        record: &SequencedEventJson,
+    ) -> Result<Ruling<LeafHash>> {
+        let batch = &inclusion.batch.batch;
+        let local = rules::event_form(record).and_then(|event| {
+            rules::scope(record, &event, Some(batch))?;
+            rules::payload_hash(&event)?;
+            rules::payload_canonical(&event)?;
+            rules::position(record, batch)?;
+            if record.block_hash != inclusion.batch.block_hash {
+                return Err(Problem::new(
+                    Reason::PositionMismatch,
+                    "event and batch name different blocks",
+                ));
+            }
+            Ok(event)
+        });
+        let event = match local {
+            Ok(event) => event,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let envelope = &event.envelope;
+        let key = match self
+            .key(envelope.source_agent_id, envelope.agent_key_id)
+            .await?
+        {
+            Ok(key) => key,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        Ok(rules::author_signature(&event, &key.public_key)
+            .and_then(|()| rules::author_key(&key, &rules::recorded_at(record)))
+            .and_then(|()| rules::signing_hash(record, &event))
+            .and_then(|hash| {
+                rules::receipt(record, &event, &hash)?;
+                rules::leaf(record, &event, &hash)
+            }))
+    }
+
+    /// The author's key as the registry shows it at the finalized state, pinned on first sight.
+    async fn key(&mut self, agent: AgentId, key: KeyId) -> Result<Ruling<SigningKeyRecord>> {
+        if let Some(known) = self.keys.get(&(agent, key)) {
+            return Ok(known.clone());
+        }
+        let ruling = self.resolve_key(agent, key).await?;
+        self.keys.insert((agent, key), ruling.clone());
+        Ok(ruling)
+    }
+
+    async fn resolve_key(&self, agent: AgentId, key: KeyId) -> Result<Ruling<SigningKeyRecord>> {
+        let (tenant, genesis) = (self.stream.tenant, self.chain.genesis_hash());
+        let found = self
+            .chain
+            .signing_key(tenant, agent, key, self.finalized)
+            .await?;
+        let Some(record) = found else {
+            return Ok(Err(Problem::new(
+                Reason::KeyUnresolved,
+                format!("the registry does not know key {key} of agent {agent}"),
+            )));
+        };
+        let shown = record.public_key;
+        let pinned = inbox::pin_key(self.pool, genesis, tenant, agent, key, shown).await?;
+        if pinned != shown {
+            return Ok(Err(Problem::new(
+                Reason::PeerKeyConflict,
+                format!("key {key} of agent {agent} was {pinned}, the node now shows {shown}"),
+            )));
+        }
+        Ok(Ok(record))
+    }
+}
+
+/// The leaf that a record's own bytes give, for the batch root, even if the record is bad.
+fn computed_leaf(record: &SequencedEventJson) -> Option<LeafHash> {
+    let event = rules::event_form(record).ok()?;
+    let hash = event.envelope.signing_hash().ok()?;
+    Some(event.envelope.leaf_hash(record.sequence, &hash))
+}
+
+fn note(record: &SequencedEventJson, problem: Problem) -> QuarantinedNow {
+    QuarantinedNow {
+        sequence: record.sequence,
+        event_id: record.event.event_id,
+        reason: problem.reason,
+        detail: problem.detail,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+use super::*;
+use crate::{
+    capture::Draft,
+    testing::{FakeChain, STORE, TENANT, draft, flip, pool, signed, signed_events, ui},
+};
+use serde_json::json;
+use ves_primitives::{
+    SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
+    registry::{RecordedAt, ValidityWindow},
+};
+
+const STREAM: Stream = Stream {
+    tenant: TENANT,
+    store: STORE,
+};
+
+/// Three batches of 4, 9 and 1 events.
+fn chain() -> FakeChain {
+    let chain = FakeChain::with_seed();
+    for range in [0..4, 4..13, 13..14] {
+        chain.commit(signed_events(range));
+    }
+    chain
+}
+
+async fn run(chain: &FakeChain, db: &SqlitePool) -> PullReport {
+    pull(db, chain, STREAM, &ui()).await.unwrap()
+}
+
+#[tokio::test]
+async fn everything_up_to_the_final_head_is_verified_and_stored_once() {
+    let (_dir, db) = pool().await;
+    let chain = chain();
+    let report = run(&chain, &db).await;
+    assert_eq!(report.failure(), None);
+    assert_eq!(
+        (report.stored.len(), report.batches, report.to),
+        (14, 3, 14)
+    );
+    let again = run(&chain, &db).await;
+    assert_eq!((again.stored.len(), again.from, again.to), (0, 14, 14));
+    chain.commit(signed_events(14..16));
+    assert_eq!(run(&chain, &db).await.stored.len(), 2);
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (16, 0));
+}
+
+#[tokio::test]
+async fn stored_events_cannot_be_changed_or_removed() {
+    let (_dir, db) = pool().await;
+    run(&chain(), &db).await;
+    for change in [
+        "UPDATE ves_events SET record = '{}'",
+        "DELETE FROM ves_events",
+    ] {
+        assert!(sqlx::query(change).execute(&db).await.is_err(), "{change}");
+    }
+}
+
+/// Pulls with one record altered; returns what was quarantined.
+async fn with_record_lie(
+    lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
+) -> (PullReport, Vec<inbox::Quarantined>) {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(move |record| {
+        if record.sequence == 6 {
+            lie(record);
+        }
+    }));
+    let report = run(&chain, &db).await;
+    let quarantined = inbox::quarantined(&db, STREAM).await.unwrap();
+    (report, quarantined)
+}
+
+/// The altered event is set aside for this reason; the 13 others are stored and the tip is the
+/// head.
+async fn expect_quarantine(
+    reason: &str,
+    lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
+) {
+    let (report, quarantined) = with_record_lie(lie).await;
+    assert_eq!(
+        report.failure().map(|f| (f.code, f.exit)),
+        Some(("quarantined", Exit::NotVerified))
+    );
+    assert_eq!((report.stored.len(), report.to), (13, 14), "{reason}");
+    let found: Vec<_> = quarantined
+        .iter()
+        .map(|q| (q.sequence, q.reason.as_str()))
+        .collect();
+    assert_eq!(found, [(6, reason)], "{quarantined:?}");
+}
+
+#[tokio::test]
+async fn an_altered_payload_is_quarantined() {
+    expect_quarantine("payload_hash_invalid", |record| {
+        record.event.payload = Some(json!({"total": 9999}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_altered_signature_is_quarantined_and_the_rest_of_the_batch_is_not() {
+    expect_quarantine("signature_invalid", |record| {
+        flip(&mut record.event.agent_signature)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_of_another_stream_is_quarantined() {
+    expect_quarantine("stream_mismatch", |record| {
+        record.event.store_id = StoreId([7; 16])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_forged_receipt_is_quarantined() {
+    expect_quarantine("receipt_invalid", |record| record.receipt_hash.0[0] ^= 1).await;
+}
+
+#[tokio::test]
+async fn a_record_that_is_no_event_is_quarantined() {
+    expect_quarantine("event_malformed", |record| record.event.payload_kind = 9).await;
+}
+
+#[tokio::test]
+async fn a_record_that_states_another_block_is_quarantined() {
+    expect_quarantine("position_mismatch", |record| record.block_number += 1).await;
+}
+
+#[tokio::test]
+async fn an_unknown_author_is_quarantined() {
+    expect_quarantine("key_unresolved", |record| {
+        record.event.agent_key_id = KeyId(9);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_validly_signed_event_that_was_never_sequenced_is_quarantined() {
+    // Another event of the same author in the place of the real one: everything about it holds,
+    // but it is not in the tree.
+    let forged = signed(&Draft {
+        entity_id: "never".into(),
+        ..draft()
+    });
+    expect_quarantine("inclusion_invalid", move |record| {
+        let hash = forged.envelope.signing_hash().unwrap();
+        record.event = (&forged).into();
+        record.event_signing_hash = hash;
+        record.leaf_hash = forged.envelope.leaf_hash(record.sequence, &hash);
+        record.receipt_hash = forged.envelope.receipt_hash(record.sequence, &hash);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn plaintext_that_is_not_canonical_is_quarantined() {
+    // The chain hashes bytes as they are; the rule is the reader's to enforce.
+    let (_dir, db) = pool().await;
+    let chain = FakeChain::with_seed();
+    let mut sloppy = signed(&draft());
+    let bytes = br#"{ "total": 12 }"#.to_vec();
+    sloppy.envelope.payload_plain_hash = payload_plain_hash(None, &bytes);
+    sloppy.payload = ves_primitives::Payload::Plain(bytes.try_into().unwrap());
+    let hash = sloppy.envelope.signing_hash().unwrap();
+    let signer = crate::keys::Signer::from_seed(KeyId(1), &crate::testing::SEED);
+    sloppy.envelope.agent_signature = signer.sign(&hash.0);
+    chain.commit(vec![sloppy, signed(&draft())]);
+    let report = run(&chain, &db).await;
+    assert_eq!(report.quarantined.len(), 1);
+    assert_eq!(report.quarantined[0].reason, Reason::PayloadNotCanonical);
+    assert_eq!(report.stored.len(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_judged_at_the_block_of_inclusion() {
+    let judge = async |edit: fn(&mut SigningKeyRecord)| {
+        let (_dir, db) = pool().await;
+        let chain = chain();
+        chain.edit_key(edit);
+        let report = run(&chain, &db).await;
+        let reasons: Vec<_> = report
+            .quarantined
+            .iter()
+            .map(|q| (q.sequence, q.reason))
+            .collect();
+        (report.stored.len(), reasons.first().copied())
+    };
+    let at = |block| Some(RecordedAt { block, time_ms: 0 });
+    let _ = at;
+    // Revoked after the last event: everything stands.
+    let late = judge(|key| {
+        key.revoked_at = Some(RecordedAt {
+            block: 9,
+            time_ms: 0,
+        })
+    })
+    .await;
+    assert_eq!(late, (14, None));
+    // Revoked in block 1: the batches of blocks 2 and 3 do not stand, whatever created_at says.
+    let early = judge(|key| {
+        key.revoked_at = Some(RecordedAt {
+            block: 1,
+            time_ms: 0,
+        })
+    })
+    .await;
+    assert_eq!(early, (4, Some((5, Reason::KeyRevoked))));
+    // Blocks have the times 2000, 4000, 6000.
+    let expired = judge(|key| {
+        key.window = ValidityWindow {
+            valid_from: None,
+            valid_to: Some(4000),
+        };
+    })
+    .await;
+    assert_eq!(expired, (13, Some((14, Reason::KeyOutsideValidityWindow))));
+    let unborn = judge(|key| key.registered_at.block = 2).await;
+    assert_eq!(unborn, (10, Some((1, Reason::KeyUnresolved))));
+}
+
+#[tokio::test]
+async fn a_key_that_changes_under_its_number_is_a_conflict() {
+    let (_dir, db) = pool().await;
+    let chain = chain();
+    run(&chain, &db).await;
+    chain.commit(signed_events(14..15));
+    chain.edit_key(|key| key.public_key = SigningPublicKey([3; 32]));
+    let report = run(&chain, &db).await;
+    assert_eq!(report.quarantined[0].reason, Reason::PeerKeyConflict);
+}
+
+/// Pulls with the evidence of the second batch altered: the pull stops behind the first.
+async fn expect_stop(reason: Reason, lie: impl Fn(&mut InclusionJson) + Send + Sync + 'static) {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.inclusion_lie = Some(Box::new(move |inclusion| {
+        if inclusion.batch.batch.sequence_start == 5 {
+            lie(inclusion);
+        }
+    }));
+    let report = run(&chain, &db).await;
+    let failure = report.failure().unwrap();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("batch_not_verified", Exit::NotVerified)
+    );
+    assert_eq!((report.to, report.stored.len()), (4, 4), "{reason}");
+    assert!(
+        report.quarantined.iter().all(|q| q.reason == reason),
+        "{:?}",
+        report.quarantined
+    );
+    assert_eq!(report.quarantined.len(), 9);
+
+    // An honest node later: the records are released and the stream goes on.
+    chain.inclusion_lie = None;
+    let report = run(&chain, &db).await;
+    assert_eq!(report.failure(), None);
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (14, 0));
+}
+
+#[tokio::test]
+async fn a_batch_with_inconsistent_roots_stops_the_pull() {
+    expect_stop(Reason::BatchInvalid, |i| {
+        i.batch.batch.new_state_root = StateRoot([1; 32])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_does_not_continue_the_last_one_stops_the_pull() {
+    expect_stop(Reason::BatchDiscontinuous, |i| {
+        let b = &mut i.batch.batch;
+        b.prev_state_root = StateRoot([1; 32]);
+        let stream = b.stream_id();
+        b.new_state_root = ves_primitives::state_root(
+            stream,
+            b.prev_state_root,
+            b.events_root,
+            b.sequence_start,
+            b.sequence_end,
+            b.leaf_count,
+        );
+        b.batch_id = ves_primitives::batch_id(
+            stream,
+            b.sequence_start,
+            b.sequence_end,
+            b.events_root,
+            b.prev_state_root,
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_altered_header_stops_the_pull() {
+    expect_stop(Reason::HeaderHashMismatch, |i| i.header[40] ^= 1).await;
+}
+
+#[tokio::test]
+async fn a_header_that_is_not_the_chains_stops_the_pull() {
+    // Consistent in itself, but not the block the chain has at this height.
+    expect_stop(Reason::NotCanonical, |i| {
+        i.header[0] ^= 1;
+        i.batch.block_hash = ves_client::blake2_256(&i.header);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_sibling_in_the_block_proof_stops_the_pull() {
+    expect_stop(Reason::BlockCommitmentInvalid, |i| {
+        i.block_proof.path[0][0] ^= 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_with_a_shorter_stream_than_verified_is_refused() {
+    let (_dir, db) = pool().await;
+    run(&chain(), &db).await;
+    let shorter = FakeChain::with_seed();
+    shorter.commit(signed_events(0..2));
+    let report = run(&shorter, &db).await;
+    assert_eq!(report.failure().unwrap().code, "remote_head_regressed");
+}
+
+#[tokio::test]
+async fn rewritten_history_does_not_link_to_what_was_verified() {
+    let (_dir, db) = pool().await;
+    run(&chain(), &db).await;
+    // Another chain of the same length and one batch more.
+    let rewritten = FakeChain::with_seed();
+    for range in [0..4, 4..13, 13..14, 14..15] {
+        rewritten.commit(signed_events(range));
+    }
+    let report = run(&rewritten, &db).await;
+    assert_eq!(report.to, 14);
+    assert_eq!(report.quarantined[0].reason, Reason::BatchDiscontinuous);
+}

@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! How to push, and where tests stop it.
+
+use crate::error::{Failure, Result};
+use std::time::Duration;
+
+/// Where a test stops the process to prove that nothing is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// After the signatures are committed, before anything is sent.
+    AfterSign,
+    /// After "submitted" is committed, before the node is called.
+    BeforeSubmit,
+    /// After the node took the submission, before its answer is recorded.
+    AfterSubmit,
+    /// While waiting for finality.
+    BeforeFinality,
+}
+
+impl CrashPoint {
+    /// The crash point of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "after-sign" => Self::AfterSign,
+            "before-submit" => Self::BeforeSubmit,
+            "after-submit" => Self::AfterSubmit,
+            "before-finality" => Self::BeforeFinality,
+            _ => return None,
+        })
+    }
+}
+
+/// How to push.
+#[derive(Clone, Debug)]
+pub struct PushOptions {
+    /// Wait until every event is final (or rejected).
+    pub wait: bool,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// Most events in one submission; the chain's limit caps it.
+    pub batch_size: usize,
+    /// Tests only: end the process here, as kill -9 would.
+    pub crash: Option<CrashPoint>,
+    /// Tests only: stop with an error here instead of ending the process.
+    pub stop: Option<CrashPoint>,
+}
+
+impl Default for PushOptions {
+    fn default() -> Self {
+        Self {
+            wait: true,
+            timeout: Duration::from_secs(120),
+            batch_size: usize::MAX,
+            crash: None,
+            stop: None,
+        }
+    }
+}
+
+impl PushOptions {
+    pub(super) fn reach(&self, point: CrashPoint) -> Result<()> {
+        if self.crash == Some(point) {
+            // No destructor, no flush: the closest a process can come to kill -9 by itself.
+            std::process::abort();
+        }
+        if self.stop == Some(point) {
+            return Err(Failure::unexpected(format!("stopped at {point:?}")));
+        }
+        Ok(())
+    }
+}

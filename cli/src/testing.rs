@@ -1,0 +1,707 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Test support: sample drafts, the published vectors, and a chain in memory that sequences by the
+//! protocol's own rules and can be told to lie.
+
+use crate::{
+    capture::{Audience, Draft},
+    chain::{BlockRef, Chain, ChainError, ChainResult, RejectionRecord},
+    db,
+    keys::{KeyStore, Protection, Purpose, Signer},
+    output::{ColorChoice, Ui},
+};
+use codec::Encode;
+use serde_json::Value;
+use sqlx::SqlitePool;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+};
+use ves_client::{BlockHash, DigestItem, Header};
+use ves_primitives::{
+    AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, Envelope, EventId,
+    GenesisHash, InclusionProof, KeyId, LeafHash, RecipientKid, Signature, StoreId, StreamId,
+    StreamTip, SubmittedEvent, TenantId, block_leaves,
+    registry::{
+        AuthorProblem, DirectoryEntry, KeyProblem, RecordedAt, SigningKeyRecord, ValidityWindow,
+    },
+    sequencer::{Admission, EventRecord, Rejection, SequencerLimits},
+    stream_id, verify_ed25519,
+    wire::{
+        BatchJson, BundleJson, EventJson, EventsPageJson, HeadJson, InclusionJson,
+        SequencedEventJson,
+    },
+};
+
+pub(crate) const TENANT: TenantId = TenantId([0x11; 16]);
+pub(crate) const STORE: StoreId = StoreId([0x22; 16]);
+pub(crate) const AGENT: AgentId = AgentId([0x33; 16]);
+pub(crate) const GENESIS: GenesisHash = GenesisHash([0xaa; 32]);
+pub(crate) const SEED: [u8; 32] = [5; 32];
+
+pub(crate) fn ui() -> Ui {
+    Ui::new(false, true, ColorChoice::Never)
+}
+
+pub(crate) fn draft() -> Draft {
+    Draft {
+        tenant_id: TENANT,
+        store_id: STORE,
+        agent_id: AGENT,
+        event_id: None,
+        entity_type: "order".into(),
+        entity_id: "A-1".into(),
+        event_type: "order.created".into(),
+        created_at: None,
+        payload: r#"{"total":12}"#.into(),
+        command_id: None,
+        base_version: None,
+        audience: Audience::Public,
+    }
+}
+
+pub(crate) fn draft_envelope() -> Envelope {
+    draft().build().unwrap().envelope
+}
+
+pub(crate) async fn pool() -> (tempfile::TempDir, SqlitePool) {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = db::open(&dir.path().join("state.db"), true).await.unwrap();
+    (dir, pool)
+}
+
+/// One published event.
+pub(crate) struct Vector {
+    pub(crate) event: SubmittedEvent,
+    pub(crate) canonical: String,
+    pub(crate) recipient_secrets: Vec<(RecipientKid, [u8; 32])>,
+    pub(crate) dek: Option<[u8; 32]>,
+    pub(crate) salt: Option<[u8; 16]>,
+}
+
+fn unhex<const N: usize>(value: &Value) -> Option<[u8; N]> {
+    hex::decode(value.as_str()?).ok()?.try_into().ok()
+}
+
+pub(crate) fn vector_events() -> Vec<Vector> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../primitives/vectors/sequencer/generated/events.json"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let events = file["events"].as_array().unwrap();
+    events
+        .iter()
+        .map(|vector| {
+            let mut json = vector["envelope"].clone();
+            json["agent_signature"] = vector["agent_signature"].clone();
+            for payload in ["payload", "payload_encrypted"] {
+                if vector.get(payload).is_some() {
+                    json[payload] = vector[payload].clone();
+                }
+            }
+            let json: EventJson = serde_json::from_value(json).unwrap();
+            let event = SubmittedEvent::try_from(&json).unwrap();
+            let kids = vector["ephemeral_secret_keys"].as_object();
+            Vector {
+                event,
+                canonical: vector["canonical"].as_str().unwrap_or_default().into(),
+                recipient_secrets: kids
+                    .map(|kids| {
+                        kids.keys()
+                            .map(|kid| {
+                                let secret = &file["x25519_secret_keys_by_kid"][kid];
+                                (RecipientKid(kid.parse().unwrap()), unhex(secret).unwrap())
+                            })
+                            .collect()
+                    })
+                    .unwrap_or_default(),
+                dek: unhex(&vector["dek"]),
+                salt: unhex(&vector["salt"]),
+            }
+        })
+        .collect()
+}
+
+/// A key store with one plaintext signing key, number 1.
+pub(crate) fn key_store() -> (tempfile::TempDir, KeyStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = KeyStore::at(dir.path());
+    store
+        .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
+        .unwrap();
+    (dir, store)
+}
+
+/// A block of the chain in memory.
+#[derive(Clone, Default)]
+struct Block {
+    time_ms: u64,
+    records: Vec<SequencedEventJson>,
+    inclusions: Vec<InclusionJson>,
+    rejections: Vec<(EventId, String)>,
+    hash: [u8; 32],
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    blocks: Vec<Block>,
+    finalized: usize,
+    pool: Vec<Vec<SubmittedEvent>>,
+    keys: HashMap<(AgentId, KeyId), SigningKeyRecord>,
+    events: HashMap<EventId, (SubmittedEvent, EventRecord)>,
+    versions: HashMap<(Vec<u8>, Vec<u8>), u64>,
+    tip: Option<StreamTip>,
+    /// Blocks are made and finalized whenever the finalized head is asked for.
+    pub(crate) auto: bool,
+    /// How many submissions were taken.
+    pub(crate) submissions: usize,
+    /// Answers to give instead of taking a submission.
+    pub(crate) refuse: Vec<ChainError>,
+    /// Drops submissions silently, as a full pool may.
+    pub(crate) lossy: bool,
+}
+
+type RecordLie = Box<dyn Fn(&mut SequencedEventJson) + Send + Sync>;
+type InclusionLie = Box<dyn Fn(&mut InclusionJson) + Send + Sync>;
+
+/// A chain in memory, with one stream.
+pub(crate) struct FakeChain {
+    state: Mutex<State>,
+    pub(crate) record_lie: Option<RecordLie>,
+    pub(crate) inclusion_lie: Option<InclusionLie>,
+}
+
+impl FakeChain {
+    /// A chain that knows this public key as key 1 of the agent.
+    pub(crate) fn new(public_key: [u8; 32]) -> Self {
+        let state = State {
+            auto: true,
+            ..State::default()
+        };
+        let chain = Self {
+            state: Mutex::new(state),
+            record_lie: None,
+            inclusion_lie: None,
+        };
+        chain.lock().blocks.push(Block {
+            hash: GENESIS.0,
+            ..Block::default()
+        });
+        chain.register(KeyId(1), public_key);
+        chain
+    }
+
+    pub(crate) fn with_seed() -> Self {
+        Self::new(Signer::from_seed(KeyId(1), &SEED).public_key().0)
+    }
+
+    pub(crate) fn register(&self, key: KeyId, public_key: [u8; 32]) {
+        let record = SigningKeyRecord {
+            public_key: ves_primitives::SigningPublicKey(public_key),
+            window: ValidityWindow::default(),
+            registered_at: RecordedAt {
+                block: 0,
+                time_ms: 0,
+            },
+            revoked_at: None,
+        };
+        self.lock().keys.insert((AGENT, key), record);
+    }
+
+    pub(crate) fn edit_key(&self, edit: impl FnOnce(&mut SigningKeyRecord)) {
+        edit(self.lock().keys.get_mut(&(AGENT, KeyId(1))).unwrap());
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Sequences these events in one block and finalizes it.
+    pub(crate) fn commit(&self, events: Vec<SubmittedEvent>) {
+        let mut state = self.lock();
+        state.pool.push(events);
+        state.make_block();
+        state.finalized = state.blocks.len() - 1;
+    }
+
+    /// How many sequenced events there are.
+    pub(crate) fn sequenced(&self) -> usize {
+        self.lock().events.len()
+    }
+}
+
+/// A signed event.
+pub(crate) fn signed(draft: &Draft) -> SubmittedEvent {
+    let mut event = draft.build().unwrap();
+    let signer = Signer::from_seed(KeyId(1), &SEED);
+    event.envelope.agent_key_id = KeyId(1);
+    let hash = event.envelope.signing_hash().unwrap();
+    event.envelope.agent_signature = signer.sign(&hash.0);
+    event
+}
+
+/// Events with entity ids 0, 1, 2 …
+pub(crate) fn signed_events(range: std::ops::Range<u32>) -> Vec<SubmittedEvent> {
+    range
+        .map(|n| {
+            signed(&Draft {
+                entity_id: n.to_string(),
+                ..draft()
+            })
+        })
+        .collect()
+}
+
+impl State {
+    fn judge(
+        &self,
+        event: &SubmittedEvent,
+        versions: &HashMap<(Vec<u8>, Vec<u8>), u64>,
+    ) -> Admission {
+        let e = &event.envelope;
+        if let Some((known, record)) = self.events.get(&e.event_id) {
+            return if known == event {
+                Admission::AlreadySequenced {
+                    sequence: record.sequence,
+                }
+            } else {
+                Admission::Rejected(Rejection::DuplicateEventId)
+            };
+        }
+        if let Err(error) = event.check() {
+            return Admission::Rejected(error.into());
+        }
+        let key = self.keys.get(&(e.source_agent_id, e.agent_key_id));
+        let problem = match key {
+            None => Some(KeyProblem::NotFound),
+            Some(key) => key.revoked_at.map(|_| KeyProblem::Revoked),
+        };
+        if let Some(problem) = problem {
+            return Admission::Rejected(AuthorProblem::Key(problem).into());
+        }
+        let hash = e.signing_hash().unwrap();
+        if !key.is_some_and(|k| verify_ed25519(&k.public_key, &hash.0, &e.agent_signature)) {
+            return Admission::Rejected(Rejection::InvalidSignature);
+        }
+        let actual = versions
+            .get(&(e.entity_type.to_vec(), e.entity_id.to_vec()))
+            .copied()
+            .unwrap_or(0);
+        match e.base_version {
+            Some(expected) if expected != actual => {
+                Admission::Rejected(Rejection::VersionConflict { expected, actual })
+            }
+            _ => Admission::Acceptable,
+        }
+    }
+
+    fn judge_all(&self, events: &[SubmittedEvent]) -> Vec<Admission> {
+        let mut versions = self.versions.clone();
+        events
+            .iter()
+            .map(|event| {
+                let verdict = self.judge(event, &versions);
+                if verdict == Admission::Acceptable {
+                    let e = &event.envelope;
+                    let key = (e.entity_type.to_vec(), e.entity_id.to_vec());
+                    *versions.entry(key).or_default() += 1;
+                }
+                verdict
+            })
+            .collect()
+    }
+
+    fn make_block(&mut self) {
+        let number = u32::try_from(self.blocks.len()).unwrap();
+        let time_ms = u64::from(number) * 2000;
+        let tip = self.tip.unwrap_or(StreamTip::EMPTY);
+        let mut block = Block {
+            time_ms,
+            ..Block::default()
+        };
+        let mut accepted: Vec<(u64, SubmittedEvent)> = Vec::new();
+        for event in std::mem::take(&mut self.pool).into_iter().flatten() {
+            match self.judge(&event, &self.versions) {
+                Admission::AlreadySequenced { .. } => {}
+                Admission::Rejected(reason) => {
+                    block
+                        .rejections
+                        .push((event.envelope.event_id, reason.to_string()));
+                }
+                Admission::Acceptable => {
+                    let sequence = tip.sequence + 1 + accepted.len() as u64;
+                    let e = &event.envelope;
+                    let key = (e.entity_type.to_vec(), e.entity_id.to_vec());
+                    *self.versions.entry(key).or_default() += 1;
+                    let record = EventRecord {
+                        sequence,
+                        block_number: number,
+                        fingerprint: [0; 32],
+                    };
+                    self.events.insert(e.event_id, (event.clone(), record));
+                    accepted.push((sequence, event));
+                }
+            }
+        }
+        let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
+        block.finish(number, parent, &tip, &accepted);
+        if let Some(inclusion) = block.inclusions.first() {
+            self.tip = Some(inclusion.batch.batch.tip());
+        }
+        self.blocks.push(block);
+    }
+
+    fn finalized_ref(&self) -> BlockRef {
+        BlockRef {
+            number: u32::try_from(self.finalized).unwrap(),
+            hash: self.blocks[self.finalized].hash,
+        }
+    }
+
+    fn final_records(&self) -> impl Iterator<Item = &SequencedEventJson> {
+        self.blocks[..=self.finalized]
+            .iter()
+            .flat_map(|block| &block.records)
+    }
+
+    /// The chain as it was at this block: what came later is hidden.
+    fn known_at(&self, event: &SubmittedEvent, at: BlockRef) -> bool {
+        self.events
+            .get(&event.envelope.event_id)
+            .is_none_or(|(_, record)| record.block_number <= at.number)
+    }
+}
+
+impl Block {
+    fn finish(
+        &mut self,
+        number: u32,
+        parent: [u8; 32],
+        tip: &StreamTip,
+        accepted: &[(u64, SubmittedEvent)],
+    ) {
+        let leaves: Vec<LeafHash> = accepted
+            .iter()
+            .map(|(sequence, event)| {
+                let hash = event.envelope.signing_hash().unwrap();
+                event.envelope.leaf_hash(*sequence, &hash)
+            })
+            .collect();
+        let batch = BatchCommitment::commit(TENANT, STORE, number, tip, &leaves).ok();
+        // Another stream's batch in the same block, so that block proofs have a path.
+        let other = BatchCommitment::commit(
+            TENANT,
+            StoreId([0x99; 16]),
+            number,
+            &StreamTip::EMPTY,
+            &[LeafHash([1; 32])],
+        )
+        .unwrap();
+        let batches: Vec<BatchCommitment> = batch.iter().cloned().chain([other]).collect();
+        let commitment = BlockCommitment::commit(&batches).unwrap();
+        let header = Header {
+            parent_hash: BlockHash(parent),
+            number,
+            state_root: [2; 32],
+            extrinsics_root: [3; 32],
+            digest: vec![DigestItem::Consensus(
+                BLOCK_COMMITMENT_ENGINE,
+                commitment.encode(),
+            )],
+        };
+        let bytes = header.bytes();
+        self.hash = ves_client::blake2_256(&bytes);
+        let Some(batch) = batch else { return };
+        let block_leaves: Vec<LeafHash> =
+            block_leaves(&batches).into_iter().map(LeafHash).collect();
+        let own = block_leaves
+            .iter()
+            .position(|leaf| leaf.0 == batch.block_leaf())
+            .unwrap();
+        let block_proof =
+            InclusionProof::build(&block_leaves, u32::try_from(own).unwrap()).unwrap();
+        for (index, (sequence, event)) in accepted.iter().enumerate() {
+            let hash = event.envelope.signing_hash().unwrap();
+            self.records.push(SequencedEventJson {
+                stream_id: batch.stream_id(),
+                sequence: *sequence,
+                block_number: number,
+                block_hash: self.hash,
+                block_time_ms: self.time_ms,
+                extrinsic_index: 1,
+                event_signing_hash: hash,
+                leaf_hash: leaves[index],
+                receipt_hash: event.envelope.receipt_hash(*sequence, &hash),
+                event: EventJson::from(event),
+            });
+            self.inclusions.push(InclusionJson {
+                leaf_hash: leaves[index],
+                proof: InclusionProof::build(&leaves, u32::try_from(index).unwrap()).unwrap(),
+                batch: BatchJson {
+                    stream_id: batch.stream_id(),
+                    block_hash: self.hash,
+                    batch: batch.clone(),
+                },
+                block_proof: block_proof.clone(),
+                header: bytes.clone(),
+            });
+        }
+    }
+}
+
+impl Chain for FakeChain {
+    fn genesis_hash(&self) -> GenesisHash {
+        GENESIS
+    }
+
+    async fn finalized(&self) -> ChainResult<BlockRef> {
+        let mut state = self.lock();
+        if state.auto && !state.pool.is_empty() {
+            state.make_block();
+        } else if state.auto && state.finalized + 1 < state.blocks.len() {
+            state.finalized = state.blocks.len() - 1;
+        } else if state.auto {
+            state.make_block();
+        }
+        Ok(state.finalized_ref())
+    }
+
+    async fn best(&self) -> ChainResult<BlockRef> {
+        let state = self.lock();
+        let number = state.blocks.len() - 1;
+        Ok(BlockRef {
+            number: u32::try_from(number).unwrap(),
+            hash: state.blocks[number].hash,
+        })
+    }
+
+    async fn block_hash(&self, number: u32) -> ChainResult<Option<[u8; 32]>> {
+        Ok(self
+            .lock()
+            .blocks
+            .get(number as usize)
+            .map(|block| block.hash))
+    }
+
+    async fn limits(&self, _: BlockRef) -> ChainResult<SequencerLimits> {
+        Ok(SequencerLimits {
+            events_per_submission: 4,
+            events_per_block: 1000,
+            streams_per_block: 10,
+            payload_bytes: 65536,
+            recipients: 64,
+            submission_bytes: 1 << 20,
+        })
+    }
+
+    async fn can_submit(
+        &self,
+        events: &[SubmittedEvent],
+        at: BlockRef,
+    ) -> ChainResult<Vec<Admission>> {
+        let state = self.lock();
+        let hidden = |event: &SubmittedEvent| !state.known_at(event, at);
+        Ok(state
+            .judge_all(events)
+            .into_iter()
+            .zip(events)
+            .map(|(verdict, event)| {
+                if hidden(event) {
+                    Admission::Acceptable
+                } else {
+                    verdict
+                }
+            })
+            .collect())
+    }
+
+    async fn event_status(
+        &self,
+        _: StreamId,
+        event: EventId,
+        at: BlockRef,
+    ) -> ChainResult<Option<EventRecord>> {
+        let state = self.lock();
+        let record = state.events.get(&event).map(|(_, record)| *record);
+        Ok(record.filter(|record| record.block_number <= at.number))
+    }
+
+    async fn signing_key(
+        &self,
+        _: TenantId,
+        agent: AgentId,
+        key: KeyId,
+        _: BlockRef,
+    ) -> ChainResult<Option<SigningKeyRecord>> {
+        Ok(self.lock().keys.get(&(agent, key)).cloned())
+    }
+
+    async fn encryption_keys(
+        &self,
+        _: TenantId,
+        _: AgentId,
+        _: BlockRef,
+    ) -> ChainResult<Vec<DirectoryEntry>> {
+        Ok(Vec::new())
+    }
+
+    async fn submit(&self, events: &[SubmittedEvent]) -> ChainResult<[u8; 32]> {
+        let mut state = self.lock();
+        if let Some(error) = state.refuse.pop() {
+            return Err(error);
+        }
+        let verdicts = state.judge_all(events);
+        let first_new = verdicts
+            .iter()
+            .find(|v| !matches!(v, Admission::AlreadySequenced { .. }));
+        match first_new {
+            None => return Err(ChainError::AllSequenced),
+            Some(Admission::Rejected(reason)) => {
+                return Err(ChainError::PoolRefused(reason.pool_code()));
+            }
+            Some(_) => {}
+        }
+        state.submissions += 1;
+        if !state.lossy {
+            state.pool.push(events.to_vec());
+        }
+        Ok(ves_client::blake2_256(&events.encode()))
+    }
+
+    async fn head(&self, tenant: TenantId, store: StoreId) -> ChainResult<HeadJson> {
+        let state = self.lock();
+        let last = state.blocks[..=state.finalized]
+            .iter()
+            .rev()
+            .find_map(|block| block.inclusions.first())
+            .map_or(StreamTip::EMPTY, |inclusion| inclusion.batch.batch.tip());
+        let finalized = state.finalized_ref();
+        Ok(HeadJson {
+            stream_id: stream_id(tenant, store),
+            sequence: last.sequence,
+            state_root: last.state_root,
+            batch_count: last.batch_count,
+            finalized_block_number: finalized.number,
+            finalized_block_hash: finalized.hash,
+        })
+    }
+
+    async fn events(
+        &self,
+        _: TenantId,
+        _: StoreId,
+        from: u64,
+        limit: u32,
+    ) -> ChainResult<EventsPageJson> {
+        let state = self.lock();
+        let mut events: Vec<_> = state
+            .final_records()
+            .filter(|record| record.sequence >= from)
+            .take(limit.min(7) as usize)
+            .cloned()
+            .collect();
+        for record in &mut events {
+            if let Some(lie) = &self.record_lie {
+                lie(record);
+            }
+        }
+        let head_sequence = state
+            .final_records()
+            .last()
+            .map_or(0, |record| record.sequence);
+        Ok(EventsPageJson {
+            events,
+            head_sequence,
+            next_sequence: None,
+        })
+    }
+
+    async fn event(
+        &self,
+        _: TenantId,
+        _: StoreId,
+        event: EventId,
+    ) -> ChainResult<Option<SequencedEventJson>> {
+        let state = self.lock();
+        let found = state
+            .final_records()
+            .find(|record| record.event.event_id == event)
+            .cloned();
+        Ok(found)
+    }
+
+    async fn inclusion(
+        &self,
+        _: TenantId,
+        _: StoreId,
+        sequence: u64,
+    ) -> ChainResult<Option<InclusionJson>> {
+        let state = self.lock();
+        let mut found = state.blocks[..=state.finalized].iter().find_map(|block| {
+            let at = block
+                .records
+                .iter()
+                .position(|record| record.sequence == sequence)?;
+            block.inclusions.get(at).cloned()
+        });
+        if let (Some(inclusion), Some(lie)) = (&mut found, &self.inclusion_lie) {
+            lie(inclusion);
+        }
+        Ok(found)
+    }
+
+    async fn bundle(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        event: EventId,
+    ) -> ChainResult<Option<BundleJson>> {
+        let Some(record) = self.event(tenant, store, event).await? else {
+            return Ok(None);
+        };
+        let inclusion = self
+            .inclusion(tenant, store, record.sequence)
+            .await?
+            .unwrap();
+        let key = (record.event.source_agent_id, record.event.agent_key_id);
+        let signing_key = self.lock().keys[&key].clone();
+        Ok(Some(BundleJson {
+            schema: BundleJson::SCHEMA.into(),
+            version: BundleJson::VERSION,
+            genesis_hash: GENESIS,
+            event: record,
+            inclusion,
+            signing_key,
+            anchor: None,
+        }))
+    }
+
+    async fn rejections(
+        &self,
+        _: TenantId,
+        _: StoreId,
+        event: EventId,
+    ) -> ChainResult<Vec<RejectionRecord>> {
+        let state = self.lock();
+        let mut out = Vec::new();
+        for (number, block) in state.blocks[..=state.finalized].iter().enumerate() {
+            for (id, reason) in &block.rejections {
+                if *id == event {
+                    out.push(RejectionRecord {
+                        block_number: u32::try_from(number).unwrap(),
+                        reason: reason.clone(),
+                    });
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Alters a signature in JSON.
+pub(crate) fn flip(signature: &mut Signature) {
+    signature.0[40] ^= 1;
+}

@@ -1,0 +1,285 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+use super::*;
+use crate::testing::{FakeChain, GENESIS, STORE, TENANT, flip, signed_events};
+use proptest::prelude::*;
+use serde_json::json;
+use ves_primitives::{ReceiptHash, StateRoot, StoreId};
+
+fn bundle() -> BundleJson {
+    let chain = FakeChain::with_seed();
+    let events = signed_events(0..5);
+    let id = events[2].envelope.event_id;
+    chain.commit(events);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(chain.bundle(TENANT, STORE, id))
+        .unwrap()
+        .unwrap()
+}
+
+fn verify(bundle: &BundleJson) -> Verification {
+    offline(bundle, &TrustAnchors::default())
+}
+
+#[test]
+fn an_honest_bundle_verifies_after_a_round_trip_and_says_what_it_relies_on() {
+    let bundle = bundle();
+    let text = serde_json::to_vec_pretty(&bundle).unwrap();
+    let read = parse_bundle(&text).unwrap();
+    assert_eq!(read, bundle);
+    let verification = verify(&read);
+    assert!(verification.holds(), "{verification:#?}");
+    assert_eq!(caveats(&verification).len(), 3);
+}
+
+/// The first failure names what was altered.
+fn expect(name: &str, reason: Reason, alter: impl FnOnce(&mut BundleJson)) {
+    let mut altered = bundle();
+    alter(&mut altered);
+    let verification = verify(&altered);
+    let first = verification
+        .first_failure()
+        .unwrap_or_else(|| panic!("{name} went unnoticed"));
+    assert_eq!(
+        (first.name, first.reason),
+        (name, Some(reason)),
+        "{verification:#?}"
+    );
+    let failure = verification.failure().unwrap();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("verification_failed", Exit::NotVerified)
+    );
+}
+
+#[test]
+fn each_alteration_has_its_own_failure() {
+    use Reason::*;
+    expect("payload_hash", PayloadHashInvalid, |b| {
+        b.event.event.payload = Some(json!({"total": 13}));
+    });
+    expect("author_signature", SignatureInvalid, |b| {
+        flip(&mut b.event.event.agent_signature)
+    });
+    expect("stream", StreamMismatch, |b| {
+        b.event.event.store_id = StoreId([9; 16])
+    });
+    expect("stream", StreamMismatch, |b| {
+        b.inclusion.batch.batch.store_id = StoreId([9; 16])
+    });
+    expect("receipt", ReceiptInvalid, |b| {
+        b.event.receipt_hash = ReceiptHash([9; 32])
+    });
+    expect("leaf", LeafMismatch, |b| b.event.leaf_hash.0[0] ^= 1);
+    expect("leaf", LeafMismatch, |b| b.inclusion.leaf_hash.0[0] ^= 1);
+    expect("signing_hash", SigningHashMismatch, |b| {
+        b.event.event_signing_hash.0[0] ^= 1
+    });
+    expect("inclusion", InclusionInvalid, |b| {
+        b.inclusion.proof.path[1][5] ^= 1
+    });
+    expect("inclusion", InclusionInvalid, |b| {
+        b.inclusion.proof.path.truncate(2)
+    });
+    expect("inclusion", PositionMismatch, |b| {
+        b.inclusion.proof.leaf_index = 3
+    });
+    expect("receipt", ReceiptInvalid, |b| b.event.sequence = 4);
+    expect("position", PositionMismatch, |b| b.event.block_number += 1);
+    expect("batch", BatchInvalid, |b| {
+        b.inclusion.batch.batch.new_state_root = StateRoot([1; 32])
+    });
+    expect("header", HeaderHashMismatch, |b| {
+        b.inclusion.header[70] ^= 1
+    });
+    expect("header", HeaderHashMismatch, |b| b.inclusion.header.clear());
+    expect("block", PositionMismatch, |b| b.event.block_hash[0] ^= 1);
+    expect("block_commitment", BlockCommitmentInvalid, |b| {
+        b.inclusion.block_proof.path[0][0] ^= 1;
+    });
+    expect("author_key", KeyUnresolved, |b| {
+        b.signing_key.registered_at.block = 999
+    });
+    expect("event_form", EventMalformed, |b| {
+        b.event.event.payload_kind = 7
+    });
+}
+
+#[test]
+fn a_forged_block_around_a_real_event_passes_offline_only_until_its_block_is_pinned() {
+    let honest = bundle();
+    let mut forged = honest.clone();
+    forged.inclusion.header[0] ^= 1;
+    let hash = ves_client::blake2_256(&forged.inclusion.header);
+    forged.inclusion.batch.block_hash = hash;
+    forged.event.block_hash = hash;
+    assert!(verify(&forged).holds());
+    let pinned = TrustAnchors {
+        block_hash: Some(honest.inclusion.batch.block_hash),
+        ..TrustAnchors::default()
+    };
+    assert!(offline(&honest, &pinned).holds());
+    let verification = offline(&forged, &pinned);
+    assert_eq!(
+        verification.first_failure().unwrap().reason,
+        Some(Reason::BlockHashMismatch)
+    );
+}
+
+#[test]
+fn every_trust_anchor_is_compared() {
+    let bundle = bundle();
+    let reason = |trust: TrustAnchors| {
+        offline(&bundle, &trust)
+            .first_failure()
+            .and_then(|check| check.reason)
+    };
+    let none = TrustAnchors::default;
+    assert_eq!(
+        reason(TrustAnchors {
+            genesis: Some(GENESIS),
+            ..none()
+        }),
+        None
+    );
+    let other = Some(GenesisHash([1; 32]));
+    assert_eq!(
+        reason(TrustAnchors {
+            genesis: other,
+            ..none()
+        }),
+        Some(Reason::GenesisMismatch)
+    );
+    let key = Some(SigningPublicKey([1; 32]));
+    assert_eq!(
+        reason(TrustAnchors {
+            agent_key: key,
+            ..none()
+        }),
+        Some(Reason::AgentKeyMismatch)
+    );
+    let root = Some(EventsRoot([1; 32]));
+    assert_eq!(
+        reason(TrustAnchors {
+            events_root: root,
+            ..none()
+        }),
+        Some(Reason::EventsRootMismatch)
+    );
+    let stream = Some(StreamId([1; 32]));
+    assert_eq!(
+        reason(TrustAnchors { stream, ..none() }),
+        Some(Reason::StreamMismatch)
+    );
+    assert_eq!(
+        reason(TrustAnchors {
+            contract: Some(None),
+            ..none()
+        }),
+        Some(Reason::AnchorMissing)
+    );
+}
+
+#[test]
+fn every_anchored_field_is_compared() {
+    let bundle = bundle();
+    let batch = &bundle.inclusion.batch.batch;
+    let honest = AnchoredBatch {
+        chain_id: 31337,
+        registry: "0x0".into(),
+        read_at_block: 1,
+        events_root: batch.events_root.0,
+        new_state_root: batch.new_state_root.0,
+        sequence_start: batch.sequence_start,
+        sequence_end: batch.sequence_end,
+        event_count: batch.leaf_count,
+    };
+    let judge = |found: AnchoredBatch| {
+        let trust = TrustAnchors {
+            contract: Some(Some(found)),
+            ..TrustAnchors::default()
+        };
+        offline(&bundle, &trust)
+            .first_failure()
+            .and_then(|check| check.reason)
+    };
+    assert_eq!(judge(honest.clone()), None);
+    let altered: [fn(&mut AnchoredBatch); 5] = [
+        |a| a.events_root[0] ^= 1,
+        |a| a.new_state_root[0] ^= 1,
+        |a| a.sequence_start += 1,
+        |a| a.sequence_end += 1,
+        |a| a.event_count += 1,
+    ];
+    for alter in altered {
+        let mut found = honest.clone();
+        alter(&mut found);
+        assert_eq!(judge(found), Some(Reason::AnchorMismatch));
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_asked_for_finality_and_for_the_key() {
+    let chain = FakeChain::with_seed();
+    let events = signed_events(0..2);
+    let id = events[0].envelope.event_id;
+    chain.commit(events);
+    let bundle = chain.bundle(TENANT, STORE, id).await.unwrap().unwrap();
+    let ask = async |bundle: &BundleJson| {
+        let mut v = verify(bundle);
+        online(&mut v, bundle, &chain).await.unwrap();
+        let reason = v.first_failure().and_then(|check| check.reason);
+        (reason, caveats(&v).len())
+    };
+    assert_eq!(ask(&bundle).await, (None, 0));
+
+    let mut forged = bundle.clone();
+    forged.inclusion.header[0] ^= 1;
+    let hash = ves_client::blake2_256(&forged.inclusion.header);
+    forged.inclusion.batch.block_hash = hash;
+    forged.event.block_hash = hash;
+    assert_eq!(ask(&forged).await.0, Some(Reason::NotCanonical));
+
+    let mut other = bundle.clone();
+    other.genesis_hash = GenesisHash([1; 32]);
+    assert_eq!(ask(&other).await.0, Some(Reason::GenesisMismatch));
+
+    chain.edit_key(|key| key.public_key = SigningPublicKey([3; 32]));
+    assert_eq!(ask(&bundle).await.0, Some(Reason::AgentKeyMismatch));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn random_bytes_are_a_named_failure(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert_eq!(parse_bundle(&bytes).unwrap_err().code, "bundle_invalid");
+    }
+
+    #[test]
+    fn a_flipped_byte_is_never_a_panic_and_never_changes_what_is_proven(
+        position in any::<prop::sample::Index>(),
+        flip in 1u8..=255,
+    ) {
+        let honest = bundle();
+        let mut text = serde_json::to_vec(&honest).unwrap();
+        let at = position.index(text.len());
+        text[at] ^= flip;
+        if let Ok(altered) = parse_bundle(&text) {
+            let pins = TrustAnchors {
+                genesis: Some(honest.genesis_hash),
+                agent_key: Some(honest.signing_key.public_key),
+                block_hash: Some(honest.inclusion.batch.block_hash),
+                ..TrustAnchors::default()
+            };
+            if offline(&altered, &pins).holds() {
+                prop_assert_eq!(&altered.event.event, &honest.event.event);
+                prop_assert_eq!(altered.event.sequence, honest.event.sequence);
+            }
+        }
+    }
+}

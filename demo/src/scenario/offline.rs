@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The node is gone; the bundles still prove what they proved.
+
+use super::{
+    BUNDLES, Chains, People,
+    anchoring::{Anchored, anchor_check},
+    chains::from_agent,
+    cli_in,
+    orders::bundle_file,
+};
+use crate::{
+    processes::Service,
+    report::Evidence,
+    stage::{Answer, Stage, Stopped, field, list, same, text},
+};
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+/// Exit code of a node that cannot be reached.
+const EXIT_UNREACHABLE: i32 = 4;
+/// A directory without project, keys or configuration.
+const AUDITOR: &str = "auditor";
+
+/// Stops the node and verifies.
+pub(super) async fn prove(
+    stage: &mut Stage,
+    chains: &mut Chains,
+    relay: Service,
+    people: &People,
+    anchored: &Anchored,
+) -> Result<(), Stopped> {
+    let key = stage
+        .claim(
+            "node-stopped",
+            "The node is stopped; the agents cannot reach it",
+            async |s| stop(s, chains, relay, people).await,
+        )
+        .await?;
+    stage
+        .check(
+            "offline",
+            "An auditor without node verifies every order from pinned key, chain and root",
+            async |s| audit(s, chains, &key, &anchored.events_root).await,
+        )
+        .await;
+    stage
+        .check(
+            "offline-contract",
+            "The contract alone vouches for the batch",
+            async |s| {
+                let bundle = from_agent(BUNDLES, &bundle_file(0));
+                let args = [
+                    "verify",
+                    "--bundle",
+                    &bundle,
+                    "--genesis",
+                    &chains.genesis,
+                    "--agent-key",
+                    &key,
+                    "--l1-rpc",
+                    &chains.l2_url,
+                    "--registry",
+                    &chains.registry,
+                ];
+                let done = ask(s, &args).await?.success()?;
+                same("the batch", &text(&done, "/batch_id")?, &anchored.batch_id)?;
+                Ok(Evidence::new()
+                    .with("anchor", anchor_check(&done)?)
+                    .with("left to trust", field(&done, "/relies_on")?.clone()))
+            },
+        )
+        .await;
+    stage
+        .check(
+            "offline-forgery",
+            "Without node a forged bundle is still refused",
+            async |s| {
+                let forged = from_agent(BUNDLES, "forged-sibling.json");
+                let refused = ask(s, &["verify", "--bundle", &forged]).await?.failure(7)?;
+                let reason = text(&refused, "/failed")?;
+                same("the reason", reason.as_str(), "inclusion_invalid")?;
+                Ok(Evidence::new().with("refused", reason))
+            },
+        )
+        .await;
+    Ok(())
+}
+
+async fn stop(
+    stage: &mut Stage,
+    chains: &mut Chains,
+    mut relay: Service,
+    people: &People,
+) -> Result<(String, Evidence)> {
+    std::fs::create_dir(stage.path(AUDITOR))?;
+    let exported = people.a.ask(stage, &["keys:export"]).await?.success()?;
+    let key = text(&exported, "/signing_public_key")?;
+    stage.typed(format!("kill {}", relay.id()));
+    relay.stop().await?;
+    stage.typed(format!("kill {}", chains.node.id()));
+    let status = chains.node.stop().await?;
+    let refused = people
+        .b
+        .ask(stage, &["pull"])
+        .await?
+        .failure(EXIT_UNREACHABLE)?;
+    let evidence = Evidence::new()
+        .with("node ended with", status)
+        .with("pull says", text(&refused, "/error/code")?)
+        .with("exit code", EXIT_UNREACHABLE);
+    Ok((key, evidence))
+}
+
+async fn ask(stage: &mut Stage, args: &[&str]) -> Result<Answer> {
+    Answer::read(
+        &cli_in(stage, AUDITOR)
+            .args(args)
+            .arg("--json")
+            .run(stage)
+            .await?,
+    )
+}
+
+async fn audit(stage: &mut Stage, chains: &Chains, key: &str, root: &str) -> Result<Evidence> {
+    let mut verified: Vec<Value> = Vec::new();
+    for index in 0..3 {
+        let bundle = from_agent(BUNDLES, &bundle_file(index));
+        let args = [
+            "verify",
+            "--bundle",
+            &bundle,
+            "--genesis",
+            &chains.genesis,
+            "--agent-key",
+            key,
+            "--events-root",
+            root,
+        ];
+        let done = ask(stage, &args).await?.success()?;
+        same("verified", done["verified"] == true, true)?;
+        same("offline", done["offline"] == true, true)?;
+        ensure!(
+            list(&done, "/relies_on")?.is_empty(),
+            "left to trust: {}",
+            done["relies_on"]
+        );
+        verified.push(field(&done, "/sequence")?.clone());
+    }
+    Ok(Evidence::new()
+        .with("verified sequences", verified)
+        .with("pinned root", root)
+        .with("pinned key", key)
+        .with("left to trust", Vec::<String>::new()))
+}
