@@ -10,12 +10,13 @@ cd "$VES_ROOT"
 
 refuse() {
     local package="$1" pattern="$2" found
-    found="$(cargo tree --locked -e normal --prefix none -p "$package" --no-default-features |
+    found="$(cargo tree --locked -e normal,no-proc-macro --target wasm32v1-none --prefix none \
+        -p "$package" --no-default-features |
         awk '{ print $1 }' | grep -Ex "$pattern" | sort -u | tr '\n' ' ')" || true
     [ -z "$found" ] || fail "$package must not depend on: $found"
 }
 
-refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ed25519-zebra|rand'
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer'
 refuse pallet-agent-registry 'pallet-ves-sequencer'
 refuse pallet-ves-sequencer 'pallet-agent-registry'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'

@@ -9,7 +9,7 @@ source "$(dirname "$0")/env.sh"
 
 packages_missing() {
     local package
-    for package in protobuf-compiler clang libclang-dev g++ make cmake pkg-config libssl-dev; do
+    for package in protobuf-compiler clang libclang-dev g++ make pkg-config libssl-dev; do
         dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q 'install ok installed' ||
             echo "$package"
     done

@@ -205,6 +205,11 @@ pub(crate) fn submit(events: &[SubmittedEvent]) {
     Sequencer::submit_events(Origin::<Test>::Authorized.into(), events).expect("never fails");
 }
 
+/// Ends the current extrinsic of the block and begins the next.
+pub(crate) fn next_extrinsic() {
+    System::note_applied_extrinsic(&Ok(().into()), Default::default());
+}
+
 /// The sequencer's events of this block so far.
 pub(crate) fn outcomes() -> Vec<crate::Event<Test>> {
     System::events()

@@ -132,9 +132,11 @@ fn the_index_of_a_block_joins_each_event_with_its_outcome() {
         next_block();
         let first = vec![event(2), event_with(3, |e| e.ves_version = 9), event(1)];
         let second = vec![event(4)];
-        System::set_extrinsic_index(1);
+        System::note_finished_initialize();
+        next_extrinsic();
         submit(&first);
-        System::set_extrinsic_index(3);
+        next_extrinsic();
+        next_extrinsic();
         submit(&second);
         end_block();
         assert!(
