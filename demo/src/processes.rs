@@ -78,18 +78,21 @@ impl Guard {
         self.watched().retain(|program| program.group != group);
     }
 
-    /// Waits until a program has ended that nobody stopped, and says which.
-    pub(crate) async fn casualty(&self) -> anyhow::Error {
+    /// The program that has ended although nobody stopped it, if there is one.
+    pub(crate) fn casualty(&self) -> Option<anyhow::Error> {
+        let watched = self.watched();
+        let program = watched.iter().find(|program| has_ended(program.group))?;
+        let (name, log) = (program.name, program.log.display());
+        Some(anyhow!(
+            "{name} ended unasked; see {log}:\n{}",
+            tail(&program.log)
+        ))
+    }
+
+    /// Waits for a casualty.
+    pub(crate) async fn await_casualty(&self) -> anyhow::Error {
         loop {
-            let found = self
-                .watched()
-                .iter()
-                .find(|program| has_ended(program.group))
-                .map(|p| {
-                    let (name, log) = (p.name, p.log.display());
-                    anyhow!("{name} ended unasked; see {log}:\n{}", tail(&p.log))
-                });
-            if let Some(error) = found {
+            if let Some(error) = self.casualty() {
                 return error;
             }
             tokio::time::sleep(POLL).await;

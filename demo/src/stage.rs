@@ -166,12 +166,19 @@ impl Stage {
         let (began, guard) = (Instant::now(), Arc::clone(&self.guard));
         let outcome = tokio::select! {
             outcome = show(self) => outcome,
-            error = guard.casualty() => Err(error),
+            error = guard.await_casualty() => Err(error),
             () = tokio::time::sleep(CLAIM_DEADLINE) => {
                 let seconds = CLAIM_DEADLINE.as_secs();
                 Err(anyhow!("not settled within {seconds} s; see the logs of the programs"))
             }
         };
+        // What failed may only be the echo of a program that is gone: name the cause.
+        let outcome = outcome.map_err(|error| match guard.casualty() {
+            Some(cause) if !error.to_string().contains("ended unasked") => {
+                anyhow!("{error:#}\n{cause}")
+            }
+            _ => error,
+        });
         (outcome, began.elapsed())
     }
 
