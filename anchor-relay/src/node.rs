@@ -5,10 +5,9 @@
 
 use crate::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
 use async_trait::async_trait;
-use codec::DecodeAll;
 use tokio::sync::Mutex;
-use ves_client::{ChainClient, ClientError, DigestItem, Header};
-use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, GenesisHash};
+use ves_client::{ChainClient, ClientError, Header};
+use ves_primitives::{BatchCommitment, GenesisHash, UnreadableCommitment};
 
 /// A node reached over JSON-RPC.
 #[derive(Debug)]
@@ -43,20 +42,12 @@ impl NodeSource {
     }
 }
 
-/// What the header says about batches. Unlike [`Header::block_commitment`] this tells "nothing"
-/// from "something unreadable": the relay must not pass over a block it does not understand.
+/// What the header says about batches: the relay must not pass over a block it does not understand.
 fn commitment(header: &Header) -> Commitment {
-    let mut items = header.digest.iter().filter_map(|item| match item {
-        DigestItem::Consensus(engine, data) if *engine == BLOCK_COMMITMENT_ENGINE => Some(data),
-        _ => None,
-    });
-    match (items.next(), items.next()) {
-        (None, _) => Commitment::Absent,
-        (Some(data), None) => match BlockCommitment::decode_all(&mut data.as_slice()) {
-            Ok(commitment) => Commitment::Present(commitment),
-            Err(_) => Commitment::Unreadable,
-        },
-        (Some(_), Some(_)) => Commitment::Unreadable,
+    match header.block_commitment() {
+        Ok(None) => Commitment::Absent,
+        Ok(Some(commitment)) => Commitment::Present(commitment),
+        Err(UnreadableCommitment) => Commitment::Unreadable,
     }
 }
 
@@ -110,7 +101,8 @@ impl Source for NodeSource {
 mod tests {
     use super::*;
     use codec::Encode;
-    use ves_primitives::BlockRoot;
+    use ves_client::DigestItem;
+    use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, BlockRoot};
 
     fn header(payloads: &[Vec<u8>]) -> Header {
         let item = |data: &Vec<u8>| DigestItem::Consensus(BLOCK_COMMITMENT_ENGINE, data.clone());

@@ -341,9 +341,17 @@ pub fn block_commitment(
     proof: &InclusionProof,
 ) -> Ruling<BlockCommitment> {
     let invalid = |why: String| Problem::new(Reason::BlockCommitmentInvalid, why);
-    let commitment = header.block_commitment().ok_or_else(|| {
-        invalid("the header does not carry exactly one well-formed block commitment".into())
-    })?;
+    let commitment = header
+        .block_commitment()
+        .map_err(|unreadable| invalid(unreadable.to_string()))?
+        .ok_or_else(|| invalid("the header says that its block has no batches".into()))?;
+    if commitment.version != BlockCommitment::VERSION {
+        return Err(invalid(format!(
+            "the header's block commitment has format {}, this program knows {}",
+            commitment.version,
+            BlockCommitment::VERSION
+        )));
+    }
     if proof.leaf_count != commitment.batch_count {
         return Err(invalid(format!(
             "the path is in a tree of {}, the header commits to {} batches",

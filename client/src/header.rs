@@ -8,7 +8,7 @@ use codec::{Decode, DecodeAll, Encode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use subxt::config::{Hasher, substrate::BlakeTwo256};
-use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, wire::hex32};
+use ves_primitives::{BlockCommitment, UnreadableCommitment, wire::hex32};
 
 /// Longest header this client reads, bytes. Real ones have a few hundred.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
@@ -152,19 +152,16 @@ impl Header {
         Ok(self)
     }
 
-    /// The commitment to the block's batches. `None` if the block has no batches, and also if the
-    /// digest item is malformed or there are two: such a header proves nothing about batches.
-    pub fn block_commitment(&self) -> Option<BlockCommitment> {
-        let mut items = self.digest.iter().filter_map(|item| match item {
-            DigestItem::Consensus(engine, data) if *engine == BLOCK_COMMITMENT_ENGINE => Some(data),
+    /// The commitment to the block's batches; `None` if the block has none. Its version is not
+    /// judged, see [`BlockCommitment::read`].
+    ///
+    /// # Errors
+    /// [`UnreadableCommitment`]: such a header proves nothing about batches.
+    pub fn block_commitment(&self) -> Result<Option<BlockCommitment>, UnreadableCommitment> {
+        BlockCommitment::read(self.digest.iter().filter_map(|item| match item {
+            DigestItem::Consensus(engine, data) => Some((*engine, data.as_slice())),
             _ => None,
-        });
-        let data = items.next()?;
-        if items.next().is_some() {
-            return None;
-        }
-        let commitment = BlockCommitment::decode_all(&mut data.as_slice()).ok()?;
-        (commitment.version == BlockCommitment::VERSION).then_some(commitment)
+        }))
     }
 }
 
@@ -216,7 +213,7 @@ mod tests {
         assert_eq!(header.bytes(), expected);
         assert_eq!(Header::decode(&expected).unwrap(), header);
         assert_eq!(header.hash().0, blake2_256(&expected));
-        assert_eq!(header.block_commitment(), Some(commitment()));
+        assert_eq!(header.block_commitment(), Ok(Some(commitment())));
     }
 
     #[test]
@@ -226,25 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_without_exactly_one_well_formed_commitment_has_none() {
-        assert_eq!(header(vec![]).block_commitment(), None);
-        assert_eq!(header(vec![vesb(), vesb()]).block_commitment(), None);
-        let mut long = commitment().encode();
-        long.push(0);
-        for data in [
+    fn a_block_without_batches_is_told_from_one_that_cannot_be_read() {
+        let absent = [
             vec![],
-            long,
-            BlockCommitment {
-                version: 2,
-                ..commitment()
-            }
-            .encode(),
-        ] {
-            let item = DigestItem::Consensus(*b"VESB", data);
-            assert_eq!(header(vec![item]).block_commitment(), None);
+            vec![DigestItem::Seal(*b"VESB", commitment().encode())],
+            vec![DigestItem::PreRuntime(*b"VESB", commitment().encode())],
+            vec![DigestItem::Consensus(*b"FRNK", commitment().encode())],
+        ];
+        for digest in absent {
+            assert_eq!(header(digest).block_commitment(), Ok(None));
         }
-        let other_kind = DigestItem::PreRuntime(*b"VESB", commitment().encode());
-        assert_eq!(header(vec![other_kind]).block_commitment(), None);
+        let empty = DigestItem::Consensus(*b"VESB", vec![]);
+        for digest in [vec![empty], vec![vesb(), vesb()]] {
+            assert_eq!(header(digest).block_commitment(), Err(UnreadableCommitment));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! From the node's finalized chain to the store, one height after the other.
 
 use crate::{Cursor, IngestError, Metrics, PreparedBlock, RawBlock, Store};
-use codec::{DecodeAll, Encode};
+use codec::Encode;
 use futures::{FutureExt, StreamExt};
 use pallet_ves_sequencer_runtime_api::VesSequencerApi;
 use polkadot_sdk::{
@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment};
+use ves_primitives::{BlockCommitment, UnreadableCommitment};
 
 const LOG: &str = "ves-store";
 /// Most blocks of one transaction while catching up.
@@ -274,19 +274,18 @@ fn commitment_of<Block: BlockT>(
     header: &Block::Header,
     number: u32,
 ) -> Result<Option<BlockCommitment>, IngestError> {
-    let mut items = header.digest().logs().iter().filter_map(|item| match item {
-        DigestItem::Consensus(engine, data) if *engine == BLOCK_COMMITMENT_ENGINE => Some(data),
+    let items = header.digest().logs().iter();
+    let commitment = BlockCommitment::read(items.filter_map(|item| match item {
+        DigestItem::Consensus(engine, data) => Some((*engine, data.as_slice())),
         _ => None,
-    });
-    let Some(data) = items.next() else {
-        return Ok(None);
-    };
-    let commitment = BlockCommitment::decode_all(&mut data.as_slice())
-        .map_err(|_| IngestError::Digest { number })?;
-    if items.next().is_some() || commitment.version != BlockCommitment::VERSION {
-        return Err(IngestError::Digest { number });
+    }))
+    .map_err(|UnreadableCommitment| IngestError::Digest { number })?;
+    match commitment {
+        Some(known) if known.version != BlockCommitment::VERSION => {
+            Err(IngestError::Digest { number })
+        }
+        commitment => Ok(commitment),
     }
-    Ok(Some(commitment))
 }
 
 /// Keeps the log readable: a line per interval while catching up, one when done.

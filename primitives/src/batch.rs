@@ -8,7 +8,7 @@ use crate::{
     StreamId, TenantId, domain, events_root, hash::Preimage, limits, root_of, stream_id,
 };
 use alloc::vec::Vec;
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
 
@@ -329,9 +329,47 @@ pub struct BlockCommitment {
     pub root: BlockRoot,
 }
 
+/// A header says something about batches that is not one block commitment: the item is malformed,
+/// or there is more than one. Such a header proves nothing about batches, not even their absence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnreadableCommitment;
+
+impl fmt::Display for UnreadableCommitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the header does not carry exactly one well-formed block commitment")
+    }
+}
+
+impl core::error::Error for UnreadableCommitment {}
+
 impl BlockCommitment {
     /// The only format so far.
     pub const VERSION: u8 = 1;
+
+    /// Finds the commitment among the consensus items of a header's digest, each an engine id with
+    /// its payload; items of other engines are passed over. `None`: the block has no batches.
+    ///
+    /// The version is not judged, so that a caller can tell a newer format from damage; whoever
+    /// relies on the commitment compares it with [`Self::VERSION`].
+    ///
+    /// # Errors
+    /// [`UnreadableCommitment`], never to be taken for a block without batches.
+    pub fn read<'a>(
+        items: impl IntoIterator<Item = ([u8; 4], &'a [u8])>,
+    ) -> Result<Option<Self>, UnreadableCommitment> {
+        let mut payloads = items
+            .into_iter()
+            .filter_map(|(engine, payload)| (engine == BLOCK_COMMITMENT_ENGINE).then_some(payload));
+        let Some(mut payload) = payloads.next() else {
+            return Ok(None);
+        };
+        if payloads.next().is_some() {
+            return Err(UnreadableCommitment);
+        }
+        Self::decode_all(&mut payload)
+            .map(Some)
+            .map_err(|_| UnreadableCommitment)
+    }
 
     /// Checks that `batch` is one of the batches this block committed. The batch still has to prove
     /// itself with [`BatchCommitment::check`].

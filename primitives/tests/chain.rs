@@ -178,6 +178,62 @@ fn the_uuid_form_of_a_batch_id_is_a_uuid_of_version_8() {
     assert_eq!(BatchId([0; 32]).to_uuid_bytes(), expected);
 }
 
+mod the_commitment_of_a_header {
+    use super::*;
+
+    const OTHER_ENGINE: [u8; 4] = *b"aura";
+
+    fn value() -> BlockCommitment {
+        BlockCommitment {
+            version: 9,
+            batch_count: 2,
+            root: BlockRoot([7; 32]),
+        }
+    }
+
+    fn read(payloads: &[&[u8]]) -> Result<Option<BlockCommitment>, UnreadableCommitment> {
+        BlockCommitment::read(payloads.iter().map(|data| (BLOCK_COMMITMENT_ENGINE, *data)))
+    }
+
+    #[test]
+    fn is_absent_without_an_item_of_its_engine() {
+        assert_eq!(read(&[]), Ok(None));
+        let encoded = value().encode();
+        let others = [(OTHER_ENGINE, encoded.as_slice()), (*b"VESA", &[])];
+        assert_eq!(BlockCommitment::read(others), Ok(None));
+    }
+
+    #[test]
+    fn is_found_among_items_of_other_engines_whatever_its_version() {
+        let encoded = value().encode();
+        let items = [
+            (OTHER_ENGINE, [1u8].as_slice()),
+            (BLOCK_COMMITMENT_ENGINE, &encoded),
+            (OTHER_ENGINE, &encoded),
+        ];
+        assert_eq!(BlockCommitment::read(items), Ok(Some(value())));
+    }
+
+    #[test]
+    fn is_unreadable_when_malformed_truncated_or_followed_by_more_bytes() {
+        let encoded = value().encode();
+        for end in 0..encoded.len() {
+            assert_eq!(read(&[&encoded[..end]]), Err(UnreadableCommitment), "{end}");
+        }
+        let mut longer = encoded.clone();
+        longer.push(0);
+        assert_eq!(read(&[&longer]), Err(UnreadableCommitment));
+    }
+
+    #[test]
+    fn is_unreadable_when_repeated() {
+        let encoded = value().encode();
+        for payloads in [[&*encoded, &*encoded], [&*encoded, &[]], [&[], &*encoded]] {
+            assert_eq!(read(&payloads), Err(UnreadableCommitment));
+        }
+    }
+}
+
 #[test]
 fn the_block_commitment_is_a_tree_over_the_batches_in_stream_order() {
     let batches: Vec<BatchCommitment> = (0..5u8)

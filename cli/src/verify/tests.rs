@@ -3,9 +3,11 @@
 
 use super::*;
 use crate::testing::{FakeChain, GENESIS, STORE, TENANT, flip, signed_events};
+use codec::Encode;
 use proptest::prelude::*;
 use serde_json::json;
-use ves_primitives::{ReceiptHash, StateRoot, StoreId};
+use ves_client::{DigestItem, Header};
+use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, ReceiptHash, StateRoot, StoreId};
 
 fn bundle() -> BundleJson {
     let chain = FakeChain::with_seed();
@@ -107,6 +109,36 @@ fn each_alteration_has_its_own_failure() {
     expect("event_form", EventMalformed, |b| {
         b.event.event.payload_kind = 7
     });
+}
+
+#[test]
+fn a_header_without_a_commitment_this_program_can_read_proves_no_batch_and_says_why() {
+    let inclusion = bundle().inclusion;
+    let header = rules::header(&inclusion).unwrap();
+    let batch = &inclusion.batch.batch;
+    let commitment = header.block_commitment().unwrap().unwrap();
+    let newer = BlockCommitment {
+        version: 2,
+        ..commitment
+    };
+    let item = |data| DigestItem::Consensus(BLOCK_COMMITMENT_ENGINE, data);
+    for (digest, why) in [
+        (vec![], "no batches"),
+        (vec![item(vec![1])], "exactly one well-formed"),
+        (
+            vec![item(commitment.encode()); 2],
+            "exactly one well-formed",
+        ),
+        (vec![item(newer.encode())], "has format 2"),
+    ] {
+        let altered = Header {
+            digest,
+            ..header.clone()
+        };
+        let problem = rules::block_commitment(&altered, batch, &inclusion.block_proof).unwrap_err();
+        assert_eq!(problem.reason, Reason::BlockCommitmentInvalid);
+        assert!(problem.detail.contains(why), "{}", problem.detail);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use polkadot_sdk::{
 };
 use std::{collections::BTreeMap, sync::Mutex};
 use ves_primitives::{
-    BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
+    BLOCK_COMMITMENT_ENGINE, BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
     sequencer::{Admission, BlockIndex, EventRecord, Rejection, SequencerLimits},
 };
 
