@@ -6,19 +6,7 @@
 use crate::HeaderError;
 use jsonrpsee::{core::client::Error as RpcError, types::ErrorObjectOwned};
 use std::time::Duration;
-use ves_primitives::{GenesisHash, sequencer::pool_code_name};
-
-/// Codes of the node's `ves_*` methods.
-pub mod codes {
-    /// Not found, but the node's event store is still catching up. Ask again.
-    pub const NOT_INDEXED_YET: i32 = -32050;
-    /// The event store cannot be read now. Ask again.
-    pub const STORE_UNAVAILABLE: i32 = -32051;
-    /// The event store is damaged; the node's operator must act.
-    pub const STORE_DAMAGED: i32 = -32052;
-    /// The node's state could not be read. Ask again.
-    pub const STATE_UNAVAILABLE: i32 = -32053;
-}
+use ves_primitives::{GenesisHash, sequencer::pool_code_name, wire::codes};
 
 /// Codes of the node's `author_*` methods (sc-rpc-api, `author/error.rs`).
 mod pool {

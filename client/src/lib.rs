@@ -16,8 +16,7 @@ pub mod tx;
 
 pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
 pub use chain::{ChainClient, RuntimeVersion};
-pub use error::{ClientError, codes};
+pub use error::ClientError;
 pub use header::{BlockHash, DigestItem, Header, HeaderError, blake2_256};
 pub use rpc::Rpc;
-pub use store::RejectionJson;
 pub use tx::{TxHash, TxStatus, TxWatch};

@@ -4,33 +4,18 @@
 //! The node's event store: finalized events, batches and proofs (`ves_*` methods).
 //!
 //! `None` means that the finalized chain does not have what was asked for. A node whose store is
-//! still catching up answers with [`crate::codes::NOT_INDEXED_YET`] instead, which is
-//! retryable.
+//! still catching up answers with [`codes::NOT_INDEXED_YET`](ves_primitives::wire::codes::NOT_INDEXED_YET)
+//! instead, which is retryable.
 
 use crate::{ChainClient, ClientError};
 use jsonrpsee::rpc_params;
-use serde::{Deserialize, Serialize};
 use ves_primitives::{
     EventId, StoreId, TenantId,
     wire::{
-        BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson,
-        StoreHealthJson, hex32,
+        BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson,
+        SequencedEventJson, StoreHealthJson,
     },
 };
-
-/// One refusal of an event by the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectionJson {
-    /// Block that refused it.
-    pub block_number: u32,
-    /// Hash of that block.
-    #[serde(with = "hex32")]
-    pub block_hash: [u8; 32],
-    /// Position of the extrinsic in the block.
-    pub extrinsic_index: u32,
-    /// The protocol's reason.
-    pub reason: String,
-}
 
 impl ChainClient {
     /// Where a stream stands at the newest indexed finalized block.

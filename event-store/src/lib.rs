@@ -16,6 +16,6 @@ mod verify;
 
 pub use error::{BlockError, IngestError, StoreError};
 pub use metrics::Metrics;
-pub use query::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS, MAX_REJECTIONS, RejectionJson, StoredEvent};
+pub use query::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS, MAX_REJECTIONS, StoredEvent};
 pub use store::{Cursor, Store, StoreConfig};
 pub use verify::{PreparedBlock, RawBlock};

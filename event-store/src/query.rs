@@ -9,14 +9,13 @@ use crate::{
 };
 use codec::DecodeAll;
 use futures::TryStreamExt;
-use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use ves_primitives::{
     BatchCommitment, EventId, InclusionProof, LeafHash, StoreId, StreamId, StreamTip,
     SubmittedEvent, TenantId, block_leaves, path_of,
     sequencer::Rejection,
     stream_id,
-    wire::{BatchJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson, hex32},
+    wire::{BatchJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson, SequencedEventJson},
 };
 
 /// Most events of one page.
@@ -35,20 +34,6 @@ const EVENT_COLUMNS: &str = "SELECT e.sequence, e.extrinsic_index, e.event, e.bl
 const BATCH_COLUMNS: &str = "SELECT x.batch, x.sequence_start, b.hash AS block_hash \
      FROM batches x JOIN streams s ON s.id = x.stream JOIN blocks b ON b.number = x.block_number \
      WHERE s.stream_id = ?";
-
-/// One refusal of an event by the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectionJson {
-    /// Block that refused it.
-    pub block_number: u32,
-    /// Hash of that block.
-    #[serde(with = "hex32")]
-    pub block_hash: [u8; 32],
-    /// Position of the extrinsic in the block.
-    pub extrinsic_index: u32,
-    /// The protocol's reason, as in [`Rejection`]'s text.
-    pub reason: String,
-}
 
 /// A stored event and where it stands.
 #[derive(Clone, Debug)]

@@ -4,16 +4,10 @@
 //! The `ves_*` JSON-RPC. Only finalized data is ever served, because the store holds no other.
 //!
 //! Malformed parameters (a bad UUID, a limit out of range) are answered with JSON-RPC's own
-//! `-32602` and the name of the parameter. The codes of this module are stable:
-//!
-//! | Code | Constant | Meaning |
-//! |---|---|---|
-//! | -32050 | [`NOT_INDEXED_YET`] | not found, but the store is still catching up: ask again |
-//! | -32051 | [`STORE_UNAVAILABLE`] | the store cannot be read now: ask again |
-//! | -32052 | [`STORE_DAMAGED`] | the store contradicts itself: the operator must act |
-//! | -32053 | [`STATE_UNAVAILABLE`] | the node's state could not be read: ask again |
+//! `-32602` and the name of the parameter, everything else with one of
+//! [`wire::codes`](ves_primitives::wire::codes).
 
-use crate::{MAX_PAGE_EVENTS, RejectionJson, Store, StoreError};
+use crate::{MAX_PAGE_EVENTS, Store, StoreError};
 use jsonrpsee::{
     RpcModule,
     core::RpcResult,
@@ -29,17 +23,13 @@ use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 use ves_primitives::{
     AgentId, EventId, KeyId, StoreId, TenantId,
     registry::SigningKeyRecord,
-    wire::{BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson},
+    wire::{
+        BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson,
+        SequencedEventJson,
+        codes::{NOT_INDEXED_YET, STATE_UNAVAILABLE, STORE_DAMAGED, STORE_UNAVAILABLE},
+    },
 };
 
-/// Not found, but the store is still catching up with finality. Ask again.
-pub const NOT_INDEXED_YET: i32 = -32050;
-/// The store cannot be read now. Ask again.
-pub const STORE_UNAVAILABLE: i32 = -32051;
-/// The store contradicts itself. The operator must act; the node's log says how.
-pub const STORE_DAMAGED: i32 = -32052;
-/// The registry could not be read at the newest finalized block. Ask again.
-pub const STATE_UNAVAILABLE: i32 = -32053;
 /// Events of a page when the caller names no limit.
 pub const DEFAULT_PAGE_EVENTS: u32 = 100;
 

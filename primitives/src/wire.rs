@@ -26,6 +26,8 @@ use serde::{
 };
 use serde_json::Value;
 
+pub mod codes;
+
 /// base64url without padding on output; padding is tolerated on input.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
@@ -532,6 +534,20 @@ pub struct AnchorJson {
     pub new_state_root: [u8; 32],
     /// EVM block number at which the contract was read.
     pub read_at_block: u64,
+}
+
+/// One refusal of an event by the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionJson {
+    /// Block that refused it.
+    pub block_number: u32,
+    /// Hash of that block.
+    #[serde(with = "hex32")]
+    pub block_hash: [u8; 32],
+    /// Position of the extrinsic in the block.
+    pub extrinsic_index: u32,
+    /// The protocol's reason, as in [`Rejection`](crate::sequencer::Rejection)'s text.
+    pub reason: String,
 }
 
 /// Everything needed to verify one event without any server.

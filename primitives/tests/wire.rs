@@ -390,6 +390,39 @@ fn a_batch_has_one_flat_json_object() {
 }
 
 #[test]
+fn a_rejection_has_these_members_and_the_protocols_reason() {
+    let json = RejectionJson {
+        block_number: 9,
+        block_hash: [5; 32],
+        extrinsic_index: 1,
+        reason: sequencer::Rejection::DuplicateCommandId.to_string(),
+    };
+    let written = serde_json::to_value(&json).unwrap();
+    assert_eq!(
+        written,
+        json!({
+            "block_number": 9,
+            "block_hash": format!("0x{}", "05".repeat(32)),
+            "extrinsic_index": 1,
+            "reason": "duplicate_command_id",
+        })
+    );
+    let back: RejectionJson = serde_json::from_value(written).unwrap();
+    assert_eq!(back, json);
+}
+
+#[test]
+fn the_error_codes_of_the_nodes_methods_never_change() {
+    let codes = [
+        codes::NOT_INDEXED_YET,
+        codes::STORE_UNAVAILABLE,
+        codes::STORE_DAMAGED,
+        codes::STATE_UNAVAILABLE,
+    ];
+    assert_eq!(codes, [-32050, -32051, -32052, -32053]);
+}
+
+#[test]
 fn a_bundle_survives_the_way_there_and_back() {
     let event = read(&encrypted_json()).unwrap();
     let batch = batch();

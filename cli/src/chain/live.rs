@@ -9,14 +9,12 @@ use std::{
     future::Future,
     time::{Duration, Instant},
 };
-use ves_client::{
-    AdminCall, AdminReceipt, BlockHash, ChainClient, ClientError, Signer, Wait, codes,
-};
+use ves_client::{AdminCall, AdminReceipt, BlockHash, ChainClient, ClientError, Signer, Wait};
 use ves_primitives::{
     AgentId, EventId, GenesisHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId,
     registry::{DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, EventRecord, SequencerLimits},
-    wire::{BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson},
+    wire::{BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson, codes},
 };
 
 /// How long a node may take to index what it has finalized already.
