@@ -9,11 +9,7 @@ cd "$(dirname "$0")"
 
 step() { echo "== $*"; }
 
-# npm writes its own copy of the lock file last, so a newer lock means that something else is installed.
-if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
-    step npm ci
-    npm ci --silent
-fi
+../scripts/npm-ci.sh "$PWD"
 bin=node_modules/.bin
 
 step "format"

@@ -42,16 +42,7 @@ install_rust() {
     fi
 }
 
-install_node_packages() {
-    local lock="$VES_ROOT/contracts/package-lock.json" stamp
-    stamp="$VES_ROOT/contracts/node_modules/.ves-lock"
-    if ! cmp -s "$lock" "$stamp"; then
-        say "installing the contracts' tools (anvil, forge, solc, OpenZeppelin)"
-        (cd "$VES_ROOT/contracts" && npm ci --no-audit --no-fund --loglevel=error >&2)
-        cp "$lock" "$stamp"
-    fi
-}
-
 install_packages
 install_rust
-install_node_packages
+# anvil, forge, solc and OpenZeppelin.
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"

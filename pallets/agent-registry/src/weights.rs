@@ -3,8 +3,8 @@
 
 //! Weights of the registry's calls.
 //!
-//! Conservative estimates until the generated file replaces them: reads and writes at the database
-//! weights, plus measured costs of curve arithmetic in wasm, rounded up.
+//! Estimates, not yet benchmarked: reads and writes counted by hand, at the database weights, plus
+//! the cost of curve arithmetic in wasm, rounded up.
 
 use crate::{frame_support, frame_system};
 use core::marker::PhantomData;

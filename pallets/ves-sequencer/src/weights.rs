@@ -3,9 +3,10 @@
 
 //! Weights of submissions and of the end of a block.
 //!
-//! Conservative estimates until the generated file replaces them. The components are measured
-//! costs, rounded up: one Ed25519 host call 32 us, SHA-256 in wasm 2.5 us per KiB and 0.5 us per
-//! short preimage, and the database weights of the runtime.
+//! Estimates, not yet benchmarked. Computing time is charged by the components' costs, rounded up:
+//! one Ed25519 host call 32 us, SHA-256 in wasm 2.5 us per KiB and 0.5 us per short preimage.
+//! Database accesses are charged below the worst case, each place says by how much: a benchmark has
+//! to show what they cost beside the cache that one block's events share.
 
 use crate::{frame_support, frame_system};
 use core::marker::PhantomData;
@@ -13,10 +14,9 @@ use frame_support::{traits::Get, weights::Weight};
 
 /// Weight of each part.
 pub trait WeightInfo {
-    /// Judging and sequencing `events` with `payload_bytes` in total, each worst case: its own
-    /// author, entity and command.
+    /// Judging and sequencing `events` with `payload_bytes` in total.
     fn submit_events(events: u32, payload_bytes: u32) -> Weight;
-    /// The pool's judgement: every event a replay but the last.
+    /// The pool's judgement of a submission whose events are all replays but the last.
     fn authorize_submission(events: u32) -> Weight;
     /// End of block without any stream.
     fn commit_block_base() -> Weight;
@@ -38,8 +38,9 @@ const PROOF_BYTES: u64 = 1_024;
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn submit_events(events: u32, payload_bytes: u32) -> Weight {
-        // Reads: event, command, entity, tip, and four of the registry, which are shared by the
-        // events of one author and counted once here. Writes: event, command, entity.
+        // An event reads up to four records here (event, command, entity version, tip) and four of
+        // the registry, and leaves up to three (event, command, entity version). Charged are one
+        // read and one write per event, and six and two per submission.
         let per_event = Weight::from_parts(EVENT_REF_TIME, PROOF_BYTES)
             .saturating_add(T::DbWeight::get().reads_writes(1, 1));
         per_event
@@ -51,6 +52,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().reads_writes(6, 2))
     }
 
+    // Each replay reads its record; charged are eight reads per submission, whatever its size.
     fn authorize_submission(events: u32) -> Weight {
         Weight::from_parts(REPLAY_REF_TIME, PROOF_BYTES)
             .saturating_mul(u64::from(events))
