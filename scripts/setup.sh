@@ -44,5 +44,6 @@ install_rust() {
 
 install_packages
 install_rust
-# anvil, forge, solc and OpenZeppelin.
+# anvil, forge, solc and OpenZeppelin; polkadot.js.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/polkadotjs"

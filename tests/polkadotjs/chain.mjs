@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// The chain as polkadot.js sees it: connecting, blocks, submissions.
+
+import { ApiPromise, WsProvider } from '@polkadot/api';
+
+/** A UUID as the chain has it. */
+export const hexOfUuid = (uuid) => `0x${uuid.replaceAll('-', '')}`;
+
+const providers = new WeakMap();
+
+/** Connects like any user: with no type, alias or option of this chain. */
+export async function connect(url) {
+  const provider = new WsProvider(url, 1_000, {}, 30_000);
+  const api = await ApiPromise.create({ provider, throwOnConnect: true });
+  providers.set(api, provider);
+  return api;
+}
+
+/** Calls a method of the node and returns its answer as it is. */
+export const ask = (api, method, ...params) => providers.get(api).send(method, params);
+
+/**
+ * One extrinsic's bytes. polkadot.js 16.5.6 writes length and version of a general transaction
+ * twice when asked through the outer object, so those are asked for themselves.
+ */
+export const bytesOf = (extrinsic) =>
+  extrinsic.isGeneral() ? extrinsic.inner.toHex() : extrinsic.toHex();
+
+/** A block: its decoded and its raw form, and its events likewise. */
+export async function blockAt(api, number) {
+  const hash = await ask(api, 'chain_getBlockHash', number);
+  const [{ block }, { block: raw }, at, rawEvents] = await Promise.all([
+    api.rpc.chain.getBlock(hash),
+    ask(api, 'chain_getBlock', hash),
+    api.at(hash),
+    ask(api, 'state_getStorage', api.query.system.events.key(), hash),
+  ]);
+  return { number, hash, block, raw, events: await at.query.system.events(), rawEvents };
+}
+
+/** Number of the newest finalized block. */
+export async function finalized(api) {
+  const header = await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead());
+  return header.number.toNumber();
+}
+
+/** A signed plaintext event in the protocol's JSON, as the call takes it. */
+export const submitted = (event) => ({
+  envelope: {
+    vesVersion: event.ves_version,
+    eventId: hexOfUuid(event.event_id),
+    tenantId: hexOfUuid(event.tenant_id),
+    storeId: hexOfUuid(event.store_id),
+    sourceAgentId: hexOfUuid(event.source_agent_id),
+    agentKeyId: event.agent_key_id,
+    entityType: event.entity_type,
+    entityId: event.entity_id,
+    eventType: event.event_type,
+    createdAt: event.created_at,
+    payloadKind: event.payload_kind,
+    payloadPlainHash: event.payload_plain_hash,
+    payloadCipherHash: event.payload_cipher_hash,
+    commandId: null,
+    baseVersion: null,
+    agentSignature: event.agent_signature,
+  },
+  // Payloads here have one member each, so that this is the canonical form.
+  payload: { Plain: JSON.stringify(event.payload) },
+});
+
+/** The bytes of a call as a general transaction: nobody signs it. */
+export const general = (api, call) =>
+  api.registry
+    .createType('GeneralExtrinsic', { payload: { era: '0x00', nonce: 0, method: call.method } })
+    .toHex();
+
+/** The events of a block that an extrinsic caused, of one kind. */
+export const eventsOf = ({ events }, section, method) =>
+  events.map(({ event }) => event).filter((e) => e.section === section && e.method === method);
