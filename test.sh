@@ -2,9 +2,9 @@
 # SPDX-FileCopyrightText: The VES Appchain contributors
 # SPDX-License-Identifier: Apache-2.0
 #
-# All tests: format, lints, no_std builds, unit and integration tests, contracts, polkadot.js against a
-# real node, and one run of the real binaries from an agent's event to its anchor and back. Does its
-# own set-up.
+# All tests: format, lints, no_std builds, unit and integration tests, contracts, polkadot.js and
+# bad input against a real node, and one run of the real binaries from an agent's event to its anchor
+# and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
 source scripts/env.sh
@@ -32,7 +32,7 @@ step "no_std build of the primitives" \
 step "layering" scripts/check-layering.sh
 step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
-step "polkadot.js" node tests/polkadotjs/test.mjs
+step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

@@ -2,10 +2,11 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-// polkadot.js against a real node of its own. One line for each claim; exit code 0 if and only if
-// all of them hold.
+// A real node of its own, first as a user of polkadot.js sees it, then under bad input. One line for
+// each claim; exit code 0 if and only if all of them hold. VES_SEED=n makes other bad input.
 
 import { format } from 'node:util';
+import { attack } from './bad-input.mjs';
 import { connect } from './chain.mjs';
 import { decode } from './decoding.mjs';
 import { score, startNode, workingDirectory } from './harness.mjs';
@@ -28,6 +29,8 @@ const node = await startNode(directory);
 const scene = await play(directory, node.url);
 const api = await connect(node.url);
 await decode(api, scene, warnings);
+// Bad input differs from run to run only if one asks for it.
+await attack(api, node, scene, Number(process.env.VES_SEED ?? 1));
 await api.disconnect();
 
 const { claims, failures } = score();
