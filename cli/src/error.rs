@@ -141,6 +141,8 @@ impl std::error::Error for Failure {}
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
+        // SQLITE_IOERR_SHMSIZE: no room for the index that SQLite needs even to read.
+        const SHM_SIZE: i32 = 4874;
         // SQLite primary result codes; extended codes carry them in the low byte.
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
@@ -150,11 +152,14 @@ impl From<sqlx::Error> for Failure {
         const CANTOPEN: i32 = 14;
         const NOTADB: i32 = 26;
 
-        let primary = error
+        let code = error
             .as_database_error()
             .and_then(|e| e.code())
-            .and_then(|code| code.parse::<i32>().ok())
-            .map(|code| code & 0xff);
+            .and_then(|code| code.parse::<i32>().ok());
+        let primary = match code {
+            Some(SHM_SIZE) => Some(FULL),
+            other => other.map(|code| code & 0xff),
+        };
         let message = error.to_string();
         match primary {
             Some(BUSY | LOCKED) => Self::new(Exit::Database, "database_busy", message)

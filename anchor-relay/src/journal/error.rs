@@ -6,6 +6,9 @@
 use super::FORMAT;
 use std::path::PathBuf;
 
+/// `SQLITE_IOERR_SHMSIZE`.
+const SHM_SIZE: i32 = 4874;
+
 /// Why the journal cannot be used. Nothing was half-written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -67,15 +70,17 @@ impl From<sqlx::Error> for JournalError {
         let code = error
             .as_database_error()
             .and_then(|e| e.code().map(|c| c.into_owned()));
-        // Extended codes keep the primary code in the low byte.
-        match code
-            .and_then(|code| code.parse::<i32>().ok())
-            .map(|code| code & 0xff)
-        {
-            Some(5 | 6) => Self::Locked,
-            Some(13) => Self::DiskFull,
-            Some(11 | 26) => Self::Damaged(error.to_string()),
-            _ => Self::Sqlite(error),
+        match code.and_then(|code| code.parse::<i32>().ok()) {
+            // No room for the index that SQLite needs even to read.
+            Some(SHM_SIZE) => Self::DiskFull,
+            // Extended codes keep the primary code in the low byte.
+            Some(code) => match code & 0xff {
+                5 | 6 => Self::Locked,
+                13 => Self::DiskFull,
+                11 | 26 => Self::Damaged(error.to_string()),
+                _ => Self::Sqlite(error),
+            },
+            None => Self::Sqlite(error),
         }
     }
 }

@@ -15,7 +15,7 @@ pub use sends::{Attempt, Send, SendState};
 use crate::source::BlockHash;
 use codec::{Decode, Encode};
 use sqlx::{
-    Row, SqlitePool,
+    Connection, Row, Sqlite, SqlitePool, Transaction,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
@@ -138,6 +138,11 @@ impl Journal {
             .busy_timeout(BUSY_TIMEOUT);
         let pool = connect(path, options).await?;
         Ok(Self { pool, _lock: None })
+    }
+
+    /// Begins a transaction, never one inside another: what that would commit is not on disk.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, JournalError> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Closes the file.
@@ -275,7 +280,7 @@ impl Journal {
         blocks: &[BlockBatches],
     ) -> Result<(), JournalError> {
         let now = to_i64(now_ms());
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         for block in blocks {
             for batch in &block.batches {
                 let stream = batch.stream_id();
@@ -396,7 +401,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn mark_anchored(&self, batches: &[(StreamId, u64)]) -> Result<(), JournalError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         for (stream, index) in batches {
             sqlx::query("UPDATE batches SET anchored = 1 WHERE stream = ? AND batch_index = ?")
                 .bind(stream.0.as_slice())
@@ -426,7 +431,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn reopen(&self, stream: StreamId, above: u64) -> Result<u64, JournalError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let changed = sqlx::query(
             "UPDATE batches SET anchored = 0 \
              WHERE stream = ? AND anchored = 1 AND sequence_start > ?",
@@ -505,6 +510,15 @@ async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePoo
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(BUSY_TIMEOUT * 2)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // On a full disk SQLite ends the transaction whose commit fails by itself, and
+                // sqlx goes on counting it. On such a connection nothing would be committed any
+                // more although every call succeeds. The rollback that is under way comes first.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(options)
         .await
         .map_err(|error| match JournalError::from(error) {
@@ -557,59 +571,4 @@ fn to_u64(value: i64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_full_disk_is_named_and_the_journal_works_again_with_room() {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&dir.path().join("relay.db")).await.unwrap();
-        let size: i64 = sqlx::query_scalar("PRAGMA page_count")
-            .fetch_one(&journal.pool)
-            .await
-            .unwrap();
-        let limit = |pages: i64| {
-            let sql = format!("PRAGMA max_page_count = {pages}");
-            let pool = journal.pool.clone();
-            async move { sqlx::query(&sql).execute(&pool).await.unwrap() }
-        };
-        limit(size + 1).await;
-        let big = vec![b'q'; 100_000];
-        let text = String::from_utf8(big).unwrap();
-        let write = || async {
-            sqlx::query("INSERT INTO meta (key, value) VALUES ('big', ?)")
-                .bind(text.as_bytes())
-                .execute(&journal.pool)
-                .await
-        };
-        let error = JournalError::from(write().await.unwrap_err());
-        assert!(matches!(error, JournalError::DiskFull), "{error:?}");
-        limit(1_000_000).await;
-        write().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_database_held_by_another_program_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("relay.db");
-        let journal = Journal::open(&path).await.unwrap();
-        sqlx::query("PRAGMA busy_timeout = 50")
-            .execute(&journal.pool)
-            .await
-            .unwrap();
-        let options = SqliteConnectOptions::new().filename(&path);
-        let other = SqlitePool::connect_with(options).await.unwrap();
-        let mut holder = other.acquire().await.unwrap();
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut *holder)
-            .await
-            .unwrap();
-        let error = journal
-            .reserve(0, StreamId([1; 32]), 0, 1)
-            .await
-            .unwrap_err();
-        assert!(matches!(error, JournalError::Locked), "{error:?}");
-        sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
-        journal.reserve(0, StreamId([1; 32]), 0, 1).await.unwrap();
-    }
-}
+mod tests;

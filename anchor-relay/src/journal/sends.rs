@@ -153,7 +153,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn add_attempt(&self, attempt: &Attempt) -> Result<(), JournalError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO attempts (tx_hash, nonce, raw, max_fee, tip, signed_at) \
              VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -222,7 +222,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn settle(&self, nonces: &[u64], state: SendState) -> Result<(), JournalError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         for nonce in nonces {
             sqlx::query("UPDATE sends SET state = ? WHERE nonce = ?")
                 .bind(state.name())
@@ -239,7 +239,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn mark_unmined(&self, nonces: &[u64]) -> Result<(), JournalError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         for nonce in nonces {
             sqlx::query(
                 "UPDATE sends SET state = 'signed', ok = NULL, tx_hash = NULL, \

@@ -6,7 +6,7 @@
 use crate::{Cursor, PreparedBlock, StoreError, verify::PreparedBatch};
 use codec::Encode;
 use sqlx::{
-    QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool,
+    Connection, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
@@ -53,6 +53,15 @@ pub(super) async fn connect(path: &Path) -> Result<(SqlitePool, SqlitePool), Sto
         .pragma("journal_size_limit", WAL_BYTES_MAX);
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // On a full disk SQLite ends the transaction whose commit fails by itself, and
+                // sqlx goes on counting it: on such a connection no other could begin. The
+                // rollback that is under way comes first.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(options.clone())
         .await
         .map_err(|error| open_error(error.to_string()))?;

@@ -481,6 +481,23 @@ async fn readers_cannot_write() {
     assert!(result.is_err());
 }
 
+/// What a full disk does to a commit: SQLite ends the transaction by itself, and sqlx, whose commit
+/// and rollback both fail, goes on counting it.
+#[tokio::test]
+async fn after_a_failed_commit_the_same_blocks_are_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let blocks = [prepared(Chain::default().block(&[(STORE, 3)], "{}"))];
+    let mut transaction = store.write(&blocks).await.unwrap();
+    sqlx::query("ROLLBACK")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap_err();
+    store.append(&blocks).await.unwrap();
+    assert_eq!(store.head(TENANT, STORE).await.unwrap().sequence, 3);
+}
+
 /// Not a check but a figure: `cargo test -p ves-event-store -- --ignored --nocapture throughput`.
 #[tokio::test]
 #[ignore = "measures, asserts nothing"]
