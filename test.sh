@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # All tests: format, lints, no_std builds, unit and integration tests, contracts, polkadot.js and
-# bad input against a real node, and one run of the real binaries from an agent's event to its anchor
+# bad input against a real node, and runs of the real binaries from an agent's event to its anchor
 # and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -16,6 +16,17 @@ step() {
     say "$name"
     "$@"
     printf '    %s: %d s\n' "$name" $((SECONDS - at)) >&2
+}
+
+# In a mount namespace of its own where that is allowed, so that nothing stays mounted after a kill.
+full_disk() {
+    local own=()
+    if unshare --mount true 2>/dev/null; then
+        own=(unshare --mount)
+    elif unshare --map-root-user --mount true 2>/dev/null; then
+        own=(unshare --map-root-user --mount)
+    fi
+    "${own[@]}" "$CARGO_TARGET_DIR/debug/ves-demo" full-disk --no-color
 }
 
 # Workspace members are compiled by clippy itself, so that lints cost no second build; warnings are
@@ -34,5 +45,6 @@ step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
+step "full disk" full_disk
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

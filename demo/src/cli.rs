@@ -44,6 +44,15 @@ enum Command {
     Tamper(tamper::TamperArgs),
     /// Hand signed events to a node's transaction pool in one submission, whoever signed them.
     Submit(submit::SubmitArgs),
+    /// Fill the disks of an agent and of the relay. Needs the right to mount a file system.
+    FullDisk(RunArgs),
+}
+
+/// Which scenario to play.
+#[derive(Clone, Copy)]
+enum Play {
+    MainPath,
+    FullDisk,
 }
 
 #[derive(Args)]
@@ -82,7 +91,8 @@ struct RunArgs {
 pub(crate) async fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match &cli.command {
-        None => demo(&cli.run).await,
+        None => demo(&cli.run, Play::MainPath).await,
+        Some(Command::FullDisk(args)) => demo(args, Play::FullDisk).await,
         Some(Command::Tamper(args)) => tamper::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Submit(args)) => submit::run(args).await,
     };
@@ -103,7 +113,7 @@ fn colored(args: &RunArgs) -> bool {
     terminal && !args.no_color && !set("NO_COLOR") && !dumb
 }
 
-async fn demo(args: &RunArgs) -> Result<ExitCode> {
+async fn demo(args: &RunArgs, play: Play) -> Result<ExitCode> {
     let tools = Tools::find(
         args.node_bin.clone(),
         args.cli_bin.clone(),
@@ -126,8 +136,14 @@ async fn demo(args: &RunArgs) -> Result<ExitCode> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::hangup())?,
     );
+    let playing = async {
+        match play {
+            Play::MainPath => scenario::play(&mut stage).await,
+            Play::FullDisk => scenario::play_full_disk(&mut stage).await,
+        }
+    };
     let interrupted = tokio::select! {
-        () = scenario::play(&mut stage) => false,
+        () = playing => false,
         _ = tokio::signal::ctrl_c() => true,
         _ = term.recv() => true,
         _ = hangup.recv() => true,

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod disk;
 mod processes;
 mod report;
 mod scenario;

@@ -7,6 +7,7 @@ mod anchoring;
 mod bundles;
 mod chains;
 mod crashes;
+mod full_disk;
 mod identities;
 mod offline;
 mod orders;
@@ -35,10 +36,16 @@ pub(crate) async fn play(stage: &mut Stage) {
     let _: Result<(), Stopped> = all(stage).await;
 }
 
+/// Plays what happens to agent and relay when a disk is full. Needs a small one, see
+/// [`SmallDisk`](crate::disk::SmallDisk).
+pub(crate) async fn play_full_disk(stage: &mut Stage) {
+    let _: Result<(), Stopped> = full_disk::play(stage).await;
+}
+
 async fn all(stage: &mut Stage) -> Result<(), Stopped> {
     stage.report.chapter("Chains");
     let mut chains = chains::start(stage).await?;
-    let mut relay = chains::start_relay(stage, &chains).await?;
+    let mut relay = chains::start_relay(stage, &chains, "relay.db").await?;
 
     stage.report.chapter("Identities");
     let people = identities::register(stage, &chains).await?;

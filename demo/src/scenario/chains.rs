@@ -30,6 +30,7 @@ pub(super) struct Chains {
     pub(super) genesis: String,
     pub(super) l2_url: String,
     pub(super) registry: String,
+    pub(super) registry_owner: String,
     pub(super) relay_account: String,
     pub(super) client: ChainClient,
 }
@@ -44,7 +45,7 @@ pub(super) async fn start(stage: &mut Stage) -> Result<Chains, Stopped> {
         )
         .await?;
     let genesis = client.genesis_hash().to_string();
-    let (anvil, l2_url, registry, relay_account) = stage
+    let (anvil, l2_url, registry, [registry_owner, relay_account]) = stage
         .claim(
             "contract",
             "SetRegistry stands behind its proxy on an EVM chain and authorizes the relay only",
@@ -58,6 +59,7 @@ pub(super) async fn start(stage: &mut Stage) -> Result<Chains, Stopped> {
         genesis,
         l2_url,
         registry,
+        registry_owner,
         relay_account,
         client,
     })
@@ -89,7 +91,7 @@ async fn start_node(stage: &mut Stage) -> Result<((Service, String, ChainClient)
     Ok(((node, url, client), evidence))
 }
 
-type L2 = (Service, String, String, String);
+type L2 = (Service, String, String, [String; 2]);
 
 async fn start_l2(stage: &mut Stage) -> Result<(L2, Evidence)> {
     let (log, accounts) = (stage.path("anvil.log"), stage.path("anvil.json"));
@@ -158,11 +160,15 @@ async fn start_l2(stage: &mut Stage) -> Result<(L2, Evidence)> {
         .with("implementation", text(&deployed, "/implementation")?)
         .with("relay", relay.clone())
         .with("transactions", field(&deployed, "/transactions")?.clone());
-    Ok(((anvil, url, registry, relay), evidence))
+    Ok(((anvil, url, registry, [owner, relay]), evidence))
 }
 
-/// Starts the relay and waits until it has read both chains.
-pub(super) async fn start_relay(stage: &mut Stage, chains: &Chains) -> Result<Service, Stopped> {
+/// Starts the relay with its journal in this file and waits until it has read both chains.
+pub(super) async fn start_relay(
+    stage: &mut Stage,
+    chains: &Chains,
+    journal: &str,
+) -> Result<Service, Stopped> {
     stage
         .claim(
             "relay",
@@ -179,7 +185,7 @@ pub(super) async fn start_relay(stage: &mut Stage, chains: &Chains) -> Result<Se
                     "[source]\nnode_url = \"{node_url}\"\ngenesis = \"{genesis}\"\n\
                  [destination]\nrpc_url = \"{l2_url}\"\nchain_id = {L2_CHAIN}\n\
                  registry = \"{registry}\"\nconfirmations = \"finalized\"\n\
-                 [key]\nfile = \"relay.key\"\n[journal]\npath = \"relay.db\"\n\
+                 [key]\nfile = \"relay.key\"\n[journal]\npath = \"{journal}\"\n\
                  [send]\npoll_ms = 250\n[http]\nlisten = \"127.0.0.1:0\"\n"
                 );
                 std::fs::write(s.path("relay.toml"), config)?;
@@ -215,7 +221,7 @@ pub(super) async fn start_relay(stage: &mut Stage, chains: &Chains) -> Result<Se
         .await
 }
 
-fn relay_command(stage: &Stage) -> Typed {
+pub(super) fn relay_command(stage: &Stage) -> Typed {
     Typed::new(stage, &stage.tools.relay, "anchor-relay", "").args(["--config", "relay.toml"])
 }
 
@@ -291,6 +297,19 @@ impl Chains {
         args: &[&str],
     ) -> Result<Vec<String>> {
         call(stage, &self.l2_url, &self.registry, signature, args).await
+    }
+
+    /// Sends a transaction of the registry's owner, without arguments.
+    pub(super) async fn as_owner(&self, stage: &mut Stage, signature: &str) -> Result<String> {
+        let command = cast(stage, &self.l2_url, "send").args([
+            "--json",
+            "--unlocked",
+            "--from",
+            &self.registry_owner,
+            &self.registry,
+            signature,
+        ]);
+        output(stage, command, true).await
     }
 
     /// `getBatchCommitment`. The struct is static, so its fields can be read like several results.
