@@ -37,7 +37,8 @@ export CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"
 step "set-up" scripts/setup.sh
 step "format" cargo fmt --all --check
 step "build and lint" cargo build --workspace --all-targets --locked
-step "no_std build of the primitives" \
+# By the toolchain that has the target, see scripts/env.sh.
+step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
     cargo build --locked -p ves-primitives --no-default-features --features keys,serde \
     --target wasm32v1-none
 step "layering" scripts/check-layering.sh
