@@ -45,3 +45,15 @@ pub const KEY_ROTATE: &[u8] = b"VES_KEY_ROTATE_V1";
 pub const BATCH_ID: &[u8] = b"VES_BATCH_ID_V1";
 /// Leaf of the block commitment (§16.1).
 pub const BLOCK_LEAF: &[u8] = b"VES_BLOCK_LEAF_V1";
+/// Endorsement of an amount commitment by the event's agent (§16.1 style, ours).
+pub const AMOUNT_COMMIT: &[u8] = b"VES_AMOUNT_COMMIT_V1";
+/// Derivation of a commitment's salt from the payload salt.
+pub const AMOUNT_SALT: &[u8] = b"VES_AMOUNT_SALT_V1";
+/// What the transcript of one event's proof is bound to (ours).
+pub const PROOF_CONTEXT: &[u8] = b"VES_PROOF_CONTEXT_V1";
+/// What the transcript of a batch's proof is bound to (ours).
+pub const BATCH_PROOF_CONTEXT: &[u8] = b"VES_BATCH_PROOF_CONTEXT_V1";
+/// What the transcript of a budget proof is bound to (ours).
+pub const BUDGET_PROOF_CONTEXT: &[u8] = b"VES_BUDGET_PROOF_CONTEXT_V1";
+/// An agent's signature under the submission of a proof (ours).
+pub const PROOF_SUBMISSION: &[u8] = b"VES_PROOF_SUBMISSION_V1";

@@ -176,6 +176,8 @@ uuid_newtype! {
 }
 
 hash_newtype! {
+    /// Commitment to an amount: four field elements, big-endian.
+    AmountCommitment;
     /// `H("VES_STREAM_V1" || tenant || store)`.
     StreamId;
     /// Hash of the canonical payload, salted when the payload is encrypted.

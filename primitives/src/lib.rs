@@ -7,7 +7,9 @@
 
 extern crate alloc;
 
+pub mod amount;
 mod batch;
+mod compliance;
 pub mod domain;
 mod event;
 mod hash;
@@ -18,7 +20,6 @@ mod key;
 pub mod limits;
 mod merkle;
 mod payload;
-mod policy;
 mod receipt;
 pub mod registry;
 pub mod sequencer;
@@ -26,14 +27,15 @@ pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;
 
+pub use amount::{AmountSalt, CurrencyTag, endorsement_hash};
 pub use batch::*;
+pub use compliance::*;
 pub use event::*;
 pub use hash::sha256;
 pub use id::*;
 pub use key::*;
 pub use merkle::*;
 pub use payload::*;
-pub use policy::*;
 pub use receipt::*;
 
 /// Bounded collections used by the public types.

@@ -26,3 +26,9 @@ pub const MAX_STREAMS_PER_BLOCK: u32 = 1_024;
 pub const MAX_SEQUENCE: u64 = i64::MAX as u64;
 /// Largest integer that canonical JSON carries without loss, 2^53 - 1.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+/// Most events one compliance proof speaks about.
+pub const MAX_PROOF_EVENTS: u32 = 128;
+/// Longest compliance proof of one event, bytes.
+pub const MAX_PROOF_BYTES: u32 = 48 * 1024;
+/// Longest compliance proof of many events, bytes.
+pub const MAX_BATCH_PROOF_BYTES: u32 = 112 * 1024;
