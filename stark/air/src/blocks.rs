@@ -6,10 +6,15 @@
 //!
 //! winterfell lets at most half of the rows go without constraints, so short statements are padded
 //! with blocks that commit to zero with a salt of zeros.
+//!
+//! If all limits and currencies are equal, as under one policy, their columns repeat with every
+//! block and cost the verifier nothing; otherwise they are as long as the trace. What is the same in
+//! every block is a transition constraint, not an assertion: winterfell's work grows with the square
+//! of the number of assertions.
 
 use crate::{
     Commitment, Entry, Felt, Kind, Salt, Shape, Statement, commit,
-    commitment::{RATE, initial_state},
+    commitment::RATE,
     gadgets::{
         HASH_CONSTRAINTS, bit_of, half_round, is_bit, next_borrow, round_constants,
         vanishing_on_first,
@@ -20,7 +25,10 @@ use crate::{
     },
 };
 use alloc::{vec, vec::Vec};
-use ves_primitives::{CurrencyTag, amount::MAX_AMOUNT};
+use ves_primitives::{
+    CurrencyTag,
+    amount::{COMMITMENT_DOMAIN, MAX_AMOUNT},
+};
 use winter_air::{
     Air, AirContext, Assertion, EvaluationFrame, ProofOptions, TraceInfo,
     TransitionConstraintDegree as Degree,
@@ -38,7 +46,8 @@ const SPREAD: usize = 3;
 const VANISHING: usize = 4;
 const CONSTANTS: usize = 5;
 const LIMITS: usize = CONSTANTS + 8;
-const LAST_BLOCK: usize = LIMITS + BITS_PER_ROW;
+const TAG: usize = LIMITS + BITS_PER_ROW;
+const LAST_BLOCK: usize = TAG + 1;
 
 /// Trace length for a number of blocks: the next power of two that leaves the random tail.
 pub(crate) fn length(blocks: usize) -> usize {
@@ -52,33 +61,54 @@ pub(crate) fn padded(blocks: usize) -> usize {
     blocks.max(length(blocks) / 2 / BLOCK_ROWS)
 }
 
-/// What fills a padding block: zero under the largest limit, committed to with a salt of zeros.
-pub fn padding() -> Entry {
-    let tag = CurrencyTag::NONE;
+/// Limit and currency of every entry, if they have them in common.
+fn common(statement: &Statement) -> Option<(u64, CurrencyTag)> {
+    let Entry { limit, tag, .. } = *statement.entries().first()?;
+    statement
+        .entries()
+        .iter()
+        .all(|entry| entry.limit == limit && entry.tag == tag)
+        .then_some((limit, tag))
+}
+
+/// Rows after which the columns of limits and currencies repeat.
+fn public_cycle(statement: &Statement, length: usize) -> usize {
+    match common(statement) {
+        Some(_) => BLOCK_ROWS,
+        None => length,
+    }
+}
+
+/// What fills a padding block: zero, committed to with a salt of zeros, under the common limit and
+/// currency or else the largest limit.
+pub fn padding(statement: &Statement) -> Entry {
+    let (limit, tag) = common(statement).unwrap_or((MAX_AMOUNT, CurrencyTag::NONE));
     Entry {
         commitment: commit(tag, 0, &Salt([Felt::ZERO; 3])),
-        limit: MAX_AMOUNT,
+        limit,
         tag,
     }
 }
 
-/// Boundary assertions: capacity and commitment of each block, the borrow at each block's edge, and
-/// the sum's start.
+/// Boundary assertions: the commitment of each block, and the sum's start.
 pub(crate) fn assertions(blocks: usize, budget: bool) -> usize {
-    8 * blocks + blocks + 1 + usize::from(budget)
+    4 * blocks + usize::from(budget)
 }
 
 /// Declared degrees of the transition constraints, in order.
-pub(crate) fn degrees(length: usize, budget: bool) -> Vec<Degree> {
+pub(crate) fn degrees(length: usize, statement: &Statement) -> Vec<Degree> {
+    let budget = statement.kind() == Kind::Budget;
+    let cycle = public_cycle(statement, length);
+    let once_a_block = Degree::with_cycles(1, vec![BLOCK_ROWS]);
     let mut degrees = vec![Degree::with_cycles(3, vec![BLOCK_ROWS]); HASH_CONSTRAINTS];
     for _ in 0..BITS_PER_ROW {
         degrees.push(Degree::new(2));
-        degrees.push(Degree::with_cycles(2, vec![length]));
+        degrees.push(Degree::with_cycles(2, vec![cycle]));
     }
-    degrees.push(Degree::with_cycles(1, vec![BLOCK_ROWS]));
-    degrees.push(Degree::with_cycles(1, vec![BLOCK_ROWS]));
+    // Rest, its start, the borrow's start, and the capacity.
+    degrees.extend(vec![once_a_block.clone(); 3 + RATE]);
     if budget {
-        degrees.push(Degree::with_cycles(1, vec![BLOCK_ROWS]));
+        degrees.push(once_a_block);
         degrees.push(Degree::with_cycles(1, vec![length]));
     }
     degrees.extend(vec![
@@ -95,6 +125,8 @@ pub struct BlocksAir {
     entries: Vec<Entry>,
     /// Index of the block with the new total.
     total: Option<usize>,
+    /// Rows after which the columns of limits and currencies repeat.
+    public_cycle: usize,
 }
 
 impl Air for BlocksAir {
@@ -108,10 +140,11 @@ impl Air for BlocksAir {
         let budget = statement.kind() == Kind::Budget;
         let mut entries = statement.entries().to_vec();
         let total = budget.then(|| entries.len().saturating_sub(1));
-        entries.resize(padded(entries.len()), padding());
+        let public_cycle = public_cycle(&statement, length);
+        entries.resize(padded(entries.len()), padding(&statement));
         let context = AirContext::new(
             shape.trace_info(),
-            degrees(length, budget),
+            degrees(length, &statement),
             assertions(entries.len(), budget),
             shape.options(),
         )
@@ -120,6 +153,7 @@ impl Air for BlocksAir {
             context,
             entries,
             total,
+            public_cycle,
         }
     }
 
@@ -129,23 +163,13 @@ impl Air for BlocksAir {
 
     fn get_assertions(&self) -> Vec<Assertion<Felt>> {
         let mut assertions = Vec::with_capacity(assertions(self.entries.len(), true));
-        for block in 0..=self.entries.len() {
-            assertions.push(Assertion::single(
-                BORROWS.start,
-                BLOCK_ROWS * block,
-                Felt::ZERO,
-            ));
-        }
         for (block, entry) in self.entries.iter().enumerate() {
-            let row = BLOCK_ROWS * block;
-            let capacity = initial_state(entry.tag, 0, &Salt([Felt::ZERO; 3]));
             let Commitment(output) = entry.commitment;
-            for lane in 0..RATE {
-                assertions.push(Assertion::single(STATE.start + lane, row, capacity[lane]));
+            for (lane, value) in output.into_iter().enumerate() {
                 assertions.push(Assertion::single(
                     STATE.start + RATE + lane,
-                    row + OUTPUT_ROW,
-                    output[lane],
+                    BLOCK_ROWS * block + OUTPUT_ROW,
+                    value,
                 ));
             }
         }
@@ -172,12 +196,15 @@ impl Air for BlocksAir {
             result[at] = value;
             at += 1;
         };
+        let within = forward + backward;
+        let first = periodic[FIRST];
         let mut digit = E::ZERO;
         for index in 0..BITS_PER_ROW {
             let bit = current[BITS.start + index];
             let borrow = current[BORROWS.start + index];
+            // After a block's last bit there must be no borrow: the amount is within its limit.
             let after = if index + 1 == BITS_PER_ROW {
-                next[BORROWS.start]
+                within * next[BORROWS.start]
             } else {
                 current[BORROWS.start + index + 1]
             };
@@ -185,12 +212,16 @@ impl Air for BlocksAir {
             put(after - next_borrow(bit, borrow, periodic[LIMITS + index]));
             digit += (0..index).fold(bit, |value, _| value.double());
         }
-        let within = forward + backward;
         let sixteen_rest = (0..BITS_PER_ROW).fold(next[REST], |value, _| value.double());
         put(current[REST] - within * sixteen_rest - digit);
-        put(periodic[FIRST] * (current[REST] - current[STATE.start + RATE]));
+        put(first * (current[REST] - current[STATE.start + RATE]));
+        put(first * current[BORROWS.start]);
+        put(first * (current[STATE.start] - E::from(Felt::new(COMMITMENT_DOMAIN))));
+        put(first * current[STATE.start + 1] - periodic[TAG]);
+        put(first * current[STATE.start + 2]);
+        put(first * current[STATE.start + 3]);
         if self.total.is_some() {
-            put(next[SUM] - current[SUM] - periodic[FIRST] * current[REST]);
+            put(next[SUM] - current[SUM] - first * current[REST]);
             put(periodic[LAST_BLOCK] * (current[SUM] - current[REST]));
         }
 
@@ -229,7 +260,7 @@ impl Air for BlocksAir {
         let mut columns = vec![forward, backward, first, spread, vanishing];
         columns.extend(round_constants());
         for index in 0..BITS_PER_ROW {
-            let mut limits = vec![Felt::ZERO; length];
+            let mut limits = vec![Felt::ZERO; self.public_cycle];
             for (entry, rows) in self.entries.iter().zip(limits.chunks_mut(BLOCK_ROWS)) {
                 for (row, value) in rows.iter_mut().enumerate() {
                     *value = bit_of(entry.limit, BITS_PER_ROW * row + index);
@@ -237,6 +268,11 @@ impl Air for BlocksAir {
             }
             columns.push(limits);
         }
+        let mut tags = vec![Felt::ZERO; self.public_cycle];
+        for (entry, rows) in self.entries.iter().zip(tags.chunks_mut(BLOCK_ROWS)) {
+            rows[0] = Felt::new(entry.tag.as_u64());
+        }
+        columns.push(tags);
         if let Some(total) = self.total {
             let mut last = vec![Felt::ZERO; length];
             last[BLOCK_ROWS * total] = Felt::ONE;

@@ -63,7 +63,7 @@ impl Shape {
                     width: layout::blocks::width(budget),
                     length,
                     active_rows: layout::BLOCK_ROWS * padded,
-                    constraints: blocks::degrees(length, budget).len()
+                    constraints: blocks::degrees(length, statement).len()
                         + blocks::assertions(padded, budget),
                     queries: if length > 256 { 48 } else { 47 },
                     remainder_degree: 255,

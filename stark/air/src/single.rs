@@ -81,13 +81,12 @@ impl Air for SingleAir {
         ];
         for entry in self.statement.entries().iter().take(1) {
             let capacity = initial_state(entry.tag, 0, &crate::Salt([Felt::ZERO; 3]));
-            for lane in 0..RATE {
-                assertions.push(Assertion::single(STATE.start + lane, 0, capacity[lane]));
-                assertions.push(Assertion::single(
-                    STATE.start + RATE + lane,
-                    OUTPUT_ROW,
-                    entry.commitment.0[lane],
-                ));
+            for (lane, value) in capacity.into_iter().take(RATE).enumerate() {
+                assertions.push(Assertion::single(STATE.start + lane, 0, value));
+            }
+            for (lane, value) in entry.commitment.0.into_iter().enumerate() {
+                let column = STATE.start + RATE + lane;
+                assertions.push(Assertion::single(column, OUTPUT_ROW, value));
             }
         }
         assertions

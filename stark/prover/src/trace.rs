@@ -97,8 +97,8 @@ impl Rows {
     fn permutation(&mut self, row: usize, half_rounds: usize, tag: CurrencyTag, opening: &Opening) {
         let mut state = initial_state(tag, opening.amount(), &opening.salt());
         for step in 0..=half_rounds {
-            for lane in 0..LANES {
-                self.0[STATE.start + lane][row + step] = state[lane];
+            for (column, value) in STATE.zip(state) {
+                self.0[column][row + step] = value;
             }
             if step == half_rounds {
                 break;
@@ -152,7 +152,7 @@ impl Rows {
             amount: 0,
             salt: [0; 3],
         };
-        let filler = padding();
+        let filler = padding(statement);
         let entries = statement
             .entries()
             .iter()
@@ -180,8 +180,6 @@ impl Rows {
                     }
                 }
             }
-            // The next block starts with no borrow; a false statement leaves one here.
-            self.0[blocks::BORROWS.start][first + BLOCK_ROWS] = Felt::from(u32::from(borrow));
             if budget {
                 self.0[blocks::SUM][first + BLOCK_ROWS] = sum;
             }

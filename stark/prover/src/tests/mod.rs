@@ -1,10 +1,14 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-use crate::{Opening, ProveError, prove};
+mod adversary;
+mod hiding;
+mod parameters;
+mod proofs;
+
+use crate::Opening;
 use ves_primitives::{AmountSalt, CurrencyTag};
 use ves_stark_air::{Commitment, Entry, Statement};
-use ves_stark_verifier::verify;
 
 fn usd() -> CurrencyTag {
     CurrencyTag::new("USD", 2).unwrap()
@@ -69,37 +73,4 @@ fn budget(amounts: &[u64], previous: u64, limit: u64) -> (Statement, Vec<Opening
         [9; 32],
     );
     (statement.unwrap(), openings)
-}
-
-#[test]
-fn every_kind_of_statement_is_proven_and_verified() {
-    for (statement, openings) in [
-        single(5_000, 9_999),
-        single(9_999, 9_999),
-        single(0, 0),
-        single(u64::MAX - (1 << 32), u64::MAX - (1 << 32) + 1),
-        batch(1),
-        batch(8),
-        batch(13),
-        budget(&[5], 0, 5),
-        budget(&[100, 200, 300], 400, 1_000),
-    ] {
-        let proof = prove(&statement, &openings, &mut |_| ()).unwrap();
-        verify(&proof, &statement).unwrap();
-        eprintln!(
-            "{:?} {} events: {} bytes",
-            statement.kind(),
-            openings.len(),
-            proof.len()
-        );
-    }
-}
-
-#[test]
-fn an_amount_over_its_limit_is_refused_before_proving() {
-    let (statement, openings) = single(10_000, 9_999);
-    assert_eq!(
-        prove(&statement, &openings, &mut |_| ()),
-        Err(ProveError::OverLimit { index: 0 })
-    );
 }
