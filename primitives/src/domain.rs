@@ -33,6 +33,8 @@ pub const STATE_ROOT: &[u8] = b"VES_STATE_ROOT_V1";
 pub const POLICY: &[u8] = b"STATESET_VES_COMPLIANCE_POLICY_HASH_V1";
 /// Proof hash of one event's compliance proof.
 pub const COMPLIANCE_PROOF: &[u8] = b"STATESET_VES_COMPLIANCE_PROOF_HASH_V1";
+/// Bundle hash of a proof with its public inputs.
+pub const PROOF_BUNDLE: &[u8] = b"STATESET_VES_COMPLIANCE_PROOF_BUNDLE_HASH_V1";
 /// Proof hash of a batch proof, the value anchored on `SetRegistry`.
 pub const BATCH_PROOF: &[u8] = b"STATESET_VES_BATCH_PROOF_HASH_V1";
 /// The peer's unbound proof of possession (challenge over the key bytes alone).

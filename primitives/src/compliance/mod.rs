@@ -27,3 +27,10 @@ pub fn compliance_proof_hash(proof: &[u8]) -> ProofHash {
 pub fn batch_proof_hash(proof: &[u8]) -> ProofHash {
     ProofHash(Preimage::new(domain::BATCH_PROOF).bytes(proof).finish())
 }
+
+/// `bundleHash` of a proof bundle: over the canonical JSON (RFC 8785) of all its other members.
+pub fn bundle_hash(canonical: &str) -> [u8; 32] {
+    Preimage::new(domain::PROOF_BUNDLE)
+        .bytes(canonical.as_bytes())
+        .finish()
+}
