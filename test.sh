@@ -41,6 +41,8 @@ step "build and lint" cargo build --workspace --all-targets --locked
 step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
     cargo build --locked -p ves-primitives --no-default-features --features keys,serde \
     --target wasm32v1-none
+step "no_std build of the proof verifier" \
+    cargo build --locked -p ves-stark-verifier --no-default-features --target wasm32v1-none
 step "layering" scripts/check-layering.sh
 step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh

@@ -16,9 +16,11 @@ refuse() {
     [ -z "$found" ] || fail "$package must not depend on: $found"
 }
 
-refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer'
-refuse pallet-agent-registry 'pallet-ves-sequencer'
-refuse pallet-ves-sequencer 'pallet-agent-registry'
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom'
+refuse pallet-agent-registry 'pallet-ves-sequencer|pallet-stark-verifier'
+refuse pallet-ves-sequencer 'pallet-agent-registry|pallet-stark-verifier'
+refuse pallet-stark-verifier 'pallet-agent-registry|pallet-ves-sequencer|ves-stark-prover|winter-prover'
+refuse ves-stark-verifier 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime|ves-stark-prover|winter-prover|rand.*|getrandom'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'
 
 rocksdb="$(cargo tree --locked --workspace -e all --prefix none | grep -c '^librocksdb-sys' || true)"

@@ -59,3 +59,5 @@ pub const BATCH_PROOF_CONTEXT: &[u8] = b"VES_BATCH_PROOF_CONTEXT_V1";
 pub const BUDGET_PROOF_CONTEXT: &[u8] = b"VES_BUDGET_PROOF_CONTEXT_V1";
 /// An agent's signature under the submission of a proof (ours).
 pub const PROOF_SUBMISSION: &[u8] = b"VES_PROOF_SUBMISSION_V1";
+/// An agent's signature under the submission of a batch proof (ours).
+pub const BATCH_PROOF_SUBMISSION: &[u8] = b"VES_BATCH_PROOF_SUBMISSION_V1";

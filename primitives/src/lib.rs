@@ -20,6 +20,7 @@ mod key;
 pub mod limits;
 mod merkle;
 mod payload;
+pub mod proof;
 mod receipt;
 pub mod registry;
 pub mod sequencer;

@@ -32,3 +32,17 @@ pub const MAX_PROOF_EVENTS: u32 = 128;
 pub const MAX_PROOF_BYTES: u32 = 48 * 1024;
 /// Longest compliance proof of many events, bytes.
 pub const MAX_BATCH_PROOF_BYTES: u32 = 112 * 1024;
+/// Most submissions of proofs in one block, whatever becomes of them.
+pub const MAX_PROOFS_PER_BLOCK: u32 = 64;
+/// Most proofs kept of one event.
+pub const MAX_PROOFS_PER_EVENT: u32 = 8;
+/// Blocks after which an agent's proof quota is whole again: ten minutes.
+pub const PROOF_QUOTA_WINDOW_BLOCKS: u32 = 300;
+/// Units an agent may spend on proofs in one window.
+pub const PROOF_QUOTA_UNITS: u32 = 256;
+/// What a proof that holds costs its submitter.
+pub const PROOF_VERIFIED_UNITS: u32 = 1;
+/// What a proof that does not hold costs its submitter.
+pub const PROOF_REJECTED_UNITS: u32 = 8;
+/// Most batch proofs of one listing.
+pub const MAX_LISTED_BATCH_PROOFS: u32 = 256;

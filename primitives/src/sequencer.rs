@@ -4,8 +4,9 @@
 //! What becomes of a submitted event: rejections, statuses and the records the chain hands out.
 
 use crate::{
-    BatchCommitment, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, StreamId,
+    BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, StreamId,
     SubmittedEvent,
+    proof::refusal_code_name,
     registry::{AuthorProblem, KeyProblem},
 };
 use alloc::vec::Vec;
@@ -160,7 +161,7 @@ pub const fn pool_code_name(code: u8) -> Option<&'static str> {
         37 => "schema_validation: payload",
         38 => "schema_validation: recipients",
         39 => "schema_validation: base_version",
-        _ => return None,
+        _ => return refusal_code_name(code),
     })
 }
 
@@ -184,6 +185,16 @@ pub struct EventRecord {
     pub block_number: u32,
     /// Hash of the whole envelope: tells an exact replay from another event with the same id.
     pub fingerprint: [u8; 32],
+}
+
+/// What was sequenced, as other pallets ask it. The runtime joins it to the sequencer.
+pub trait SequencedEvents {
+    /// What the chain remembers of an event.
+    fn event_record(stream: StreamId, event: EventId) -> Option<EventRecord>;
+    /// A batch by its number within the stream, from 0.
+    fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment>;
+    /// Whether exactly this envelope, its signature included, is what was recorded.
+    fn is_record_of(record: &EventRecord, envelope: &Envelope) -> bool;
 }
 
 /// Answer of the pre-flight check for one event.

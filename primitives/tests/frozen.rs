@@ -9,6 +9,7 @@ mod common;
 use codec::{Compact, DecodeAll, Encode, MaxEncodedLen};
 use common::*;
 use ves_primitives::{
+    proof::{BatchEntry, BatchProofSubmission, BudgetStep, ProofRefusal, ProofSubmission},
     registry::{
         AuthorProblem, DirectoryEntry, EncryptionKeyRecord, KeyProblem, RecordedAt,
         SigningKeyRecord, ValidityWindow,
@@ -350,6 +351,135 @@ fn rejections() -> Vec<(Rejection, Vec<u8>, u8)> {
     ]
 }
 
+/// Every refusal of a proof but the author's problems, which have the numbers of rejections.
+fn refusals() -> Vec<(ProofRefusal, u8, u8)> {
+    use ProofRefusal as R;
+    vec![
+        (R::CircuitDisabled, 0, 64),
+        (R::ProofTooLong, 1, 65),
+        (R::UnknownEvent, 2, 66),
+        (R::EventMismatch, 3, 67),
+        (R::UnknownBatch, 4, 68),
+        (R::BatchMismatch, 5, 69),
+        (R::AlreadyProven, 6, 70),
+        (R::TooManyProofs, 7, 71),
+        (R::QuotaExhausted, 8, 72),
+        (R::BudgetStep, 10, 73),
+        (R::BudgetTotal, 11, 74),
+        (R::InvalidSignature, 12, 75),
+        (R::InvalidEventSignature, 13, 76),
+        (R::InvalidEndorsement, 14, 77),
+        (R::InvalidPolicy, 15, 78),
+        (R::InvalidCurrency, 16, 79),
+        (R::InvalidCommitment, 17, 80),
+        (R::ProofHeader, 18, 81),
+        (R::ProofStructure, 19, 82),
+        (R::ProofOfWork, 20, 83),
+        (R::ProofPositions, 21, 84),
+        (R::ProofRemainder, 22, 85),
+        (R::ProofInvalid, 23, 86),
+    ]
+}
+
+#[test]
+fn refusal_encoding_is_frozen() {
+    for (refusal, index, _) in refusals() {
+        frozen(&refusal, &[&[index]]);
+    }
+    let author = ProofRefusal::Author(AuthorProblem::UnknownAgent);
+    frozen(&author, &[&[9, 3]]);
+    assert_eq!(
+        author.pool_code(),
+        Rejection::Author(AuthorProblem::UnknownAgent).pool_code()
+    );
+    for index in 24..=u8::MAX {
+        assert!(ProofRefusal::decode_all(&mut &[index][..]).is_err());
+    }
+}
+
+#[test]
+fn proof_submission_encoding_is_frozen() {
+    let step = BudgetStep {
+        previous: AmountCommitment([1; 32]),
+        new: AmountCommitment([2; 32]),
+    };
+    let submission = ProofSubmission {
+        envelope: envelope(),
+        policy: Policy::AgentBudget { budget_limit: 3 },
+        commitment: AmountCommitment([4; 32]),
+        currency: "USD:2".parse().expect("a currency"),
+        endorsement: Signature([5; 64]),
+        key_id: KeyId(6),
+        budget: Some(step),
+        authorization_receipt_hash: None,
+        amount_binding_hash: Some([7; 32]),
+        signature: Signature([8; 64]),
+        proof: vec![9, 10].try_into().expect("fits"),
+    };
+    frozen(
+        &submission,
+        &[
+            &envelope().encode(),
+            &[3, 3, 0, 0, 0, 0, 0, 0, 0],
+            &[4; 32],
+            b"USD\0\0\0\0\x02",
+            &[5; 64],
+            &[6, 0, 0, 0],
+            &[1],
+            &[1; 32],
+            &[2; 32],
+            &[0],
+            &[1],
+            &[7; 32],
+            &[8; 64],
+            &compact(2),
+            &[9, 10],
+        ],
+    );
+    let entry = BatchEntry {
+        event: EventSigningHash([1; 32]),
+        agent_signature: Signature([2; 64]),
+        agent_id: AgentId([3; 16]),
+        key_id: KeyId(4),
+        commitment: AmountCommitment([5; 32]),
+        currency: "EUR:0".parse().expect("a currency"),
+        endorsement: Signature([6; 64]),
+    };
+    let batch = BatchProofSubmission {
+        tenant_id: TenantId([7; 16]),
+        store_id: StoreId([8; 16]),
+        batch_index: 9,
+        policy: Policy::OrderTotalCap { cap: 10 },
+        entries: vec![entry].try_into().expect("fits"),
+        agent_id: AgentId([11; 16]),
+        key_id: KeyId(12),
+        signature: Signature([13; 64]),
+        proof: vec![14].try_into().expect("fits"),
+    };
+    frozen(
+        &batch,
+        &[
+            &[7; 16],
+            &[8; 16],
+            &[9, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 10, 0, 0, 0, 0, 0, 0, 0],
+            &compact(1),
+            &[1; 32],
+            &[2; 64],
+            &[3; 16],
+            &[4, 0, 0, 0],
+            &[5; 32],
+            b"EUR\0\0\0\0\0",
+            &[6; 64],
+            &[11; 16],
+            &[12, 0, 0, 0],
+            &[13; 64],
+            &compact(1),
+            &[14],
+        ],
+    );
+}
+
 /// The list above is complete when the decoder accepts no other short string.
 #[test]
 fn rejection_encoding_is_frozen() {
@@ -394,6 +524,13 @@ fn pool_codes_are_unique_and_named_after_the_rejection() {
             }
             _ => assert_eq!(rejection.to_string(), name),
         }
+    }
+    // The answers of the proof pallet.
+    for (refusal, _, code) in refusals() {
+        assert_eq!(refusal.pool_code(), code, "{refusal}");
+        assert!((64..=95).contains(&code));
+        assert!(codes.insert(code), "{code} is taken");
+        assert_eq!(Some(refusal.to_string().as_str()), pool_code_name(code));
     }
     // The one answer that judges a submission, not an event.
     assert!(codes.insert(EMPTY_SUBMISSION_CODE));

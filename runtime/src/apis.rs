@@ -5,8 +5,8 @@
 
 use crate::{
     AccountId, AgentRegistry, Aura, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, System, VERSION, VesSequencer, configs,
-    genesis_config_presets, opaque::SessionKeys,
+    RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, StarkVerifier, System, VERSION, VesSequencer,
+    configs, genesis_config_presets, opaque::SessionKeys,
 };
 use alloc::vec::Vec;
 use polkadot_sdk::{
@@ -31,8 +31,12 @@ use polkadot_sdk::{
     sp_version::RuntimeVersion,
 };
 use ves_primitives::{
-    AgentId, BatchCommitment, EventId, KeyId, RecipientKid, StoreId, StreamId, StreamTip,
-    SubmittedEvent, TenantId, limits,
+    AgentId, AmountCommitment, BatchCommitment, EventId, KeyId, PolicyHash, RecipientKid, StoreId,
+    StreamId, StreamTip, SubmittedEvent, TenantId, limits,
+    proof::{
+        BatchProofRecord, BatchProofSubmission, ProofQuota, ProofRecord, ProofRefusal,
+        ProofSubmission,
+    },
     registry::{AuthorDirectory, AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, BlockIndex, EventRecord, SequencerLimits},
 };
@@ -280,6 +284,51 @@ impl_runtime_apis! {
         fn index_block(extrinsics: Vec<<Block as BlockT>::Extrinsic>) -> BlockIndex {
             let time_ms = crate::Timestamp::now().as_millis().saturated_into();
             VesSequencer::index_block(time_ms, submissions(extrinsics), outcomes())
+        }
+    }
+
+    impl pallet_stark_verifier_runtime_api::StarkVerifierApi<Block> for Runtime {
+        fn proofs_of_event(stream: StreamId, event: EventId) -> Vec<ProofRecord> {
+            StarkVerifier::proofs_of_event(stream, event)
+        }
+
+        fn batch_proof(stream: StreamId, index: u64) -> Option<BatchProofRecord> {
+            pallet_stark_verifier::BatchProofs::<Runtime>::get(stream, index)
+        }
+
+        fn batch_proofs_in(stream: StreamId, from_index: u64, count: u32) -> Vec<BatchProofRecord> {
+            StarkVerifier::batch_proofs_in(stream, from_index, count)
+        }
+
+        fn can_submit_proof(submission: ProofSubmission) -> Result<(), ProofRefusal> {
+            StarkVerifier::can_submit_proof(&submission)
+        }
+
+        fn can_submit_batch_proof(submission: BatchProofSubmission) -> Result<(), ProofRefusal> {
+            StarkVerifier::can_submit_batch_proof(&submission)
+        }
+
+        fn budget_total(
+            stream: StreamId,
+            agent: AgentId,
+            policy: PolicyHash,
+        ) -> Option<AmountCommitment> {
+            pallet_stark_verifier::BudgetTotals::<Runtime>::get((stream, agent, policy))
+        }
+
+        fn quota(tenant: TenantId, agent: AgentId) -> ProofQuota {
+            StarkVerifier::quota(tenant, agent)
+        }
+
+        fn verify_proof(submission: ProofSubmission, sequence: u64) -> Result<(), ProofRefusal> {
+            StarkVerifier::verify_proof(&submission, sequence)
+        }
+
+        fn verify_batch_proof(
+            submission: BatchProofSubmission,
+            batch: BatchCommitment,
+        ) -> Result<(), ProofRefusal> {
+            StarkVerifier::verify_batch_proof(&submission, &batch)
         }
     }
 }

@@ -155,4 +155,6 @@ mod runtime {
     pub type AgentRegistry = pallet_agent_registry;
     #[runtime::pallet_index(21)]
     pub type VesSequencer = pallet_ves_sequencer;
+    #[runtime::pallet_index(22)]
+    pub type StarkVerifier = pallet_stark_verifier;
 }

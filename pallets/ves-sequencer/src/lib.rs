@@ -14,6 +14,7 @@ mod batch;
 mod index;
 #[cfg(test)]
 mod mock;
+mod records;
 mod sequence;
 #[cfg(test)]
 mod tests;

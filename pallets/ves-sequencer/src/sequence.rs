@@ -16,8 +16,8 @@ use crate::{
 use alloc::vec::Vec;
 use codec::Encode;
 use ves_primitives::{
-    AgentId, EventSigningHash, KeyId, ReceiptHash, SigningPublicKey, StoreId, StreamId, StreamTip,
-    SubmittedEvent, TenantId, limits,
+    AgentId, Envelope, EventSigningHash, KeyId, ReceiptHash, SigningPublicKey, StoreId, StreamId,
+    StreamTip, SubmittedEvent, TenantId, limits,
     registry::{AuthorDirectory, AuthorProblem},
     sequencer::{Admission, EventRecord, Rejection},
 };
@@ -70,8 +70,8 @@ pub(crate) enum Judgement {
 
 /// Hash of the whole envelope, unsigned parts of V1 included: what "exactly the same event" means.
 /// The payload is covered by its hashes.
-fn fingerprint(event: &SubmittedEvent) -> [u8; 32] {
-    event.envelope.using_encoded(sp_io::hashing::blake2_256)
+pub(crate) fn fingerprint(envelope: &Envelope) -> [u8; 32] {
+    envelope.using_encoded(sp_io::hashing::blake2_256)
 }
 
 /// Storage key of an entity. The lengths in the SCALE encoding keep ("a", "bc") and ("ab", "c")
@@ -90,7 +90,7 @@ impl<T: Config> Pallet<T> {
     ) -> Judgement {
         let envelope = &event.envelope;
         let stream_id = envelope.stream_id();
-        let fingerprint = fingerprint(event);
+        let fingerprint = fingerprint(envelope);
         if let Some(record) = Events::<T>::get(stream_id, envelope.event_id) {
             return if record.fingerprint == fingerprint && event.check_payload_hashes().is_ok() {
                 Judgement::Replay(record)

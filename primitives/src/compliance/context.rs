@@ -7,7 +7,7 @@
 use super::ComplianceInputs;
 use crate::{
     AmountCommitment, BatchCommitment, EventSigningHash, GenesisHash, PolicyHash, ProofHash,
-    StreamId, domain, hash::Preimage, stream_id,
+    StreamId, domain, hash::Preimage, proof::BatchEntry, stream_id,
 };
 
 /// `H("VES_PROOF_CONTEXT_V1" || genesis || stream || U32(circuit version) || SHA-256(inputs))`,
@@ -94,5 +94,34 @@ pub fn proof_submission_hash(context: &[u8; 32], proof: &ProofHash) -> [u8; 32] 
     Preimage::new(domain::PROOF_SUBMISSION)
         .bytes(context)
         .bytes(&proof.0)
+        .finish()
+}
+
+/// What an agent signs to submit a batch proof:
+/// `H("VES_BATCH_PROOF_SUBMISSION_V1" || context || proof hash || U32(count) || (agent signature ||
+/// agent || U32(key) || currency tag || endorsement)…)`.
+///
+/// Beyond the context it covers the rest of each entry, so that nobody who carries a submission can
+/// spoil one entry at the submitter's expense.
+pub fn batch_submission_hash(
+    context: &[u8; 32],
+    proof: &ProofHash,
+    entries: &[BatchEntry],
+) -> [u8; 32] {
+    let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    let preimage = Preimage::new(domain::BATCH_PROOF_SUBMISSION)
+        .bytes(context)
+        .bytes(&proof.0)
+        .u32(count);
+    entries
+        .iter()
+        .fold(preimage, |preimage, entry| {
+            preimage
+                .bytes(&entry.agent_signature.0)
+                .bytes(&entry.agent_id.0)
+                .u32(entry.key_id.0)
+                .u64(entry.currency.as_u64())
+                .bytes(&entry.endorsement.0)
+        })
         .finish()
 }

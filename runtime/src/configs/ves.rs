@@ -1,14 +1,17 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! The chain's own business: who may write, and in which order.
+//! The chain's own business: who may write, in which order, and what is proven of it.
 
 use super::governance::TwoThirdsOfCouncil;
-use crate::{AccountId, AgentRegistry, Runtime, Timestamp};
+use crate::{AccountId, AgentRegistry, Runtime, Timestamp, VesSequencer};
 use polkadot_sdk::{frame_support::traits::EitherOfDiverse, frame_system::EnsureRoot};
 
+/// Root, or two thirds of the council.
+type Governance = EitherOfDiverse<EnsureRoot<AccountId>, TwoThirdsOfCouncil>;
+
 impl pallet_agent_registry::Config for Runtime {
-    type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, TwoThirdsOfCouncil>;
+    type GovernanceOrigin = Governance;
     type Clock = Timestamp;
     type WeightInfo = pallet_agent_registry::weights::SubstrateWeight<Self>;
 }
@@ -16,4 +19,11 @@ impl pallet_agent_registry::Config for Runtime {
 impl pallet_ves_sequencer::Config for Runtime {
     type Authors = AgentRegistry;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
+}
+
+impl pallet_stark_verifier::Config for Runtime {
+    type GovernanceOrigin = Governance;
+    type Authors = AgentRegistry;
+    type Events = VesSequencer;
+    type WeightInfo = pallet_stark_verifier::weights::SubstrateWeight<Self>;
 }

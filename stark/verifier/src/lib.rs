@@ -101,21 +101,35 @@ pub const fn max_proof_bytes(kind: Kind) -> u32 {
     }
 }
 
+/// All that [`verify`] does before the library's verification: steps 1 to 5, without opening a
+/// single commitment. Cheap enough for a transaction pool; says nothing about the statement's truth.
+///
+/// # Errors
+/// [`VerifyError`], the first check that fails; never [`VerifyError::Invalid`].
+pub fn precheck(proof: &[u8], statement: &Statement) -> Result<(), VerifyError> {
+    check_form(proof, statement, &Shape::of(statement)).map(|_| ())
+}
+
+/// Steps 1 to 5; the length of the proof.
+fn check_form(proof: &[u8], statement: &Statement, shape: &Shape) -> Result<u32, VerifyError> {
+    let length = u32::try_from(proof.len()).map_err(|_| VerifyError::TooLong)?;
+    if length > max_proof_bytes(statement.kind()) {
+        return Err(VerifyError::TooLong);
+    }
+    let parts = Parts::split(proof, shape)?;
+    let positions = transcript::positions(&parts, shape, statement)?;
+    parts.check_openings(shape, &positions)?;
+    check_remainder(&parts)?;
+    Ok(length)
+}
+
 /// Verifies a proof of a statement.
 ///
 /// # Errors
 /// [`VerifyError`], the first check that fails.
 pub fn verify(proof: &[u8], statement: &Statement) -> Result<Verified, VerifyError> {
-    let length = u32::try_from(proof.len()).map_err(|_| VerifyError::TooLong)?;
-    if length > max_proof_bytes(statement.kind()) {
-        return Err(VerifyError::TooLong);
-    }
     let shape = Shape::of(statement);
-    let parts = Parts::split(proof, &shape)?;
-    let positions = transcript::positions(&parts, &shape, statement)?;
-    parts.check_openings(&shape, &positions)?;
-    check_remainder(&parts)?;
-
+    let length = check_form(proof, statement, &shape)?;
     let parsed = Proof::from_bytes(proof).map_err(|_| VerifyError::Structure)?;
     let options = AcceptableOptions::OptionSet(alloc::vec![shape.options()]);
     let verdict = match statement.kind() {
