@@ -13,7 +13,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
 use ves_client::BlockHash;
 use ves_primitives::{
-    AgentId, CommandId, EventId, EventsRoot, GenesisHash, SigningPublicKey, StoreId, TenantId,
+    AgentId, CommandId, CurrencyTag, EventId, EventsRoot, GenesisHash, SigningPublicKey, StoreId,
+    TenantId,
 };
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
@@ -193,6 +194,16 @@ Examples:
     Show(EventArgs),
     /// Print the clear payload of an event encrypted to this agent.
     Decrypt(EventArgs),
+    /// Prove that the hidden amount of an own event obeys a policy, and have the chain verify it.
+    #[command(after_help = "\
+Examples:
+  stateset-sync prove <event-id> --policy aml.threshold --limit 10000.00
+  stateset-sync prove <event-id> --policy order_total.cap --limit 500 --currency JPY:0 \\
+      --amount-field order.total")]
+    Prove(ProveArgs),
+    /// Verify the proofs of an event here: the proof itself, who endorsed the amount, and, if the
+    /// payload can be read, that it is the payload's amount.
+    Proofs(ProofsArgs),
     /// List the newest events of the outbox, or of the pulled stream.
     #[command(visible_alias = "outbox")]
     History(HistoryArgs),
@@ -453,6 +464,51 @@ pub struct EventArgs {
     /// The event: its id or an unambiguous beginning.
     #[arg(value_name = "EVENT_ID")]
     pub event_id: String,
+}
+
+/// Where the amount stands in the payload.
+#[derive(Debug, Args)]
+pub struct AmountArgs {
+    /// Member of the payload that holds the amount, with dots between names.
+    #[arg(long, value_name = "PATH", default_value = "total")]
+    pub amount_field: String,
+}
+
+/// `prove`
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// The event: its id or an unambiguous beginning.
+    #[arg(value_name = "EVENT_ID")]
+    pub event_id: String,
+    /// aml.threshold (below), order_total.cap (at most) or agent.authorization.v1 (at most).
+    #[arg(long, value_name = "ID")]
+    pub policy: String,
+    /// The policy's limit in the currency's units, as in 10000 or 9999.99.
+    #[arg(long, value_name = "AMOUNT")]
+    pub limit: String,
+    /// Hash of the intent, for agent.authorization.v1.
+    #[arg(long, value_name = "HEX")]
+    pub intent_hash: Option<String>,
+    /// Currency code and decimal places of the amount.
+    #[arg(long, value_name = "CODE:PLACES", default_value = "USD:2")]
+    pub currency: CurrencyTag,
+    /// Where the amount stands in the payload.
+    #[command(flatten)]
+    pub amount: AmountArgs,
+    /// Seconds to wait for finality.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+}
+
+/// `proofs`
+#[derive(Debug, Args)]
+pub struct ProofsArgs {
+    /// The event: its id or an unambiguous beginning.
+    #[arg(value_name = "EVENT_ID")]
+    pub event_id: String,
+    /// Where the amount stands in the payload.
+    #[command(flatten)]
+    pub amount: AmountArgs,
 }
 
 /// `history`

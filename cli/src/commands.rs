@@ -9,6 +9,7 @@ mod config;
 mod history;
 mod init;
 mod keys;
+mod proofs;
 mod pull;
 mod push;
 mod show;
@@ -255,6 +256,8 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Export(args) => verify::export(&context, &args).await,
         Command::Show(args) => show::run(&context, &args).await,
         Command::Decrypt(args) => show::decrypt(&context, &args).await,
+        Command::Prove(args) => proofs::prove(&context, &args).await,
+        Command::Proofs(args) => proofs::list(&context, &args).await,
         Command::History(args) => history::run(&context, &args).await,
         Command::Config(_) => config::show(&context),
         Command::Admin(command) => admin::run(&context, &command).await,

@@ -212,6 +212,14 @@ pub fn encrypt(
     Ok(payload)
 }
 
+/// An opened payload.
+pub struct Opened {
+    /// Canonical JSON.
+    pub json: Zeroizing<String>,
+    /// The salt in front of it, from which commitment salts derive.
+    pub salt: Zeroizing<[u8; SALT_BYTES]>,
+}
+
 /// Opens a payload with the first of `keys` that is a recipient, and checks what came out against
 /// the hash the author signed. A key without a known kid is tried on every recipient.
 ///
@@ -221,7 +229,7 @@ pub fn decrypt(
     envelope: &Envelope,
     payload: &EncryptedPayload,
     keys: &[(Option<RecipientKid>, EncryptionSecret)],
-) -> Result<Zeroizing<String>, DecryptProblem> {
+) -> Result<Opened, DecryptProblem> {
     let aad = envelope.payload_aad();
     let mut problem = DecryptProblem::NotARecipient;
     for (kid, secret) in keys {
@@ -312,7 +320,7 @@ fn open_content(
     payload: &EncryptedPayload,
     aad: &PayloadAad,
     dek: &[u8; 32],
-) -> Result<Zeroizing<String>, DecryptProblem> {
+) -> Result<Opened, DecryptProblem> {
     let mut buffer = Zeroizing::new(payload.ciphertext.to_vec());
     Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(dek))
         .decrypt_in_place_detached(
@@ -331,9 +339,13 @@ fn open_content(
     if !ves_primitives::jcs::is_canonical(json) {
         return Err(DecryptProblem::NotCanonical);
     }
-    String::from_utf8(json.to_vec())
+    let json = String::from_utf8(json.to_vec())
         .map(Zeroizing::new)
-        .map_err(|_| DecryptProblem::NotCanonical)
+        .map_err(|_| DecryptProblem::NotCanonical)?;
+    Ok(Opened {
+        json,
+        salt: Zeroizing::new(*salt),
+    })
 }
 
 #[cfg(test)]

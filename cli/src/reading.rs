@@ -4,7 +4,7 @@
 //! Reading encrypted events with the keys of this machine.
 
 use crate::{
-    crypto::{self, DecryptProblem, EncryptionSecret},
+    crypto::{self, DecryptProblem, EncryptionSecret, Opened},
     error::{Exit, Failure, Result},
     keys::{KeyFile, KeyStore, Purpose},
     vault::Passphrase,
@@ -68,16 +68,24 @@ impl Reader {
         event: &SubmittedEvent,
         unlock: &dyn Fn() -> Result<Passphrase>,
     ) -> Result<Zeroizing<String>> {
-        let bundle = match &event.payload {
-            Payload::Plain(json) => {
-                return String::from_utf8(json.to_vec())
-                    .map(Zeroizing::new)
-                    .map_err(|_| {
-                        Failure::new(Exit::NotVerified, "payload_not_canonical", "not UTF-8")
-                    });
-            }
-            Payload::Encrypted(bundle) => bundle,
-        };
+        match &event.payload {
+            Payload::Plain(json) => String::from_utf8(json.to_vec())
+                .map(Zeroizing::new)
+                .map_err(|_| Failure::new(Exit::NotVerified, "payload_not_canonical", "not UTF-8")),
+            Payload::Encrypted(bundle) => Ok(self.open_bundle(event, bundle, unlock)?.json),
+        }
+    }
+
+    /// The clear payload of an encrypted event with its salt.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn open_bundle(
+        &mut self,
+        event: &SubmittedEvent,
+        bundle: &EncryptedPayload,
+        unlock: &dyn Fn() -> Result<Passphrase>,
+    ) -> Result<Opened> {
         if !self.may_read(bundle) {
             return Err(failure(DecryptProblem::NotARecipient));
         }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod chain;
 mod error;
 pub mod header;
+pub mod proof;
 pub mod rpc;
 #[cfg(test)]
 mod runtime_tests;

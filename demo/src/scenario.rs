@@ -12,6 +12,7 @@ mod identities;
 mod offline;
 mod orders;
 mod outage;
+mod proofs;
 mod readers;
 mod revocation;
 mod wire;
@@ -55,6 +56,9 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
 
     stage.report.chapter("A second agent, and an outsider");
     readers::read(stage, &chains, &people, &orders).await?;
+
+    stage.report.chapter("A policy about a hidden amount");
+    proofs::prove(stage, &chains, &people, &orders).await?;
 
     stage.report.chapter("Anchored on an EVM chain");
     let anchored = anchoring::check(stage, &chains, &mut relay, &people, &orders).await?;

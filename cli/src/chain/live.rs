@@ -89,6 +89,11 @@ impl Live {
         }
     }
 
+    /// The client behind it, for what only commands need.
+    pub const fn client(&self) -> &ChainClient {
+        &self.client
+    }
+
     /// Block number and chain time of a state.
     ///
     /// # Errors

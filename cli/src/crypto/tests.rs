@@ -51,7 +51,7 @@ fn published_encrypted_events_open_and_their_content_seals_to_the_same_bytes() {
         for (kid, secret) in &vector.recipient_secrets {
             let secret = EncryptionSecret::from_bytes(secret).unwrap();
             let keys = [(Some(*kid), secret)];
-            let clear = decrypt(&vector.event.envelope, bundle, &keys).unwrap();
+            let clear = decrypt(&vector.event.envelope, bundle, &keys).unwrap().json;
             assert_eq!(clear.as_str(), vector.canonical);
         }
         let (ciphertext, tag) = seal_content(
@@ -105,14 +105,20 @@ fn every_recipient_reads_and_nobody_else() {
         unreachable!()
     };
     for (kid, secret) in [(Some(4), &a), (Some(9), &b), (None, &a)] {
-        let clear = decrypt(&event.envelope, payload, &keys(kid, secret)).unwrap();
+        let clear = decrypt(&event.envelope, payload, &keys(kid, secret))
+            .unwrap()
+            .json;
         assert_eq!(clear.as_str(), r#"{"total":12}"#);
     }
     for kid in [Some(5), None] {
-        let problem = decrypt(&event.envelope, payload, &keys(kid, &outsider)).unwrap_err();
+        let problem = decrypt(&event.envelope, payload, &keys(kid, &outsider))
+            .err()
+            .unwrap();
         assert_eq!(problem, DecryptProblem::NotARecipient);
     }
-    let problem = decrypt(&event.envelope, payload, &keys(Some(4), &outsider)).unwrap_err();
+    let problem = decrypt(&event.envelope, payload, &keys(Some(4), &outsider))
+        .err()
+        .unwrap();
     assert_eq!(problem, DecryptProblem::WrappedKey);
 }
 
@@ -121,7 +127,9 @@ fn each_altered_part_is_named() {
     let a = EncryptionSecret::generate();
     let (envelope, payload) = sealed_for(&[(4, &a)]);
     let attempt = |envelope: &Envelope, payload: &EncryptedPayload| {
-        decrypt(envelope, payload, &keys(Some(4), &a)).unwrap_err()
+        decrypt(envelope, payload, &keys(Some(4), &a))
+            .err()
+            .unwrap()
     };
 
     let mut altered = payload.clone();
@@ -162,7 +170,9 @@ fn an_author_who_signs_another_hash_than_the_plaintexts_is_found_out() {
             .try_into()
             .unwrap(),
     };
-    let problem = decrypt(&envelope, &payload, &keys(Some(4), &a)).unwrap_err();
+    let problem = decrypt(&envelope, &payload, &keys(Some(4), &a))
+        .err()
+        .unwrap();
     assert_eq!(problem, DecryptProblem::PlainHash);
 }
 

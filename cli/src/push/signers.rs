@@ -32,7 +32,7 @@ impl<'a> Signers<'a> {
         }
     }
 
-    pub(super) fn open(&mut self, agent: AgentId, key: KeyId) -> Result<&Signer> {
+    pub(crate) fn open(&mut self, agent: AgentId, key: KeyId) -> Result<&Signer> {
         use std::collections::hash_map::Entry as Slot;
         match self.opened.entry((agent, key)) {
             Slot::Occupied(slot) => Ok(slot.into_mut()),

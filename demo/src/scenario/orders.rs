@@ -54,7 +54,7 @@ pub(super) async fn place(
     let ids = stage
         .claim(
             "captured",
-            "A captures three orders, the second encrypted to B",
+            "A captures three orders, the second encrypted to B and itself",
             async |s| capture(s, people, &confidential).await,
         )
         .await?;
@@ -105,10 +105,10 @@ pub(super) async fn place(
                 );
                 same("payload_kind", number(&event, "/event/payload_kind")?, 1)?;
                 let to = list(&event, "/event/payload_encrypted/recipients")?;
-                same("the number of recipients", to.len(), 1)?;
+                same("the number of recipients", to.len(), 2)?;
                 Ok(Evidence::new()
                     .with("cipher hash", text(&event, "/event/payload_cipher_hash")?)
-                    .with("recipient number", number(&to[0], "/recipient_kid")?))
+                    .with("recipients", to.len()))
             },
         )
         .await;
@@ -152,7 +152,8 @@ async fn capture(
             &payload,
         ];
         if index == ENCRYPTED {
-            args.extend(["--encrypt-to", &people.b.id]);
+            // A too: what it cannot read again it cannot prove anything about.
+            args.extend(["--encrypt-to", &people.b.id, "--encrypt-to-self"]);
         }
         let done = people.a.ask(stage, &args).await?.success()?;
         same("encrypted", done["encrypted"] == true, index == ENCRYPTED)?;
