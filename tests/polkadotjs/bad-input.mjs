@@ -18,7 +18,7 @@ const CALLS_PER_METHOD = 40;
 const WIDTH = 16;
 /** Blocks that must be finalized after it all. */
 const BLOCKS_AFTER = 3;
-const OURS = ['AgentRegistryApi', 'VesSequencerApi'];
+const OURS = ['AgentRegistryApi', 'VesSequencerApi', 'StarkVerifierApi'];
 
 /** What an answer's code may be, by what was asked. */
 const CODES = {
