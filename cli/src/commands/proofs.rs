@@ -6,7 +6,7 @@
 use super::{Context, resolve_event, unknown_event};
 use crate::{
     amount,
-    chain::{Chain, ChainError, live::Live},
+    chain::{BlockRef, Chain, ChainError, live::Live},
     cli::{ProofsArgs, ProveArgs},
     error::{Exit, Failure, Result},
     inbox, outbox,
@@ -19,13 +19,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use ves_client::{BlockHash, ClientError};
 use ves_primitives::{
-    AmountCommitment, AmountSalt, CurrencyTag, Envelope, EventSigningHash, GenesisHash, Payload,
-    Policy, Signature, SubmittedEvent, endorsement_hash,
+    AmountCommitment, AmountSalt, CurrencyTag, Envelope, EventId, EventSigningHash, GenesisHash,
+    Payload, Policy, Signature, SubmittedEvent, endorsement_hash,
     proof::{ProofRecord, ProofSubmission},
     verify_ed25519,
 };
 use ves_stark_air::{CIRCUIT_VERSION, Entry, Salt, Statement, commit};
 use ves_stark_prover::{Opening, ProveError, Stage};
+use zeroize::Zeroizing;
 
 /// A sequenced event: as pulled and verified, else as this outbox saw it finalized.
 struct Sequenced {
@@ -65,28 +66,41 @@ async fn sequenced(context: &Context, text: &str) -> Result<Sequenced> {
     })
 }
 
-/// Amount and commitment salt of an encrypted event that can be read here.
-fn open(
-    context: &Context,
-    event: &SubmittedEvent,
-    path: &str,
-    currency: CurrencyTag,
-) -> Result<(u64, AmountSalt)> {
-    let Payload::Encrypted(bundle) = &event.payload else {
-        return Err(Failure::usage(
-            "payload_public",
-            "the payload is public, there is nothing to hide",
-        )
-        .hint("anyone can compare the amount with the limit; proofs are for encrypted events"));
-    };
-    let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
-    let opened = reader.open_bundle(event, bundle, &|| context.unlock())?;
-    let payload: Value = serde_json::from_str(&opened.json).map_err(Failure::unexpected)?;
-    let amount = amount::of_payload(&payload, path, currency)?;
-    Ok((
-        amount,
-        AmountSalt::derive(&opened.salt, event.envelope.event_id),
-    ))
+/// The payload of an encrypted event that can be read here, and its salt.
+struct Clear {
+    payload: Value,
+    salt: Zeroizing<[u8; 16]>,
+}
+
+impl Clear {
+    fn open(context: &Context, event: &SubmittedEvent) -> Result<Self> {
+        let Payload::Encrypted(bundle) = &event.payload else {
+            return Err(Failure::usage(
+                "payload_public",
+                "the payload is public, there is nothing to hide",
+            )
+            .hint(
+                "anyone can compare the amount with the limit; proofs are for encrypted events",
+            ));
+        };
+        let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
+        let opened = reader.open_bundle(event, bundle, &|| context.unlock())?;
+        Ok(Self {
+            payload: serde_json::from_str(&opened.json).map_err(Failure::unexpected)?,
+            salt: opened.salt,
+        })
+    }
+
+    /// The amount, and the salt of its commitment.
+    fn amount(
+        &self,
+        event: EventId,
+        path: &str,
+        currency: CurrencyTag,
+    ) -> Result<(u64, AmountSalt)> {
+        let amount = amount::of_payload(&self.payload, path, currency)?;
+        Ok((amount, AmountSalt::derive(&self.salt, event)))
+    }
 }
 
 fn policy(args: &ProveArgs) -> Result<Policy> {
@@ -172,7 +186,11 @@ pub(super) async fn prove(context: &Context, args: &ProveArgs) -> Result<Report>
             ),
         ));
     }
-    let (amount, salt) = open(context, &event, &args.amount.amount_field, args.currency)?;
+    let (amount, salt) = Clear::open(context, &event)?.amount(
+        envelope.event_id,
+        &args.amount.amount_field,
+        args.currency,
+    )?;
     let opening = Opening::new(amount, salt);
     let commitment: AmountCommitment = opening.commit(args.currency).map_err(cannot_prove)?.into();
 
@@ -328,16 +346,35 @@ pub(super) async fn list(context: &Context, args: &ProofsArgs) -> Result<Report>
     let found = sequenced(context, &args.event_id).await?;
     let chain = context.connect().await?;
     let finalized = chain.finalized().await?;
-    let mut checked = Vec::new();
-    for verdict in verdicts(
+    let verdicts = verdicts(
         &chain,
         &found.event.envelope,
         Some(BlockHash(finalized.hash)),
     )
-    .await?
-    {
-        let proof = check_proof(&chain, &found, &verdict).await?;
-        let payload = check_payload(context, &found.event, &verdict, &args.amount.amount_field)?;
+    .await?;
+    // Opened once for all proofs, and not at all without any: it may ask for the passphrase.
+    let clear = if verdicts.is_empty() {
+        None
+    } else {
+        match Clear::open(context, &found.event) {
+            Ok(clear) => Some(clear),
+            Err(failure) if matches!(failure.code, "not_a_recipient" | "payload_public") => None,
+            Err(failure) => return Err(failure),
+        }
+    };
+    let mut checked = Vec::new();
+    for verdict in verdicts {
+        let proof = check_proof(&chain, finalized, &found, &verdict).await?;
+        let event = found.event.envelope.event_id;
+        let payload = match &clear {
+            Some(clear) => Some(check_payload(
+                clear,
+                event,
+                &verdict,
+                &args.amount.amount_field,
+            )?),
+            None => None,
+        };
         checked.push(Checked {
             record: verdict,
             proof,
@@ -386,6 +423,7 @@ pub(super) async fn list(context: &Context, args: &ProofsArgs) -> Result<Report>
 /// verdict need not be believed.
 async fn check_proof(
     chain: &Live,
+    finalized: BlockRef,
     sequenced: &Sequenced,
     verdict: &ProofRecord,
 ) -> Result<std::result::Result<(), String>> {
@@ -414,13 +452,12 @@ async fn check_proof(
     if submission.budget.is_some() {
         return Ok(Err("budget steps are verified with `ves-stark`".into()));
     }
-    let best = chain.finalized().await?;
     let key = chain
         .signing_key(
             envelope.tenant_id,
             envelope.source_agent_id,
             submission.key_id,
-            best,
+            finalized,
         )
         .await?;
     let endorsed = endorsement_hash(
@@ -440,25 +477,22 @@ async fn check_proof(
         .map_err(|problem| problem.to_string()))
 }
 
-/// Compares the payload's amount with the commitment, if the payload can be read here.
+/// Compares the payload's amount with the commitment.
 fn check_payload(
-    context: &Context,
-    event: &SubmittedEvent,
+    clear: &Clear,
+    event: EventId,
     verdict: &ProofRecord,
     path: &str,
-) -> Result<Option<std::result::Result<(), String>>> {
-    let (amount, salt) = match open(context, event, path, verdict.currency) {
+) -> Result<std::result::Result<(), String>> {
+    let (amount, salt) = match clear.amount(event, path, verdict.currency) {
         Ok(opened) => opened,
-        Err(failure) if matches!(failure.code, "not_a_recipient" | "payload_public") => {
-            return Ok(None);
-        }
-        Err(failure) if failure.exit == Exit::Usage => return Ok(Some(Err(failure.message))),
+        Err(failure) if failure.exit == Exit::Usage => return Ok(Err(failure.message)),
         Err(failure) => return Err(failure),
     };
     let ours: AmountCommitment = commit(verdict.currency, amount, &Salt::from(&salt)).into();
-    Ok(Some(if ours == verdict.commitment {
+    Ok(if ours == verdict.commitment {
         Ok(())
     } else {
         Err("the committed amount is not the payload's".into())
-    }))
+    })
 }
