@@ -9,6 +9,8 @@ extern crate alloc;
 
 use polkadot_sdk::{self, frame_support, frame_system, sp_io, sp_runtime};
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod directory;
 mod keys;
 #[cfg(test)]

@@ -11,6 +11,8 @@ use polkadot_sdk::{self, frame_support, frame_system, sp_io, sp_runtime};
 
 mod admission;
 mod batch;
+#[cfg(any(test, feature = "runtime-benchmarks"))]
+mod benchmarking;
 #[cfg(test)]
 mod mock;
 mod quota;
@@ -22,6 +24,8 @@ mod tests;
 mod try_state;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
@@ -82,6 +86,9 @@ pub mod pallet {
         type Events: SequencedEvents;
         /// Measured weights.
         type WeightInfo: WeightInfo;
+        /// Puts into state what benchmarks prove things about.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::BenchmarkHelper;
     }
 
     /// Verified proofs of single events, by stream and the hash of event, policy and commitment.

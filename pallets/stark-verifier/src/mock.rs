@@ -97,6 +97,10 @@ fn key_of(agent: AgentId) -> SigningKey {
     SigningKey::from([agent.0[0]; 32])
 }
 
+pub(crate) fn public_key(agent: AgentId) -> SigningPublicKey {
+    SigningPublicKey(ed25519_zebra::VerificationKeyBytes::from(&key_of(agent)).into())
+}
+
 pub(crate) fn sign(agent: AgentId, message: &[u8; 32]) -> Signature {
     Signature(key_of(agent).sign(message).to_bytes())
 }
@@ -141,11 +145,11 @@ pub(crate) fn chain(test: impl FnOnce()) {
     });
 }
 
-fn register(agent: AgentId) {
+/// Admits an agent and its key.
+pub(crate) fn register(agent: AgentId) {
     let admin = || RuntimeOrigin::signed(ADMIN);
     Registry::register_agent(admin(), TENANT, agent).unwrap();
-    let public = ed25519_zebra::VerificationKeyBytes::from(&key_of(agent));
-    let public = SigningPublicKey(public.into());
+    let public = public_key(agent);
     let statement = PossessionStatement {
         genesis: genesis(),
         tenant: TENANT,
@@ -209,6 +213,12 @@ pub(crate) fn event_of(agent: AgentId, store: StoreId, n: u16) -> SubmittedEvent
         envelope,
         payload: Payload::Plain(json.try_into().unwrap()),
     }
+}
+
+/// Makes the event's signature fit the rest.
+pub(crate) fn resign_event(event: &mut SubmittedEvent) {
+    let hash = event.envelope.signing_hash().unwrap();
+    event.envelope.agent_signature = sign(event.envelope.source_agent_id, &hash.0);
 }
 
 pub(crate) fn event(n: u16) -> SubmittedEvent {
@@ -300,6 +310,19 @@ pub(crate) fn proven(event: &SubmittedEvent) -> ProofSubmission {
     proven_with(event, cap(100), &opening(50, 9))
 }
 
+pub(crate) fn step_statement(submission: &ProofSubmission) -> Statement {
+    let step = submission.budget.as_ref().unwrap();
+    Statement::budget(
+        step.previous.try_into().unwrap(),
+        &[submission.commitment.try_into().unwrap()],
+        step.new.try_into().unwrap(),
+        submission.policy.effective_limit().unwrap(),
+        submission.currency,
+        context(submission),
+    )
+    .unwrap()
+}
+
 /// A good step of a budget from one total to the next.
 pub(crate) fn step(
     event: &SubmittedEvent,
@@ -314,17 +337,8 @@ pub(crate) fn step(
         previous: committed(previous),
         new: committed(new),
     });
-    let felts = |opening: &Opening| opening.commit(usd()).unwrap();
-    let statement = Statement::budget(
-        felts(previous),
-        &[felts(amount)],
-        felts(new),
-        budget_limit,
-        usd(),
-        context(&submission),
-    );
     let openings = [previous.clone(), amount.clone(), new.clone()];
-    let proof = proof_of(&statement.unwrap(), &openings);
+    let proof = proof_of(&step_statement(&submission), &openings);
     submission.proof = proof.try_into().unwrap();
     endorse(&mut submission);
     resign(&mut submission);
@@ -361,24 +375,35 @@ pub(crate) fn batch_statement(submission: &BatchProofSubmission) -> Statement {
 
 /// A good submission of a batch whose amounts are 10 and more, each at most 100.
 pub(crate) fn proven_batch(events: &[SubmittedEvent], batch_index: u64) -> BatchProofSubmission {
+    proven_batch_in(events, batch_index, |_| usd())
+}
+
+/// As [`proven_batch`], with a currency for each place.
+pub(crate) fn proven_batch_in(
+    events: &[SubmittedEvent],
+    batch_index: u64,
+    currency: impl Fn(usize) -> CurrencyTag,
+) -> BatchProofSubmission {
     let openings: Vec<_> = (0..events.len() as u64)
         .map(|n| opening(10 + n % 50, n))
         .collect();
     let entries: Vec<_> = events
         .iter()
         .zip(&openings)
-        .map(|(event, opening)| {
+        .enumerate()
+        .map(|(place, (event, opening))| {
+            let currency = currency(place);
             let hash = event.envelope.signing_hash().unwrap();
             let agent_id = event.envelope.source_agent_id;
-            let commitment = committed(opening);
+            let commitment = opening.commit(currency).unwrap().into();
             BatchEntry {
                 event: hash,
                 agent_signature: event.envelope.agent_signature,
                 agent_id,
                 key_id: KEY,
                 commitment,
-                currency: usd(),
-                endorsement: sign(agent_id, &endorsement_hash(&hash, &commitment, usd())),
+                currency,
+                endorsement: sign(agent_id, &endorsement_hash(&hash, &commitment, currency)),
             }
         })
         .collect();

@@ -11,6 +11,8 @@ use polkadot_sdk::{self, frame_support, frame_system, sp_io, sp_runtime};
 
 mod admission;
 mod batch;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod index;
 #[cfg(test)]
 mod mock;
@@ -22,6 +24,8 @@ mod tests;
 mod try_state;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
@@ -83,6 +87,9 @@ pub mod pallet {
         type Authors: AuthorDirectory;
         /// Measured weights.
         type WeightInfo: WeightInfo;
+        /// Registers the authors that benchmarks write with.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::BenchmarkHelper;
     }
 
     /// Where each stream stands after its last batch.

@@ -19,6 +19,8 @@ impl pallet_agent_registry::Config for Runtime {
 impl pallet_ves_sequencer::Config for Runtime {
     type Authors = AgentRegistry;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Fixtures;
 }
 
 impl pallet_stark_verifier::Config for Runtime {
@@ -26,4 +28,6 @@ impl pallet_stark_verifier::Config for Runtime {
     type Authors = AgentRegistry;
     type Events = VesSequencer;
     type WeightInfo = pallet_stark_verifier::weights::SubstrateWeight<Self>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Fixtures;
 }

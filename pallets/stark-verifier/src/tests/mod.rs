@@ -3,6 +3,7 @@
 
 mod batch;
 mod budget;
+mod fixtures;
 mod quota;
 mod single;
 

@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What submissions and the end of a block cost, at the worst: every event is accepted, is of an
+//! entity and a command of its own, and is really signed.
+
+use crate::{
+    Call, Config, Pallet, Submission, Tips,
+    frame_support::{pallet_prelude::TransactionSource, traits::Hooks},
+    frame_system::{self, RawOrigin},
+    polkadot_sdk::{self, frame_benchmarking::v2::*, sp_core::crypto::KeyTypeId},
+    sp_io,
+    sp_runtime::SaturatedConversion,
+};
+use alloc::{vec, vec::Vec};
+use ves_primitives::{
+    AgentId, CommandId, Envelope, EventId, KeyId, LeafHash, Payload, PayloadCipherHash,
+    PayloadKind, Signature, SigningPublicKey, StoreId, StreamId, SubmittedEvent, TenantId, limits,
+    payload_plain_hash, stream_id,
+};
+
+/// Puts authors into the state of the registry that the sequencer asks.
+pub trait BenchmarkHelper {
+    /// A store whose agent signs with a key.
+    fn register(
+        tenant: TenantId,
+        store: StoreId,
+        agent: AgentId,
+        key_id: KeyId,
+        key: SigningPublicKey,
+    );
+}
+
+const KEYS: KeyTypeId = KeyTypeId(*b"vesb");
+const KEY_ID: KeyId = KeyId(1);
+const TENANT: TenantId = TenantId([1; 16]);
+
+fn id(n: u32) -> [u8; 16] {
+    let mut bytes = [0x5a; 16];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    bytes
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy)]
+struct Author {
+    store: StoreId,
+    agent: AgentId,
+    key: SigningPublicKey,
+}
+
+/// The same number makes the same author.
+fn author<T: Config>(n: u32) -> Author {
+    let seed = alloc::format!("//{n}").into_bytes();
+    let key = SigningPublicKey(sp_io::crypto::ed25519_generate(KEYS, Some(seed)).0);
+    let (store, agent) = (StoreId(id(n)), AgentId(id(n)));
+    T::BenchmarkHelper::register(TENANT, store, agent, KEY_ID, key);
+    Author { store, agent, key }
+}
+
+fn text<B: TryFrom<Vec<u8>>>(bytes: &[u8]) -> B {
+    bytes
+        .to_vec()
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("short texts fit"))
+}
+
+/// An event that will be accepted; `n` makes it unlike any other.
+fn event(author: Author, n: u32, payload_bytes: u32) -> SubmittedEvent {
+    let json = vec![b'1'; payload_bytes.max(1) as usize];
+    let mut envelope = Envelope {
+        ves_version: 2,
+        event_id: EventId(id(n)),
+        tenant_id: TENANT,
+        store_id: author.store,
+        source_agent_id: author.agent,
+        agent_key_id: KEY_ID,
+        entity_type: text(b"order"),
+        entity_id: text(alloc::format!("order-{n:010}").as_bytes()),
+        event_type: text(b"order.created"),
+        created_at: text(b"2026-11-23T18:14:41.123Z"),
+        payload_kind: PayloadKind::Plaintext,
+        payload_plain_hash: payload_plain_hash(None, &json),
+        payload_cipher_hash: PayloadCipherHash::PLAINTEXT,
+        command_id: Some(CommandId(id(n))),
+        base_version: Some(0),
+        agent_signature: Signature([0; 64]),
+    };
+    let hash = envelope.signing_hash().expect("version 2 has a hash").0;
+    let signature = sp_io::crypto::ed25519_sign(KEYS, &author.key.0.into(), &hash)
+        .expect("the key was generated");
+    envelope.agent_signature = Signature(signature.0);
+    SubmittedEvent {
+        envelope,
+        payload: Payload::Plain(json.try_into().expect("within the limit")),
+    }
+}
+
+fn submission(events: Vec<SubmittedEvent>) -> Submission {
+    events.try_into().expect("within the limit")
+}
+
+fn sequenced<T: Config>(author: Author) -> u64 {
+    Pallet::<T>::on_finalize(frame_system::Pallet::<T>::block_number());
+    let stream = stream_id(TENANT, author.store);
+    Tips::<T>::get(stream).map_or(0, |tip| tip.sequence)
+}
+
+#[benchmarks]
+mod calls {
+    use super::*;
+
+    /// All of one author.
+    #[benchmark]
+    fn submit_events(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let author = author::<T>(1);
+        let events = submission((0..n).map(|n| event(author, n, 2)).collect());
+        #[extrinsic_call]
+        _(RawOrigin::Authorized, events);
+        assert_eq!(sequenced::<T>(author), u64::from(n));
+    }
+
+    /// Each of an author and a stream of its own.
+    #[benchmark]
+    fn submit_events_of_authors(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let authors: Vec<_> = (0..n).map(author::<T>).collect();
+        let events = authors.iter().map(|author| event(*author, 1, 2)).collect();
+        let events = submission(events);
+        #[extrinsic_call]
+        submit_events(RawOrigin::Authorized, events);
+        assert_eq!(sequenced::<T>(authors[0]), 1);
+    }
+
+    /// One event.
+    #[benchmark]
+    fn submit_payload(b: Linear<1, { limits::MAX_PAYLOAD_BYTES }>) {
+        let author = author::<T>(1);
+        let events = submission(vec![event(author, 1, b)]);
+        #[extrinsic_call]
+        submit_events(RawOrigin::Authorized, events);
+        assert_eq!(sequenced::<T>(author), 1);
+    }
+
+    /// In the pool; all replays but the last.
+    #[benchmark]
+    fn authorize_submission(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let author = author::<T>(1);
+        let events: Vec<_> = (0..n).map(|n| event(author, n, 2)).collect();
+        let replays = submission(events[..events.len() - 1].to_vec());
+        Pallet::<T>::submit_events(RawOrigin::Authorized.into(), replays)
+            .expect("an authorised submission is settled");
+        let events = submission(events);
+        #[block]
+        {
+            Pallet::<T>::authorize_submission(TransactionSource::External, &events)
+                .expect("the last event is new");
+        }
+    }
+
+    #[benchmark]
+    fn commit_block_base() {
+        #[block]
+        {
+            Pallet::<T>::on_finalize(1u32.saturated_into());
+        }
+    }
+
+    /// All of one stream.
+    #[benchmark]
+    fn commit_leaves(l: Linear<1, { limits::MAX_EVENTS_PER_BLOCK }>) {
+        Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(1)), l);
+        #[block]
+        {
+            Pallet::<T>::on_finalize(1u32.saturated_into());
+        }
+        let stream = stream_id(TENANT, StoreId(id(1)));
+        assert_eq!(Tips::<T>::get(stream).map(|tip| tip.sequence), Some(l.into()));
+    }
+
+    /// One leaf each.
+    #[benchmark]
+    fn commit_streams(s: Linear<1, { limits::MAX_STREAMS_PER_BLOCK }>) {
+        for n in 0..s {
+            Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(n)), 1);
+        }
+        #[block]
+        {
+            Pallet::<T>::on_finalize(1u32.saturated_into());
+        }
+        assert_eq!(Tips::<T>::iter_keys().count(), s as usize);
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Opens a stream with this many leaves.
+    fn open_for_benchmark(tenant: TenantId, store: StoreId, leaves: u32) {
+        let stream: StreamId = stream_id(tenant, store);
+        let hashes = vec![LeafHash([7; 32]); leaves as usize];
+        crate::OpenLeaves::<T>::insert(stream, crate::frame_support::BoundedVec::truncate_from(hashes));
+        crate::OpenStreams::<T>::try_append(crate::OpenStream { stream_id: stream, tenant_id: tenant, store_id: store })
+            .expect("within the limit");
+    }
+}
