@@ -3,19 +3,84 @@
 
 //! SHA-256 over concatenated parts, and the preimage helpers of VES v1 §0.
 
-use sha2::{Digest, Sha256};
+#[cfg(not(substrate_runtime))]
+use software::Sink;
+
+#[cfg(substrate_runtime)]
+use host::Sink;
+
+/// Hashes in this very code.
+#[cfg(not(substrate_runtime))]
+mod software {
+    use sha2::{Digest, Sha256};
+
+    #[derive(Clone)]
+    pub(super) struct Sink(Sha256);
+
+    impl Sink {
+        pub(super) fn new(start: &[u8]) -> Self {
+            Self(Sha256::new_with_prefix(start))
+        }
+
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            self.0.finalize().into()
+        }
+    }
+
+    pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+        Sha256::digest(bytes).into()
+    }
+}
+
+/// Collects, and lets the node hash: inside the chain's wasm, SHA-256 takes several times as long as
+/// outside. Compiled only as part of a Substrate runtime (`docs/adr/0010-host-hashing.md`).
+#[cfg(substrate_runtime)]
+mod host {
+    use alloc::vec::Vec;
+    use polkadot_sdk::sp_io::hashing::sha2_256;
+
+    /// Most preimages are shorter, so that they are allocated once.
+    const USUAL_LENGTH: usize = 512;
+
+    #[derive(Clone)]
+    pub(super) struct Sink(Vec<u8>);
+
+    impl Sink {
+        pub(super) fn new(start: &[u8]) -> Self {
+            let mut bytes = Vec::with_capacity(USUAL_LENGTH);
+            bytes.extend_from_slice(start);
+            Self(bytes)
+        }
+
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.extend_from_slice(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            sha2_256(&self.0)
+        }
+    }
+
+    pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+        sha2_256(bytes)
+    }
+}
 
 /// A SHA-256 preimage under construction.
 ///
 /// Integers are big-endian, texts carry a 32-bit length prefix in bytes; both because VES v1 §0
 /// defines every preimage so.
 #[derive(Clone)]
-pub(crate) struct Preimage(Sha256);
+pub(crate) struct Preimage(Sink);
 
 impl Preimage {
     /// Starts with the domain separator.
     pub(crate) fn new(domain: &[u8]) -> Self {
-        Self(Sha256::new_with_prefix(domain))
+        Self(Sink::new(domain))
     }
 
     /// Appends raw bytes.
@@ -49,13 +114,16 @@ impl Preimage {
 
     /// The digest.
     pub(crate) fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
+        self.0.finish()
     }
 }
 
 /// SHA-256 of plain bytes, without a domain: for artefacts, not for protocol values.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+    #[cfg(not(substrate_runtime))]
+    return software::sha256(bytes);
+    #[cfg(substrate_runtime)]
+    return host::sha256(bytes);
 }
 
 #[cfg(test)]

@@ -26,10 +26,6 @@ const PROOF_TAG: &[u8] = b"ves/proof";
 const BUDGET_TAG: &[u8] = b"ves/budget";
 const BATCH_TAG: &[u8] = b"ves/batch-proof";
 
-fn length<E>(list: &[E]) -> u32 {
-    u32::try_from(list.len()).unwrap_or(u32::MAX)
-}
-
 fn refuse(reason: ProofRefusal) -> TransactionValidityError {
     InvalidTransaction::Custom(reason.pool_code()).into()
 }
@@ -47,23 +43,21 @@ fn admit(provides: Vec<Vec<u8>>) -> TransactionValidityWithRefund {
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn proof_weight(submission: &ProofSubmission) -> Weight {
-        let bytes = length(&submission.proof);
         match submission.budget {
-            None => T::WeightInfo::submit_proof(bytes),
-            Some(_) => T::WeightInfo::submit_budget_proof(bytes),
+            None => T::WeightInfo::submit_proof(),
+            Some(_) => T::WeightInfo::submit_budget_proof(),
         }
     }
 
-    pub(crate) fn proof_authorization_weight(submission: &ProofSubmission) -> Weight {
-        T::WeightInfo::authorize_proof(length(&submission.proof))
-    }
-
+    /// By the most events that fit into the circuit of as many rows.
     pub(crate) fn batch_proof_weight(submission: &BatchProofSubmission) -> Weight {
-        T::WeightInfo::submit_batch_proof(length(&submission.entries), length(&submission.proof))
-    }
-
-    pub(crate) fn batch_proof_authorization_weight(submission: &BatchProofSubmission) -> Weight {
-        T::WeightInfo::authorize_batch_proof(length(&submission.entries), length(&submission.proof))
+        match submission.entries.len() {
+            ..=12 => T::WeightInfo::submit_batch_proof_12(),
+            13..=28 => T::WeightInfo::submit_batch_proof_28(),
+            29..=60 => T::WeightInfo::submit_batch_proof_60(),
+            61..=124 => T::WeightInfo::submit_batch_proof_124(),
+            _ => T::WeightInfo::submit_batch_proof_128(),
+        }
     }
 
     /// Admits a submission that lacks nothing but the proof's verification.

@@ -289,7 +289,7 @@ pub mod pallet {
         #[pallet::call_index(0)]
         #[pallet::weight(Pallet::<T>::proof_weight(submission))]
         #[pallet::authorize(|source, submission| Pallet::<T>::authorize_proof(source, submission))]
-        #[pallet::weight_of_authorize(Pallet::<T>::proof_authorization_weight(submission))]
+        #[pallet::weight_of_authorize(T::WeightInfo::authorize_proof())]
         pub fn submit_proof(
             origin: OriginFor<T>,
             submission: Box<ProofSubmission>,
@@ -316,7 +316,7 @@ pub mod pallet {
         #[pallet::authorize(|source, submission| {
             Pallet::<T>::authorize_batch_proof(source, submission)
         })]
-        #[pallet::weight_of_authorize(Pallet::<T>::batch_proof_authorization_weight(submission))]
+        #[pallet::weight_of_authorize(T::WeightInfo::authorize_batch_proof())]
         pub fn submit_batch_proof(
             origin: OriginFor<T>,
             submission: Box<BatchProofSubmission>,

@@ -174,7 +174,10 @@ mod calls {
             Pallet::<T>::on_finalize(1u32.saturated_into());
         }
         let stream = stream_id(TENANT, StoreId(id(1)));
-        assert_eq!(Tips::<T>::get(stream).map(|tip| tip.sequence), Some(l.into()));
+        assert_eq!(
+            Tips::<T>::get(stream).map(|tip| tip.sequence),
+            Some(l.into())
+        );
     }
 
     /// One leaf each.
@@ -196,8 +199,15 @@ impl<T: Config> Pallet<T> {
     fn open_for_benchmark(tenant: TenantId, store: StoreId, leaves: u32) {
         let stream: StreamId = stream_id(tenant, store);
         let hashes = vec![LeafHash([7; 32]); leaves as usize];
-        crate::OpenLeaves::<T>::insert(stream, crate::frame_support::BoundedVec::truncate_from(hashes));
-        crate::OpenStreams::<T>::try_append(crate::OpenStream { stream_id: stream, tenant_id: tenant, store_id: store })
-            .expect("within the limit");
+        crate::OpenLeaves::<T>::insert(
+            stream,
+            crate::frame_support::BoundedVec::truncate_from(hashes),
+        );
+        crate::OpenStreams::<T>::try_append(crate::OpenStream {
+            stream_id: stream,
+            tenant_id: tenant,
+            store_id: store,
+        })
+        .expect("within the limit");
     }
 }

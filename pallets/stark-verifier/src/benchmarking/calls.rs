@@ -114,8 +114,8 @@ fn submit_batch<T: Config>(fixture: BatchFixture) {
         .expect("an authorised submission is settled");
 }
 
-fn authorize_batch<T: Config>(fixture: &BatchFixture) {
-    Pallet::<T>::authorize_batch_proof(TransactionSource::External, &fixture.submission)
+fn authorize_batch<T: Config>(source: TransactionSource, fixture: &BatchFixture) {
+    Pallet::<T>::authorize_batch_proof(source, &fixture.submission)
         .expect("a good submission is admitted");
 }
 
@@ -143,8 +143,32 @@ mod calls {
         assert!(proven_event::<T>(&fixture));
     }
 
+    /// In a block, where signatures and form are left to the dispatch.
     #[benchmark]
     fn authorize_proof() {
+        let fixture = fixtures::budget();
+        install_event::<T>(&fixture);
+        #[block]
+        {
+            Pallet::<T>::authorize_proof(TransactionSource::InBlock, &fixture.submission)
+                .expect("a good submission is admitted");
+        }
+    }
+
+    /// As `authorize_proof`.
+    #[benchmark]
+    fn authorize_batch_proof() {
+        let fixture = fixtures::batch_128();
+        install_batch::<T>(&fixture);
+        #[block]
+        {
+            authorize_batch::<T>(TransactionSource::InBlock, &fixture);
+        }
+    }
+
+    /// What the pool does, which no weight covers.
+    #[benchmark(extra)]
+    fn admit_proof() {
         let fixture = fixtures::event();
         install_event::<T>(&fixture);
         #[block]
@@ -154,15 +178,54 @@ mod calls {
         }
     }
 
-    #[benchmark]
-    fn authorize_budget_proof() {
-        let fixture = fixtures::budget();
-        install_event::<T>(&fixture);
+    /// As `admit_proof`.
+    #[benchmark(extra)]
+    fn admit_batch_proof() {
+        let fixture = fixtures::batch_128();
+        install_batch::<T>(&fixture);
         #[block]
         {
-            Pallet::<T>::authorize_proof(TransactionSource::External, &fixture.submission)
-                .expect("a good submission is admitted");
+            authorize_batch::<T>(TransactionSource::External, &fixture);
         }
+    }
+
+    /// The proof alone, its public inputs included.
+    #[benchmark(extra)]
+    fn verify_proof() {
+        let fixture = fixtures::event();
+        install_event::<T>(&fixture);
+        let verdict;
+        #[block]
+        {
+            verdict = Pallet::<T>::verify_proof(&fixture.submission, fixture.record.sequence);
+        }
+        assert_eq!(verdict, Ok(()));
+    }
+
+    /// As `verify_proof`.
+    #[benchmark(extra)]
+    fn verify_batch_proof_12() {
+        let fixture = fixtures::batch_12();
+        install_batch::<T>(&fixture);
+        let verdict;
+        #[block]
+        {
+            verdict = Pallet::<T>::verify_batch_proof(&fixture.submission, &fixture.batch);
+        }
+        assert_eq!(verdict, Ok(()));
+    }
+
+    /// As `verify_proof`.
+    #[benchmark(extra)]
+    fn verify_batch_proof_128() {
+        let fixture = fixtures::batch_128();
+        install_batch::<T>(&fixture);
+        let verdict;
+        #[block]
+        {
+            verdict = Pallet::<T>::verify_batch_proof(&fixture.submission, &fixture.batch);
+        }
+        assert_eq!(verdict, Ok(()));
     }
 
     #[benchmark]
@@ -178,16 +241,6 @@ mod calls {
     }
 
     #[benchmark]
-    fn authorize_batch_proof_12() {
-        let fixture = fixtures::batch_12();
-        install_batch::<T>(&fixture);
-        #[block]
-        {
-            authorize_batch::<T>(&fixture);
-        }
-    }
-
-    #[benchmark]
     fn submit_batch_proof_28() {
         let fixture = fixtures::batch_28();
         install_batch::<T>(&fixture);
@@ -197,16 +250,6 @@ mod calls {
             submit_batch::<T>(fixture);
         }
         assert!(proven_batch::<T>(&settled));
-    }
-
-    #[benchmark]
-    fn authorize_batch_proof_28() {
-        let fixture = fixtures::batch_28();
-        install_batch::<T>(&fixture);
-        #[block]
-        {
-            authorize_batch::<T>(&fixture);
-        }
     }
 
     #[benchmark]
@@ -222,16 +265,6 @@ mod calls {
     }
 
     #[benchmark]
-    fn authorize_batch_proof_60() {
-        let fixture = fixtures::batch_60();
-        install_batch::<T>(&fixture);
-        #[block]
-        {
-            authorize_batch::<T>(&fixture);
-        }
-    }
-
-    #[benchmark]
     fn submit_batch_proof_124() {
         let fixture = fixtures::batch_124();
         install_batch::<T>(&fixture);
@@ -244,16 +277,6 @@ mod calls {
     }
 
     #[benchmark]
-    fn authorize_batch_proof_124() {
-        let fixture = fixtures::batch_124();
-        install_batch::<T>(&fixture);
-        #[block]
-        {
-            authorize_batch::<T>(&fixture);
-        }
-    }
-
-    #[benchmark]
     fn submit_batch_proof_128() {
         let fixture = fixtures::batch_128();
         install_batch::<T>(&fixture);
@@ -263,16 +286,6 @@ mod calls {
             submit_batch::<T>(fixture);
         }
         assert!(proven_batch::<T>(&settled));
-    }
-
-    #[benchmark]
-    fn authorize_batch_proof_128() {
-        let fixture = fixtures::batch_128();
-        install_batch::<T>(&fixture);
-        #[block]
-        {
-            authorize_batch::<T>(&fixture);
-        }
     }
 
     #[benchmark]
