@@ -51,6 +51,8 @@ pub const BLOCK_LEAF: &[u8] = b"VES_BLOCK_LEAF_V1";
 pub const AMOUNT_COMMIT: &[u8] = b"VES_AMOUNT_COMMIT_V1";
 /// Derivation of a commitment's salt from the payload salt.
 pub const AMOUNT_SALT: &[u8] = b"VES_AMOUNT_SALT_V1";
+/// Derivation of the salt of a budget's total from its agent's signing key (ours).
+pub const TOTAL_SALT: &[u8] = b"VES_TOTAL_SALT_V1";
 /// What the transcript of one event's proof is bound to (ours).
 pub const PROOF_CONTEXT: &[u8] = b"VES_PROOF_CONTEXT_V1";
 /// What the transcript of a batch's proof is bound to (ours).

@@ -19,12 +19,12 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use ves_client::{BlockHash, ClientError};
 use ves_primitives::{
-    AmountCommitment, AmountSalt, CurrencyTag, Envelope, EventId, EventSigningHash, GenesisHash,
-    Payload, Policy, Signature, SubmittedEvent, endorsement_hash,
+    AmountCommitment, AmountSalt, CurrencyTag, Envelope, EventId, EventSigningHash, Payload,
+    Policy, Signature, SubmittedEvent, endorsement_hash,
     proof::{ProofRecord, ProofSubmission},
     verify_ed25519,
 };
-use ves_stark_air::{CIRCUIT_VERSION, Entry, Salt, Statement, commit};
+use ves_stark_air::{Salt, Statement, commit};
 use ves_stark_prover::{Opening, ProveError, Stage};
 use zeroize::Zeroizing;
 
@@ -150,24 +150,6 @@ fn cannot_prove(error: ProveError) -> Failure {
     }
 }
 
-fn statement(
-    submission: &ProofSubmission,
-    genesis: &GenesisHash,
-    sequence: u64,
-) -> std::result::Result<(Statement, [u8; 32]), String> {
-    let context = submission
-        .context(genesis, CIRCUIT_VERSION, sequence)
-        .map_err(|e| e.to_string())?;
-    let limit = submission
-        .policy
-        .effective_limit()
-        .map_err(|e| e.to_string())?;
-    let entry =
-        Entry::new(submission.commitment, limit, submission.currency).map_err(|e| e.to_string())?;
-    let statement = Statement::single(entry, context).map_err(|e| e.to_string())?;
-    Ok((statement, context))
-}
-
 pub(super) async fn prove(context: &Context, args: &ProveArgs) -> Result<Report> {
     let policy = policy(args)?;
     let Sequenced {
@@ -213,8 +195,8 @@ pub(super) async fn prove(context: &Context, args: &ProveArgs) -> Result<Report>
         proof: Default::default(),
         envelope,
     };
-    let (statement, binding) =
-        statement(&submission, &chain.genesis_hash(), sequence).map_err(Failure::unexpected)?;
+    let statement =
+        Statement::of(&submission, &chain.genesis_hash(), sequence).map_err(Failure::unexpected)?;
     let proof = ves_stark_prover::prove(&statement, &[opening], &mut |stage| {
         context.ui.progress(match stage {
             Stage::Trace => "proving …",
@@ -227,7 +209,7 @@ pub(super) async fn prove(context: &Context, args: &ProveArgs) -> Result<Report>
     submission.proof = proof
         .try_into()
         .map_err(|_| Failure::unexpected("the proof is too long"))?;
-    submission.signature = signer.sign(&submission.signing_hash(&binding));
+    submission.signature = signer.sign(&submission.signing_hash(statement.context()));
 
     let block = submit(&chain, &submission, Duration::from_secs(args.timeout)).await?;
     let verdicts = verdicts(&chain, &event.envelope, Some(block)).await?;
@@ -468,9 +450,9 @@ async fn check_proof(
     if !key.is_some_and(|key| verify_ed25519(&key.public_key, &endorsed, &submission.endorsement)) {
         return Ok(Err("the amount is not endorsed by the event's agent".into()));
     }
-    let (statement, _) = match statement(&submission, &chain.genesis_hash(), sequenced.sequence) {
+    let statement = match Statement::of(&submission, &chain.genesis_hash(), sequenced.sequence) {
         Ok(statement) => statement,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Ok(Err(problem.to_string())),
     };
     Ok(ves_stark_verifier::verify(&submission.proof, &statement)
         .map(|_| ())
