@@ -230,15 +230,18 @@ impl ChainClient {
         Ok(proofs.and_then(|proofs| proofs.behind(record).next().cloned()))
     }
 
-    /// Every proof that the canonical block of this number carries; `None` if there is none.
+    /// Every proof that the canonical block of this number carries; `None` if the node has no such
+    /// block, or no longer its body.
     ///
     /// # Errors
-    /// Any transport error, or [`ClientError::Decode`] if the node no longer has the block's body.
+    /// Any transport error, or [`ClientError::Metadata`].
     pub async fn proofs_in_block(&self, number: u32) -> Result<Option<BlockProofs>, ClientError> {
         let Some(hash) = self.block_hash(number).await? else {
             return Ok(None);
         };
-        let extrinsics = self.block_extrinsics(hash).await?;
+        let Some(extrinsics) = self.find_block_extrinsics(hash).await? else {
+            return Ok(None);
+        };
         let (metadata, _) = self.runtime(Some(hash)).await?;
         let single = call_prefix(&metadata, PALLET, SUBMIT, &[ARGUMENT])?;
         let batch = call_prefix(&metadata, PALLET, SUBMIT_BATCH, &[ARGUMENT])?;
