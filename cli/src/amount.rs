@@ -35,6 +35,16 @@ pub fn parse(text: &str, currency: CurrencyTag) -> Result<u64> {
         .map_err(|_| invalid())
 }
 
+/// The number as people write it, with all the places of the currency.
+pub fn format(units: u64, currency: CurrencyTag) -> String {
+    let places = usize::from(currency.scale());
+    let digits = format!("{units:0>width$}", width = places.saturating_add(1));
+    match digits.split_at_checked(digits.len().saturating_sub(places)) {
+        Some((whole, places)) if !places.is_empty() => format!("{whole}.{places}"),
+        _ => digits,
+    }
+}
+
 /// The amount at a path of a payload: a decimal string, or a JSON number as written.
 ///
 /// # Errors
@@ -78,6 +88,18 @@ mod tests {
         assert_eq!(
             parse("5998", CurrencyTag::new("JPY", 0).unwrap()).unwrap(),
             5_998
+        );
+    }
+
+    #[test]
+    fn integers_are_written_with_all_their_places() {
+        for (units, text) in [(5_998, "59.98"), (5, "0.05"), (0, "0.00"), (100, "1.00")] {
+            assert_eq!(format(units, usd()), text);
+        }
+        let yen = CurrencyTag::new("JPY", 0).unwrap();
+        assert_eq!(
+            (format(500, yen), format(0, yen)),
+            ("500".into(), "0".into())
         );
     }
 

@@ -14,6 +14,7 @@ use ves_primitives::{
 };
 
 pub mod live;
+pub mod proofs;
 
 /// A block by number and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

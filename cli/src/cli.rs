@@ -175,7 +175,15 @@ Examples:
   stateset-sync append --entity-type order --entity-id A-2 --event-type order.created \\
       --payload-file order.json --encrypt-to <agent uuid>,<agent uuid> --encrypt-to-self")]
     Append(AppendArgs),
-    /// Sign what the outbox holds, submit it and wait until it is final.
+    /// Sign what the outbox holds, submit it, wait until it is final, and prove what is wished.
+    #[command(after_help = "\
+Examples:
+  stateset-sync push
+  stateset-sync push --prove aml.threshold=10000 --prove order_total.cap=20000
+
+Wishes are kept with the events: after an interruption, or with --no-wait, the next push proves.
+An amount that is over the limit is reported (exit code 10); the events go out all the same, unless
+--require-proofs is given.")]
     Push(PushArgs),
     /// Fetch new events up to the finalized head, verifying each of them.
     Pull(PullArgs),
@@ -194,15 +202,22 @@ Examples:
     Show(EventArgs),
     /// Print the clear payload of an event encrypted to this agent.
     Decrypt(EventArgs),
-    /// Prove that the hidden amount of an own event obeys a policy, and have the chain verify it.
+    /// Prove that hidden amounts of own events obey a policy, and have the chain verify it.
     #[command(after_help = "\
 Examples:
   stateset-sync prove <event-id> --policy aml.threshold --limit 10000.00
   stateset-sync prove <event-id> --policy order_total.cap --limit 500 --currency JPY:0 \\
-      --amount-field order.total")]
+      --amount-field order.total
+  stateset-sync prove <event-id> --budget 5000.00
+  stateset-sync prove --batch-of <event-id> --policy aml.threshold --limit 10000.00
+
+A budget is a running total over the events that are proven with it, one step at a time; another
+limit is another budget. A batch can be proven if all its events are this agent's own, and were
+pulled.")]
     Prove(ProveArgs),
-    /// Verify the proofs of an event here: the proof itself, who endorsed the amount, and, if the
-    /// payload can be read, that it is the payload's amount.
+    /// Verify the proofs of an event and of its batch here: the proof itself, who endorsed the
+    /// amount, and, if the payload can be read, that it is the payload's amount. Without an event:
+    /// what push and pull noted about proofs so far.
     Proofs(ProofsArgs),
     /// List the newest events of the outbox, or of the pulled stream.
     #[command(visible_alias = "outbox")]
@@ -364,6 +379,24 @@ pub struct AppendArgs {
     /// Let this agent read the encrypted payload too.
     #[arg(long)]
     pub encrypt_to_self: bool,
+    /// Proofs to make once the event is final; needs --encrypt-to-self.
+    #[command(flatten)]
+    pub wishes: WishArgs,
+}
+
+/// `--prove` of `append` and `push`
+#[derive(Debug, Args)]
+pub struct WishArgs {
+    /// Prove this policy of each encrypted event once it is final, and submit the proof:
+    /// aml.threshold=LIMIT or order_total.cap=LIMIT. May be given several times.
+    #[arg(long, value_name = "POLICY=LIMIT")]
+    pub prove: Vec<String>,
+    /// Currency code and decimal places of the amounts.
+    #[arg(long, value_name = "CODE:PLACES", default_value = "USD:2")]
+    pub currency: CurrencyTag,
+    /// Where the amount stands in the payload.
+    #[command(flatten)]
+    pub amount: AmountArgs,
 }
 
 /// `push`
@@ -379,7 +412,14 @@ pub struct PushArgs {
     #[arg(long, default_value_t = 256, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_size: u32,
-    /// Honour VES_TEST_CRASH_AT (after-sign, before-submit, after-submit, before-finality).
+    /// Proofs to make of the events that are on their way now.
+    #[command(flatten)]
+    pub wishes: WishArgs,
+    /// Send nothing unless every proof that is wished for can be made.
+    #[arg(long)]
+    pub require_proofs: bool,
+    /// Honour VES_TEST_CRASH_AT (after-sign, before-submit, after-submit, before-finality,
+    /// before-prove, after-prove).
     #[arg(long, hide = true)]
     pub testing_hooks: bool,
 }
@@ -390,6 +430,12 @@ pub struct PullArgs {
     /// Decrypt what is encrypted to this agent and include it in the output.
     #[arg(long)]
     pub decrypt: bool,
+    /// Do not fetch and verify the compliance proofs of encrypted events.
+    #[arg(long)]
+    pub no_verify_proofs: bool,
+    /// Where the amount stands in the payload.
+    #[command(flatten)]
+    pub amount: AmountArgs,
 }
 
 /// `status`
@@ -476,16 +522,27 @@ pub struct AmountArgs {
 
 /// `prove`
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").required(true).args(["event_id", "batch", "batch_of"])))]
+#[command(group(ArgGroup::new("claim").required(true).args(["policy", "budget"])))]
 pub struct ProveArgs {
     /// The event: its id or an unambiguous beginning.
     #[arg(value_name = "EVENT_ID")]
-    pub event_id: String,
+    pub event_id: Option<String>,
+    /// Prove all events of the batch with this number within its stream, by one proof.
+    #[arg(long, value_name = "INDEX")]
+    pub batch: Option<u64>,
+    /// Prove all events of the batch that holds this event, by one proof.
+    #[arg(long, value_name = "EVENT_ID")]
+    pub batch_of: Option<String>,
     /// aml.threshold (below), order_total.cap (at most) or agent.authorization.v1 (at most).
-    #[arg(long, value_name = "ID")]
-    pub policy: String,
+    #[arg(long, value_name = "ID", requires = "limit")]
+    pub policy: Option<String>,
     /// The policy's limit in the currency's units, as in 10000 or 9999.99.
-    #[arg(long, value_name = "AMOUNT")]
-    pub limit: String,
+    #[arg(long, value_name = "AMOUNT", requires = "policy")]
+    pub limit: Option<String>,
+    /// Add the event to this agent's budget of so much (agent.budget.v1).
+    #[arg(long, value_name = "MAX_TOTAL", conflicts_with_all = ["batch", "batch_of", "intent_hash"])]
+    pub budget: Option<String>,
     /// Hash of the intent, for agent.authorization.v1.
     #[arg(long, value_name = "HEX")]
     pub intent_hash: Option<String>,
@@ -505,7 +562,7 @@ pub struct ProveArgs {
 pub struct ProofsArgs {
     /// The event: its id or an unambiguous beginning.
     #[arg(value_name = "EVENT_ID")]
-    pub event_id: String,
+    pub event_id: Option<String>,
     /// Where the amount stands in the payload.
     #[command(flatten)]
     pub amount: AmountArgs,

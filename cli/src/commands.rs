@@ -10,6 +10,7 @@ mod history;
 mod init;
 mod keys;
 mod proofs;
+mod prove;
 mod pull;
 mod push;
 mod show;
@@ -72,6 +73,11 @@ impl Context {
     async fn pool(&self) -> Result<SqlitePool> {
         self.config.require_initialised()?;
         db::open(&self.config.home.database(), false).await
+    }
+
+    /// Whether the keys of this machine can be opened without asking anybody.
+    fn can_unlock_quietly(&self) -> bool {
+        self.passphrases.is_given()
     }
 
     fn stream(&self) -> Result<Stream> {
@@ -256,8 +262,8 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Export(args) => verify::export(&context, &args).await,
         Command::Show(args) => show::run(&context, &args).await,
         Command::Decrypt(args) => show::decrypt(&context, &args).await,
-        Command::Prove(args) => proofs::prove(&context, &args).await,
-        Command::Proofs(args) => proofs::list(&context, &args).await,
+        Command::Prove(args) => prove::run(&context, &args).await,
+        Command::Proofs(args) => proofs::run(&context, &args).await,
         Command::History(args) => history::run(&context, &args).await,
         Command::Config(_) => config::show(&context),
         Command::Admin(command) => admin::run(&context, &command).await,

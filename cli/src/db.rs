@@ -17,10 +17,13 @@ const APPLICATION_ID: i64 = 0x5645_5353;
 /// How every SQLite file begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_outbox_and_inbox.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_outbox_and_inbox.sql"),
+    include_str!("../migrations/0002_proofs.sql"),
+];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.
@@ -204,6 +207,31 @@ mod tests {
         pool.execute("PRAGMA user_version = 99").await.unwrap();
         pool.close().await;
         assert_eq!(open(&path, false).await.unwrap_err().code, "database_newer");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_an_older_schema_is_brought_up_to_date_and_keeps_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        create_private(&path).unwrap();
+        let mut old = SqliteConnection::connect(path.to_str().unwrap())
+            .await
+            .unwrap();
+        old.execute(MIGRATIONS[0]).await.unwrap();
+        let stamp = format!("PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION_ID}");
+        old.execute(stamp.as_str()).await.unwrap();
+        old.execute(
+            "INSERT INTO ves_quarantine VALUES (x'01', x'02', 3, x'04', 'r', 'd', '{}', '')",
+        )
+        .await
+        .unwrap();
+        old.close().await.unwrap();
+        let pool = open(&path, false).await.unwrap();
+        let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool);
+        assert_eq!(count("PRAGMA user_version").await.unwrap(), SCHEMA_VERSION);
+        let kept = count("SELECT count(*) FROM ves_quarantine").await.unwrap();
+        let wishes = count("SELECT count(*) FROM ves_proof_wishes").await;
+        assert_eq!((kept, wishes.unwrap()), (1, 0));
     }
 
     #[tokio::test]

@@ -14,8 +14,9 @@ use rand::{RngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use ves_primitives::{
-    AgentId, EncryptionPublicKey, GenesisHash, KeyId, KeyPurpose, PossessionStatement,
-    RecipientKid, Signature, SigningPublicKey, TenantId,
+    AgentId, AmountCommitment, AmountSalt, EncryptionPublicKey, EventSigningHash, GenesisHash,
+    KeyId, KeyPurpose, PolicyHash, PossessionStatement, RecipientKid, Signature, SigningPublicKey,
+    TenantId,
 };
 use zeroize::Zeroizing;
 
@@ -233,6 +234,16 @@ impl Signer {
     /// Signs a 32-byte hash. Deterministic: the same hash gives the same signature.
     pub fn sign(&self, hash: &[u8; 32]) -> Signature {
         Signature(self.key.sign(hash).into())
+    }
+
+    /// The salt of a budget's new total: recomputable with this key, and with nothing less.
+    pub fn total_salt(
+        &self,
+        event: &EventSigningHash,
+        policy: &PolicyHash,
+        previous: &AmountCommitment,
+    ) -> AmountSalt {
+        AmountSalt::derive_total(self.key.as_bytes(), event, policy, previous)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod keys;
 pub mod outbox;
 pub mod output;
+pub mod proofs;
 pub mod pull;
 pub mod push;
 pub mod reading;

@@ -4,6 +4,8 @@
 //! Test support: sample drafts, the published vectors, and a chain in memory that sequences by the
 //! protocol's own rules and can be told to lie.
 
+pub(crate) mod proofs;
+
 use crate::{
     capture::{Audience, Draft},
     chain::{BlockRef, Chain, ChainError, ChainResult, RejectionRecord},
@@ -172,6 +174,7 @@ pub(crate) struct FakeChain {
     state: Mutex<State>,
     pub(crate) record_lie: Option<RecordLie>,
     pub(crate) inclusion_lie: Option<InclusionLie>,
+    pub(crate) proofs: proofs::Proofs,
 }
 
 impl FakeChain {
@@ -185,6 +188,7 @@ impl FakeChain {
             state: Mutex::new(state),
             record_lie: None,
             inclusion_lie: None,
+            proofs: proofs::Proofs::default(),
         };
         chain.lock().blocks.push(Block {
             hash: GENESIS.0,

@@ -117,6 +117,11 @@ impl PassphraseSource {
         Ok(passphrase)
     }
 
+    /// Whether nobody has to be asked for the passphrase.
+    pub const fn is_given(&self) -> bool {
+        self.file.is_some() || self.variable.is_some()
+    }
+
     fn given(&self) -> Result<Option<Passphrase>> {
         match &self.file {
             Some(path) => read_passphrase(path).map(Some),

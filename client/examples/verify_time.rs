@@ -15,7 +15,7 @@ use ves_primitives::{
     AgentId, AmountSalt, CurrencyTag, Envelope, EventId, KeyId, PayloadCipherHash, PayloadKind,
     PayloadPlainHash, Policy, Signature, StoreId, TenantId, proof::ProofSubmission,
 };
-use ves_stark_air::{CIRCUIT_VERSION, Entry, Statement};
+use ves_stark_air::Statement;
 use ves_stark_prover::{Opening, prove};
 
 const SEQUENCE: u64 = 1;
@@ -107,13 +107,7 @@ fn submission(chain: &ChainClient) -> Result<ProofSubmission, Box<dyn Error>> {
         signature: Signature([0; 64]),
         proof: Default::default(),
     };
-    let context = submission.context(&chain.genesis_hash(), CIRCUIT_VERSION, SEQUENCE)?;
-    let entry = Entry::new(
-        submission.commitment,
-        submission.policy.effective_limit()?,
-        currency,
-    )?;
-    let statement = Statement::single(entry, context)?;
+    let statement = Statement::of(&submission, &chain.genesis_hash(), SEQUENCE)?;
     let proof = prove(&statement, &[opening], &mut |_| ())?;
     submission.proof = proof.try_into().map_err(|_| "the proof is too long")?;
     Ok(submission)

@@ -19,5 +19,6 @@ pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
 pub use chain::{ChainClient, RuntimeVersion};
 pub use error::ClientError;
 pub use header::{BlockHash, DigestItem, Header, HeaderError, blake2_256};
+pub use proof::BlockProofs;
 pub use rpc::Rpc;
 pub use tx::{TxHash, TxStatus, TxWatch};

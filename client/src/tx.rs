@@ -267,6 +267,16 @@ impl ChainClient {
         &self,
         block: BlockHash,
     ) -> Result<Vec<HexBytes>, ClientError> {
+        self.find_block_extrinsics(block)
+            .await?
+            .ok_or_else(|| ClientError::decode("chain_getBlock", "the node lacks the block"))
+    }
+
+    /// The extrinsics of a block, if the node has it.
+    pub(crate) async fn find_block_extrinsics(
+        &self,
+        block: BlockHash,
+    ) -> Result<Option<Vec<HexBytes>>, ClientError> {
         #[derive(Deserialize)]
         struct SignedBlock {
             block: Block,
@@ -279,9 +289,7 @@ impl ChainClient {
             .rpc()
             .call("chain_getBlock", rpc_params![block])
             .await?;
-        let answer = answer
-            .ok_or_else(|| ClientError::decode("chain_getBlock", "the node lacks the block"))?;
-        Ok(answer.block.extrinsics)
+        Ok(answer.map(|answer| answer.block.extrinsics))
     }
 }
 

@@ -4,7 +4,9 @@
 //! Amounts, their currency, the bytes of their commitments and who endorses them (VES-STARK A3,
 //! A7). The commitment itself is Rescue-Prime and is computed in `ves-stark-air`.
 
-use crate::{AmountCommitment, EventId, EventSigningHash, ParseIdError, domain, hash::Preimage};
+use crate::{
+    AmountCommitment, EventId, EventSigningHash, ParseIdError, PolicyHash, domain, hash::Preimage,
+};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::{fmt, str::FromStr};
 use hkdf::Hkdf;
@@ -222,15 +224,38 @@ pub fn endorsement_hash(
 pub struct AmountSalt([u64; 3]);
 
 impl AmountSalt {
+    /// The salt under which every budget begins, at 0: anyone can recompute that commitment.
+    pub const ZERO: Self = Self([0; 3]);
+
     /// The salt that every reader of the payload can recompute:
     /// HKDF-SHA256 (RFC 5869, no extraction salt) of the payload's 16-byte salt with info
     /// `"VES_AMOUNT_SALT_V1" || event id`; of 64 bytes of its output, read as big-endian 64-bit
     /// words, the first three below the modulus.
     pub fn derive(payload_salt: &[u8; 16], event: EventId) -> Self {
+        Self::expand(payload_salt, &[domain::AMOUNT_SALT, &event.0])
+    }
+
+    /// The salt of a budget's new total, which only its agent can recompute: as
+    /// [`AmountSalt::derive`], of the 32-byte seed of the agent's signing key with info
+    /// `"VES_TOTAL_SALT_V1" || signing hash || policy hash || previous C`.
+    ///
+    /// Nothing has to be kept to open a total again but the key and the agent's own events.
+    pub fn derive_total(
+        seed: &[u8; 32],
+        event: &EventSigningHash,
+        policy: &PolicyHash,
+        previous: &AmountCommitment,
+    ) -> Self {
+        Self::expand(
+            seed,
+            &[domain::TOTAL_SALT, &event.0, &policy.0, &previous.0],
+        )
+    }
+
+    fn expand(secret: &[u8], info: &[&[u8]]) -> Self {
         let mut output = [0u8; 64];
         // Cannot fail: 64 bytes are far below HKDF's limit of 8,160.
-        let _ = Hkdf::<Sha256>::new(None, payload_salt)
-            .expand_multi_info(&[domain::AMOUNT_SALT, &event.0], &mut output);
+        let _ = Hkdf::<Sha256>::new(None, secret).expand_multi_info(info, &mut output);
         let mut words = output.chunks_exact(8).map(|bytes| {
             bytes
                 .iter()
@@ -288,6 +313,29 @@ mod tests {
             salt.words(),
             AmountSalt::derive(&[1; 16], EventId([8; 16])).words()
         );
+    }
+
+    #[test]
+    fn a_totals_salt_depends_on_key_event_policy_and_previous_total() {
+        let salt = |seed, event, policy, previous| {
+            AmountSalt::derive_total(
+                &[seed; 32],
+                &EventSigningHash([event; 32]),
+                &PolicyHash([policy; 32]),
+                &AmountCommitment([previous; 32]),
+            )
+            .words()
+        };
+        let one = salt(1, 1, 1, 1);
+        assert_eq!(one, salt(1, 1, 1, 1));
+        for other in [
+            salt(2, 1, 1, 1),
+            salt(1, 2, 1, 1),
+            salt(1, 1, 2, 1),
+            salt(1, 1, 1, 2),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

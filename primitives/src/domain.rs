@@ -35,6 +35,10 @@ pub const POLICY: &[u8] = b"STATESET_VES_COMPLIANCE_POLICY_HASH_V1";
 pub const COMPLIANCE_PROOF: &[u8] = b"STATESET_VES_COMPLIANCE_PROOF_HASH_V1";
 /// Bundle hash of a proof with its public inputs.
 pub const PROOF_BUNDLE: &[u8] = b"STATESET_VES_COMPLIANCE_PROOF_BUNDLE_HASH_V1";
+/// Hash of a commerce authorization receipt.
+pub const AUTHORIZATION_RECEIPT: &[u8] = b"STATESET_VES_COMMERCE_AUTHORIZATION_RECEIPT_HASH_V1";
+/// Hash of a payload amount binding.
+pub const AMOUNT_BINDING: &[u8] = b"STATESET_VES_PAYLOAD_AMOUNT_BINDING_HASH_V1";
 /// Proof hash of a batch proof, the value anchored on `SetRegistry`.
 pub const BATCH_PROOF: &[u8] = b"STATESET_VES_BATCH_PROOF_HASH_V1";
 /// The peer's unbound proof of possession (challenge over the key bytes alone).
@@ -51,6 +55,8 @@ pub const BLOCK_LEAF: &[u8] = b"VES_BLOCK_LEAF_V1";
 pub const AMOUNT_COMMIT: &[u8] = b"VES_AMOUNT_COMMIT_V1";
 /// Derivation of a commitment's salt from the payload salt.
 pub const AMOUNT_SALT: &[u8] = b"VES_AMOUNT_SALT_V1";
+/// Derivation of the salt of a budget's total from its agent's signing key (ours).
+pub const TOTAL_SALT: &[u8] = b"VES_TOTAL_SALT_V1";
 /// What the transcript of one event's proof is bound to (ours).
 pub const PROOF_CONTEXT: &[u8] = b"VES_PROOF_CONTEXT_V1";
 /// What the transcript of a batch's proof is bound to (ours).

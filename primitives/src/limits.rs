@@ -44,5 +44,7 @@ pub const PROOF_QUOTA_UNITS: u32 = 256;
 pub const PROOF_VERIFIED_UNITS: u32 = 1;
 /// What a proof that does not hold costs its submitter.
 pub const PROOF_REJECTED_UNITS: u32 = 8;
+/// Most events whose proofs one question may ask for.
+pub const MAX_LISTED_PROOF_EVENTS: u32 = 1_000;
 /// Most batch proofs of one listing.
 pub const MAX_LISTED_BATCH_PROOFS: u32 = 256;

@@ -330,6 +330,10 @@ impl_runtime_apis! {
         ) -> Result<(), ProofRefusal> {
             StarkVerifier::verify_batch_proof(&submission, &batch)
         }
+
+        fn proofs_of_events(stream: StreamId, events: Vec<EventId>) -> Vec<ProofRecord> {
+            StarkVerifier::proofs_of_events(stream, events)
+        }
     }
 
     #[cfg(feature = "runtime-benchmarks")]

@@ -3,7 +3,7 @@
 
 //! `append`
 
-use super::Context;
+use super::{Context, push::wishes_of};
 use crate::{
     capture::{self, Audience, Captured, Draft},
     chain::Chain,
@@ -11,6 +11,7 @@ use crate::{
     error::{Exit, Failure, Result},
     home::read_bounded,
     output::Report,
+    proofs::{policy, wishes},
     push::current_signing_key,
 };
 use serde::Deserialize;
@@ -56,6 +57,14 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
         base_version: args.base_version,
         audience: Audience::Public,
     };
+    let wishes = wishes_of(&args.wishes)?;
+    if !wishes.is_empty() && !args.encrypt_to_self && !args.encrypt_to.contains(&template.agent_id)
+    {
+        return Err(Failure::usage(
+            "proof_needs_self",
+            "--prove needs --encrypt-to-self: a proof is made from what the agent can read",
+        ));
+    }
     let mut drafts = drafts(args, &template)?;
     let recipients = if args.encrypt_to.is_empty() && !args.encrypt_to_self {
         Vec::new()
@@ -74,10 +83,19 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut captured = Vec::with_capacity(drafts.len());
     for draft in &drafts {
-        captured.push(capture::append(&mut tx, draft).await?);
+        let event = capture::append(&mut tx, draft).await?;
+        for wish in &wishes {
+            let (tenant, store) = (draft.tenant_id, draft.store_id);
+            wishes::wish(&mut tx, tenant, store, event.event_id, wish).await?;
+        }
+        captured.push(event);
     }
     tx.commit().await?;
-    Ok(report(&captured, &recipients))
+    let described: Vec<_> = wishes
+        .iter()
+        .map(|wish| policy::json(&wish.policy, wish.currency))
+        .collect();
+    Ok(report(&captured, &recipients).field("wishes", described))
 }
 
 fn drafts(args: &AppendArgs, template: &Draft) -> Result<Vec<Draft>> {

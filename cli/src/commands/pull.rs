@@ -8,6 +8,10 @@ use crate::{
     cli::PullArgs,
     error::Result,
     output::{Report, Tone},
+    proofs::{
+        clear::Opener,
+        received::{self, ProofsPulled, Reading, Received},
+    },
     pull,
     reading::Reader,
     verify::record_event,
@@ -24,6 +28,20 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
     let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
     let chain = context.connect().await?;
     let outcome = pull::pull(&pool, &chain, stream, &context.ui).await?;
+    let (keys, unlock) = (context.keys(), || context.unlock());
+    let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
+    let proofs = if args.no_verify_proofs {
+        ProofsPulled::default()
+    } else {
+        // Nobody is asked for a passphrase only to compare amounts.
+        let quietly = args.decrypt || context.can_unlock_quietly();
+        let mut reading = Reading {
+            opener: quietly.then_some(&mut opener),
+            amount_field: &args.amount.amount_field,
+        };
+        let fresh = outcome.stored.len();
+        received::pull(&pool, &chain, stream, fresh, &mut reading, &context.ui).await?
+    };
 
     let mut events = Vec::new();
     let mut decrypted = 0usize;
@@ -43,6 +61,13 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
         .field("decrypted", decrypted)
         .field("events", &events)
         .field("events_truncated", outcome.stored.len() > MAX_LISTED)
+        .field("proofs_checked", !args.no_verify_proofs)
+        .field("proofs", proofs.verified.iter().map(Received::json).collect::<Vec<_>>())
+        .field(
+            "quarantined_proofs",
+            proofs.quarantined.iter().map(Received::json).collect::<Vec<_>>(),
+        )
+        .field("unavailable_proofs", proofs.unavailable)
         .line(if outcome.stored.is_empty() && outcome.quarantined.is_empty() {
             format!("up to date at sequence {}", outcome.to)
         } else {
@@ -67,7 +92,22 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
             item.detail
         ));
     }
-    Ok(report.failing(outcome.failure()))
+    for proof in &proofs.verified {
+        report = report.line(format!(
+            "proof   {}  {}",
+            proof.record.event_id,
+            proof.line()
+        ));
+    }
+    for proof in &proofs.quarantined {
+        report = report.line(format!(
+            "{} {}  {}",
+            context.ui.paint(Tone::Bad, "quarantined proof"),
+            proof.record.event_id,
+            proof.line()
+        ));
+    }
+    Ok(report.failing(outcome.failure().or_else(|| proofs.failure())))
 }
 
 /// One pulled event for output. With `decrypt`, the clear payload or the reason why there is none.

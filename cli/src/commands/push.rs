@@ -3,13 +3,21 @@
 
 //! `push`
 
-use super::Context;
+use super::{
+    Context,
+    proofs::{wish_json, wish_line},
+};
 use crate::{
-    cli::PushArgs,
+    cli::{PushArgs, WishArgs},
     config::process_env,
     error::{Failure, Result},
     outbox::{Entry, State},
     output::{Report, Tone, Ui},
+    proofs::{
+        clear::Opener,
+        policy::Wish,
+        wishes::{self, Fulfilled},
+    },
     push::{self, CrashPoint, PushOptions, Signers},
 };
 use serde_json::{Value, json};
@@ -26,7 +34,9 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
             )
         })?),
     };
-    if crate::outbox::open_entries(&pool, 0, 1).await?.is_empty() {
+    let wishes = wishes_of(&args.wishes)?;
+    let nothing_open = crate::outbox::open_entries(&pool, 0, 1).await?.is_empty();
+    if nothing_open && !wishes::any_due(&pool).await? {
         return Ok(Report::new("ves.cli.push")
             .field("pushed", 0)
             .field("finalized", 0)
@@ -34,11 +44,18 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
             .field("pending", 0)
             .field("submissions", 0)
             .field("events", Vec::<Value>::new())
+            .field("proofs", Vec::<Value>::new())
             .line("nothing to push"));
     }
-    let chain = context.connect().await?;
     let keys = context.keys();
     let unlock = || context.unlock();
+    let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
+    if args.require_proofs {
+        wishes::require(&pool, &mut opener, &wishes).await?;
+    }
+    // Committed with the events before anything is sent: whoever resumes finds them.
+    wishes::wish_for_open(&pool, &wishes).await?;
+    let chain = context.connect().await?;
     let mut signers = Signers::new(&keys, &unlock);
     let options = PushOptions {
         wait: !args.no_wait,
@@ -48,6 +65,20 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
         ..PushOptions::default()
     };
     let outcome = push::push(&pool, &chain, &mut signers, &options, &context.ui).await?;
+    let proofs = match &outcome.stopped {
+        Some(_) => Fulfilled::default(),
+        None => {
+            wishes::fulfil(
+                &pool,
+                &chain,
+                &mut opener,
+                &mut signers,
+                &options,
+                &context.ui,
+            )
+            .await?
+        }
+    };
     let (finalized, rejected) = (
         outcome.count(State::Finalized),
         outcome.count(State::Rejected),
@@ -67,6 +98,10 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
             "events",
             outcome.events.iter().map(entry_json).collect::<Vec<_>>(),
         )
+        .field(
+            "proofs",
+            proofs.wishes.iter().map(wish_json).collect::<Vec<_>>(),
+        )
         .line(format!(
             "{finalized} finalized, {rejected} rejected, {pending} pending of {}",
             outcome.events.len()
@@ -74,7 +109,18 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
     for entry in outcome.events.iter().filter(|e| e.state == State::Rejected) {
         report = report.line(entry_line(&context.ui, entry));
     }
-    Ok(report.failing(outcome.failure()))
+    for wish in &proofs.wishes {
+        report = report.line(wish_line(wish));
+    }
+    Ok(report.failing(outcome.failure().or_else(|| proofs.failure())))
+}
+
+/// The wishes on a command line.
+pub(super) fn wishes_of(args: &WishArgs) -> Result<Vec<Wish>> {
+    args.prove
+        .iter()
+        .map(|text| Wish::parse(text, args.currency, &args.amount.amount_field))
+        .collect()
 }
 
 /// One event of the outbox as JSON.

@@ -11,9 +11,10 @@ use crate::{
     inbox::{self, Stream},
     outbox::{self, State},
     output::{Report, Tone},
+    proofs::{received, wishes},
 };
 use serde::Serialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use ves_primitives::{GenesisHash, StreamTip};
 
 #[derive(Serialize)]
@@ -32,6 +33,8 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     let stream = context.stream()?;
     let counts = outbox::counts(&pool).await?;
     let (verified, quarantined) = inbox::counts(&pool, stream).await?;
+    let (proofs, bad_proofs) = received::counts(&pool, stream).await?;
+    let wishes = wishes::counts(&pool).await?;
     let tip = match config.genesis() {
         Some(genesis) => inbox::tip(&pool, stream, genesis).await?,
         None => StreamTip::EMPTY,
@@ -49,7 +52,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     let lag = node
         .as_ref()
         .map(|node| node.head_sequence.saturating_sub(tip.sequence));
-    let (health, reasons) = health(&counts, quarantined, lag, trouble.as_ref());
+    let (health, reasons) = health(&counts, (quarantined, bad_proofs), lag, trouble.as_ref());
 
     let mut outbox_json = Map::new();
     for (state, count) in &counts {
@@ -78,6 +81,15 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         .field("local_state_root", tip.state_root)
         .field("verified_events", verified)
         .field("quarantined_events", quarantined)
+        .field("verified_proofs", proofs)
+        .field("quarantined_proofs", bad_proofs)
+        .field(
+            "wished_proofs",
+            wishes
+                .iter()
+                .map(|(state, count)| (state.name().to_owned(), Value::from(*count)))
+                .collect::<Map<_, _>>(),
+        )
         .field("node", &node)
         .field("lag", lag)
         .pair("health", context.ui.paint(tone, health))
@@ -93,7 +105,19 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
             "pulled",
             format!("to sequence {}, {verified} verified", tip.sequence),
         )
-        .pair("quarantine", quarantined);
+        .pair("quarantine", quarantined)
+        .pair(
+            "pulled proofs",
+            format!("{proofs} verified, {bad_proofs} quarantined"),
+        );
+    let wished: Vec<String> = wishes
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {}", state.name()))
+        .collect();
+    if !wished.is_empty() {
+        report = report.pair("own proofs", wished.join(", "));
+    }
     if let Some(node) = &node {
         report = report
             .pair(
@@ -126,7 +150,7 @@ async fn ask_node(context: &Context, stream: Stream) -> Result<NodeStatus> {
 
 fn health(
     counts: &[(State, i64)],
-    quarantined: i64,
+    (quarantined, quarantined_proofs): (i64, i64),
     lag: Option<u64>,
     trouble: Option<&Failure>,
 ) -> (&'static str, Vec<&'static str>) {
@@ -142,6 +166,9 @@ fn health(
     }
     if quarantined > 0 {
         reasons.push("quarantined_events");
+    }
+    if quarantined_proofs > 0 {
+        reasons.push("quarantined_proofs");
     }
     if count(State::Rejected) > 0 {
         reasons.push("rejected_outgoing_events");

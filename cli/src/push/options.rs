@@ -17,6 +17,10 @@ pub enum CrashPoint {
     AfterSubmit,
     /// While waiting for finality.
     BeforeFinality,
+    /// After the events are final, before anything is proven.
+    BeforeProve,
+    /// After the proofs are final, before that is recorded.
+    AfterProve,
 }
 
 impl CrashPoint {
@@ -27,6 +31,8 @@ impl CrashPoint {
             "before-submit" => Self::BeforeSubmit,
             "after-submit" => Self::AfterSubmit,
             "before-finality" => Self::BeforeFinality,
+            "before-prove" => Self::BeforeProve,
+            "after-prove" => Self::AfterProve,
             _ => return None,
         })
     }
@@ -60,7 +66,7 @@ impl Default for PushOptions {
 }
 
 impl PushOptions {
-    pub(super) fn reach(&self, point: CrashPoint) -> Result<()> {
+    pub(crate) fn reach(&self, point: CrashPoint) -> Result<()> {
         if self.crash == Some(point) {
             // No destructor, no flush: the closest a process can come to kill -9 by itself.
             std::process::abort();

@@ -44,7 +44,7 @@ impl<'a> Signers<'a> {
     }
 
     /// The newest local key that the registry accepts now.
-    pub(super) async fn current<C: Chain>(
+    pub(crate) async fn current<C: Chain>(
         &mut self,
         chain: &C,
         tenant: TenantId,

@@ -206,10 +206,6 @@ async fn forged(chains: &Chains, people: &People, id: &str) -> Result<Evidence> 
 }
 
 fn holds(submission: &ProofSubmission, genesis: &GenesisHash) -> Result<bool> {
-    use ves_stark_air::{CIRCUIT_VERSION, Entry, Statement};
-    let context = submission.context(genesis, CIRCUIT_VERSION, SEQUENCE)?;
-    let limit = submission.policy.effective_limit()?;
-    let entry = Entry::new(submission.commitment, limit, submission.currency)?;
-    let statement = Statement::single(entry, context)?;
+    let statement = ves_stark_air::Statement::of(submission, genesis, SEQUENCE)?;
     Ok(ves_stark_verifier::verify(&submission.proof, &statement).is_ok())
 }

@@ -15,33 +15,12 @@ use ves_primitives::{
     registry::AuthorDirectory,
     sequencer::SequencedEvents,
 };
-use ves_stark_air::{CIRCUIT_VERSION, Entry, Statement};
+use ves_stark_air::{CIRCUIT_VERSION, Statement};
 
 /// What state says of an admissible submission.
 pub(crate) struct ReviewedBatch {
     batch: BatchCommitment,
     submitter_key: SigningPublicKey,
-}
-
-/// The public inputs of the batch, with their limit.
-fn state(
-    submission: &BatchProofSubmission,
-    context: [u8; 32],
-) -> Result<(Statement, u64), ProofRefusal> {
-    let limit = submission
-        .policy
-        .effective_limit()
-        .map_err(|_| ProofRefusal::InvalidPolicy)?;
-    let entries = submission
-        .entries
-        .iter()
-        .map(|entry| {
-            ensure!(entry.currency.is_valid(), ProofRefusal::InvalidCurrency);
-            Entry::new(entry.commitment, limit, entry.currency).map_err(unstatable)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let statement = Statement::batch(entries, context).map_err(unstatable)?;
-    Ok((statement, limit))
 }
 
 impl<T: Config> Pallet<T> {
@@ -83,7 +62,7 @@ impl<T: Config> Pallet<T> {
     fn vouch_batch_proof(
         submission: &BatchProofSubmission,
         reviewed: &ReviewedBatch,
-    ) -> Result<(Statement, u64), ProofRefusal> {
+    ) -> Result<Statement, ProofRefusal> {
         let batch = &reviewed.batch;
         let context = submission.context(&Self::genesis(), CIRCUIT_VERSION, batch);
         ensure!(
@@ -98,7 +77,7 @@ impl<T: Config> Pallet<T> {
             submission.events_root(batch.sequence_start) == Some(batch.events_root),
             ProofRefusal::BatchMismatch
         );
-        state(submission, context)
+        Statement::batch_in_context(submission, context).map_err(unstatable)
     }
 
     /// Each entry belongs to the agent it names, who vouches for its commitment. Two signatures per
@@ -129,7 +108,7 @@ impl<T: Config> Pallet<T> {
     /// What the pool asks: all but the entries' signatures and the proof itself.
     pub(crate) fn admit_batch_proof(submission: &BatchProofSubmission) -> Result<(), ProofRefusal> {
         let reviewed = Self::review_batch_proof(submission)?;
-        let (statement, _) = Self::vouch_batch_proof(submission, &reviewed)?;
+        let statement = Self::vouch_batch_proof(submission, &reviewed)?;
         check_form(&submission.proof, &statement)
     }
 
@@ -150,8 +129,8 @@ impl<T: Config> Pallet<T> {
         submission: &BatchProofSubmission,
         batch: &BatchCommitment,
     ) -> Result<(), ProofRefusal> {
-        let context = submission.context(&Self::genesis(), CIRCUIT_VERSION, batch);
-        let (statement, _) = state(submission, context)?;
+        let statement =
+            Statement::of_batch(submission, &Self::genesis(), batch).map_err(unstatable)?;
         check_proof(&submission.proof, &statement)
     }
 
@@ -160,17 +139,17 @@ impl<T: Config> Pallet<T> {
         Self::count_in_block();
         let submission = &submission;
         let judged = Self::review_batch_proof(submission).and_then(|reviewed| {
-            let (statement, limit) = Self::vouch_batch_proof(submission, &reviewed)?;
-            Ok((reviewed.batch, statement, limit))
+            let statement = Self::vouch_batch_proof(submission, &reviewed)?;
+            Ok((reviewed.batch, statement))
         });
         // The submitter's signature covers every entry and the proof: what fails after it costs.
         let (outcome, units) = match judged {
             Err(reason) => (Err(reason), 0),
-            Ok((batch, statement, limit)) => {
+            Ok((batch, statement)) => {
                 let verdict = Self::check_entries(submission)
                     .and_then(|()| check_proof(&submission.proof, &statement));
                 match verdict {
-                    Ok(()) => (Ok((batch, limit)), limits::PROOF_VERIFIED_UNITS),
+                    Ok(()) => (Ok((batch, statement.limit())), limits::PROOF_VERIFIED_UNITS),
                     Err(reason) => (Err(reason), limits::PROOF_REJECTED_UNITS),
                 }
             }

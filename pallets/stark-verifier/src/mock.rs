@@ -25,7 +25,7 @@ use ves_primitives::{
     sequencer::SequencedEvents,
     stream_id,
 };
-use ves_stark_air::{CIRCUIT_VERSION, Entry, Shape, Statement};
+use ves_stark_air::{CIRCUIT_VERSION, Shape, Statement};
 use ves_stark_prover::{Opening, prove};
 use ves_stark_verifier::structure::Parts;
 
@@ -283,12 +283,7 @@ fn proof_of(statement: &Statement, openings: &[Opening]) -> Vec<u8> {
 }
 
 pub(crate) fn statement(submission: &ProofSubmission) -> Statement {
-    let entry = Entry::new(
-        submission.commitment,
-        submission.policy.effective_limit().unwrap(),
-        submission.currency,
-    );
-    Statement::single(entry.unwrap(), context(submission)).unwrap()
+    Statement::in_context(submission, context(submission)).unwrap()
 }
 
 /// A good submission about a sequenced event.
@@ -310,19 +305,6 @@ pub(crate) fn proven(event: &SubmittedEvent) -> ProofSubmission {
     proven_with(event, cap(100), &opening(50, 9))
 }
 
-pub(crate) fn step_statement(submission: &ProofSubmission) -> Statement {
-    let step = submission.budget.as_ref().unwrap();
-    Statement::budget(
-        step.previous.try_into().unwrap(),
-        &[submission.commitment.try_into().unwrap()],
-        step.new.try_into().unwrap(),
-        submission.policy.effective_limit().unwrap(),
-        submission.currency,
-        context(submission),
-    )
-    .unwrap()
-}
-
 /// A good step of a budget from one total to the next.
 pub(crate) fn step(
     event: &SubmittedEvent,
@@ -338,7 +320,7 @@ pub(crate) fn step(
         new: committed(new),
     });
     let openings = [previous.clone(), amount.clone(), new.clone()];
-    let proof = proof_of(&step_statement(&submission), &openings);
+    let proof = proof_of(&statement(&submission), &openings);
     submission.proof = proof.try_into().unwrap();
     endorse(&mut submission);
     resign(&mut submission);
@@ -363,14 +345,7 @@ pub(crate) fn resign_batch(submission: &mut BatchProofSubmission) {
 
 pub(crate) fn batch_statement(submission: &BatchProofSubmission) -> Statement {
     let batch = Sequencer::batch(submission.stream_id(), submission.batch_index).unwrap();
-    let limit = submission.policy.effective_limit().unwrap();
-    let entries = submission
-        .entries
-        .iter()
-        .map(|entry| Entry::new(entry.commitment, limit, entry.currency).unwrap())
-        .collect();
-    let context = submission.context(&genesis(), CIRCUIT_VERSION, &batch);
-    Statement::batch(entries, context).unwrap()
+    Statement::of_batch(submission, &genesis(), &batch).unwrap()
 }
 
 /// A good submission of a batch whose amounts are 10 and more, each at most 100.

@@ -7,7 +7,7 @@ use crate::{
     BudgetTotals, Config, DisabledCircuits, Event, Pallet, Proofs, ProofsOfEvent,
     frame_support::{defensive, ensure},
     sp_io,
-    stark::{check_form, check_proof, empty_total, signed_by, unstatable},
+    stark::{check_form, check_proof, signed_by, unstatable},
 };
 use alloc::vec::Vec;
 use codec::Encode;
@@ -18,7 +18,7 @@ use ves_primitives::{
     registry::AuthorDirectory,
     sequencer::SequencedEvents,
 };
-use ves_stark_air::{CIRCUIT_VERSION, Entry, Statement};
+use ves_stark_air::{CIRCUIT_VERSION, Statement, empty_total};
 
 /// What state says of an admissible submission.
 pub(crate) struct Reviewed {
@@ -32,7 +32,6 @@ pub(crate) struct Reviewed {
 /// What is stated, once the agent's signatures hold.
 struct Vouched {
     statement: Statement,
-    limit: u64,
     proof_hash: ProofHash,
 }
 
@@ -51,44 +50,6 @@ const fn size_limit(submission: &ProofSubmission) -> u32 {
         None => limits::MAX_PROOF_BYTES,
         Some(_) => limits::MAX_BATCH_PROOF_BYTES,
     }
-}
-
-/// The public inputs of the event at its place, with their limit.
-fn state(
-    submission: &ProofSubmission,
-    context: [u8; 32],
-) -> Result<(Statement, u64), ProofRefusal> {
-    let limit = submission
-        .policy
-        .effective_limit()
-        .map_err(|_| ProofRefusal::InvalidPolicy)?;
-    let tag = submission.currency;
-    ensure!(tag.is_valid(), ProofRefusal::InvalidCurrency);
-    let felts = |commitment: AmountCommitment| {
-        commitment
-            .try_into()
-            .map_err(|_| ProofRefusal::InvalidCommitment)
-    };
-    let commitment = felts(submission.commitment)?;
-    let statement = match &submission.budget {
-        None => Statement::single(
-            Entry {
-                commitment,
-                limit,
-                tag,
-            },
-            context,
-        ),
-        Some(step) => Statement::budget(
-            felts(step.previous)?,
-            &[commitment],
-            felts(step.new)?,
-            limit,
-            tag,
-            context,
-        ),
-    };
-    Ok((statement.map_err(unstatable)?, limit))
 }
 
 fn context(
@@ -178,10 +139,8 @@ impl<T: Config> Pallet<T> {
             signed_by(key, &endorsed, &submission.endorsement),
             ProofRefusal::InvalidEndorsement
         );
-        let (statement, limit) = state(submission, context)?;
         Ok(Vouched {
-            statement,
-            limit,
+            statement: Statement::in_context(submission, context).map_err(unstatable)?,
             proof_hash: submission.proof_hash(),
         })
     }
@@ -209,8 +168,8 @@ impl<T: Config> Pallet<T> {
     /// # Errors
     /// Why it does not hold.
     pub fn verify_proof(submission: &ProofSubmission, sequence: u64) -> Result<(), ProofRefusal> {
-        let context = context(submission, &Self::genesis(), sequence)?;
-        let (statement, _) = state(submission, context)?;
+        let statement =
+            Statement::of(submission, &Self::genesis(), sequence).map_err(unstatable)?;
         check_proof(&submission.proof, &statement)
     }
 
@@ -282,7 +241,7 @@ impl<T: Config> Pallet<T> {
             sequence: reviewed.sequence,
             agent_id,
             policy_hash: reviewed.policy_hash,
-            limit: vouched.limit,
+            limit: vouched.statement.limit(),
             proof_hash: vouched.proof_hash,
             bytes,
         });
@@ -293,6 +252,15 @@ impl<T: Config> Pallet<T> {
         ProofsOfEvent::<T>::get(stream, event)
             .into_iter()
             .filter_map(|key| Proofs::<T>::get(stream, key))
+            .collect()
+    }
+
+    /// The verified proofs of the first `MAX_LISTED_PROOF_EVENTS` of these events, in their order.
+    pub fn proofs_of_events(stream: StreamId, events: Vec<EventId>) -> Vec<ProofRecord> {
+        events
+            .into_iter()
+            .take(limits::MAX_LISTED_PROOF_EVENTS as usize)
+            .flat_map(|event| Self::proofs_of_event(stream, event))
             .collect()
     }
 }

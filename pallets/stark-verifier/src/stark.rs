@@ -9,10 +9,8 @@ use crate::{
     sp_io,
     sp_runtime::{SaturatedConversion, traits::Zero},
 };
-use ves_primitives::{
-    AmountCommitment, CurrencyTag, GenesisHash, Signature, SigningPublicKey, proof::ProofRefusal,
-};
-use ves_stark_air::{Felt, Salt, Statement, StatementError, commit};
+use ves_primitives::{GenesisHash, Signature, SigningPublicKey, proof::ProofRefusal};
+use ves_stark_air::{Statement, StatementError};
 use ves_stark_verifier::{VerifyError, precheck, verify};
 
 /// Why the verifier refuses, as the chain says it.
@@ -36,7 +34,10 @@ pub(crate) const fn unstatable(error: StatementError) -> ProofRefusal {
         StatementError::LimitTooLarge | StatementError::BudgetTooLarge => {
             ProofRefusal::InvalidPolicy
         }
-        StatementError::MixedCurrencies => ProofRefusal::InvalidCurrency,
+        StatementError::Policy => ProofRefusal::InvalidPolicy,
+        StatementError::MixedCurrencies | StatementError::Currency => ProofRefusal::InvalidCurrency,
+        StatementError::BudgetStep => ProofRefusal::BudgetStep,
+        StatementError::Envelope => ProofRefusal::EventMismatch,
     }
 }
 
@@ -48,11 +49,6 @@ pub(crate) fn check_form(proof: &[u8], statement: &Statement) -> Result<(), Proo
 /// Whether the proof holds. Dear: for dispatch and offline questions only.
 pub(crate) fn check_proof(proof: &[u8], statement: &Statement) -> Result<(), ProofRefusal> {
     verify(proof, statement).map(|_| ()).map_err(flaw)
-}
-
-/// Where every budget starts: 0 with a salt of zeros, which anyone can recompute.
-pub(crate) fn empty_total(currency: CurrencyTag) -> AmountCommitment {
-    commit(currency, 0, &Salt([Felt::new(0); 3])).into()
 }
 
 /// Whether the key made the signature over the hash.

@@ -34,3 +34,18 @@ pub fn bundle_hash(canonical: &str) -> [u8; 32] {
         .bytes(canonical.as_bytes())
         .finish()
 }
+
+/// `receiptHash` of a commerce authorization receipt: over the canonical JSON of all its other
+/// members.
+pub fn authorization_receipt_hash(canonical: &str) -> [u8; 32] {
+    Preimage::new(domain::AUTHORIZATION_RECEIPT)
+        .bytes(canonical.as_bytes())
+        .finish()
+}
+
+/// `bindingHash` of a payload amount binding: over the canonical JSON of all its other members.
+pub fn amount_binding_hash(canonical: &str) -> [u8; 32] {
+    Preimage::new(domain::AMOUNT_BINDING)
+        .bytes(canonical.as_bytes())
+        .finish()
+}

@@ -86,3 +86,8 @@ pub fn commit(tag: CurrencyTag, amount: u64, salt: &Salt) -> Commitment {
     let [_, _, _, _, c0, c1, c2, c3] = state;
     Commitment([c0, c1, c2, c3])
 }
+
+/// Where every budget in this currency begins: 0 under [`AmountSalt::ZERO`].
+pub fn empty_total(tag: CurrencyTag) -> AmountCommitment {
+    commit(tag, 0, &Salt::from(&AmountSalt::ZERO)).into()
+}

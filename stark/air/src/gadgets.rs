@@ -10,7 +10,7 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use winter_air::EvaluationFrame;
 use winter_crypto::hashers::RpJive64_256;
-use winter_math::{ExtensibleField, FieldElement, StarkField, batch_inversion};
+use winter_math::{FieldElement, StarkField, batch_inversion};
 
 /// Lanes of the permutation.
 pub(crate) const HASH_WIDTH: usize = 8;
@@ -125,9 +125,3 @@ pub(crate) fn shifted(values: Vec<Felt>, shift: usize) -> Vec<Felt> {
 pub(crate) fn bit_of(limit: u64, index: usize) -> Felt {
     Felt::from(u32::from((limit >> index) & 1 == 1))
 }
-
-// Circuits and verifier are generic over the extension only; this pins that the field has it.
-const _: fn() = || {
-    fn extensible<F: ExtensibleField<3>>() {}
-    extensible::<Felt>();
-};

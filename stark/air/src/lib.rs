@@ -28,7 +28,7 @@ pub mod shape;
 pub mod single;
 pub mod statement;
 
-pub use commitment::{Commitment, Salt, commit};
+pub use commitment::{Commitment, Salt, commit, empty_total};
 pub use shape::Shape;
 pub use statement::{Entry, Kind, Statement, StatementError};
 

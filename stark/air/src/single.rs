@@ -16,7 +16,7 @@ use crate::{
     },
     layout::{
         EXTENSION, OUTPUT_ROW, SINGLE_ROWS, STATE,
-        single::{BORROW, R, REST, U, W},
+        single::{BORROW, REST, U, W},
     },
 };
 use alloc::{vec, vec::Vec};
@@ -124,7 +124,6 @@ impl Air for SingleAir {
         for column in W {
             put(vanishing * next[column]);
         }
-        debug_assert_eq!(R.start, W.end);
     }
 
     fn get_periodic_column_values(&self) -> Vec<Vec<Felt>> {

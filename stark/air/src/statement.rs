@@ -8,9 +8,11 @@ use crate::{CIRCUIT_VERSION, Commitment, Felt, commitment::NonCanonical};
 use alloc::vec::Vec;
 use core::fmt;
 use ves_primitives::{
-    AmountCommitment, CurrencyTag,
+    AmountCommitment, BatchCommitment, CurrencyTag, EnvelopeError, GenesisHash, Policy,
+    PolicyError,
     amount::{MAX_AMOUNT, MAX_BUDGET_LIMIT},
     limits::MAX_PROOF_EVENTS,
+    proof::{BatchProofSubmission, ProofSubmission},
 };
 use winter_math::ToElements;
 
@@ -70,6 +72,14 @@ pub enum StatementError {
     BudgetTooLarge,
     /// Totals and amounts of a budget differ in currency or scale.
     MixedCurrencies,
+    /// The policy forbids every amount.
+    Policy,
+    /// Not a currency.
+    Currency,
+    /// A budget without a step of its total, or a step without a budget.
+    BudgetStep,
+    /// The event's envelope has no signing hash.
+    Envelope,
 }
 
 impl fmt::Display for StatementError {
@@ -81,6 +91,12 @@ impl fmt::Display for StatementError {
             Self::LimitTooLarge => "the limit must be at most 2^64 - 2^32",
             Self::BudgetTooLarge => "the budget limit must be at most 2^56",
             Self::MixedCurrencies => "a budget has one currency and one scale",
+            Self::Policy => "the policy forbids every amount",
+            Self::Currency => "not a currency",
+            Self::BudgetStep => {
+                "a budget needs a step of its total, and no other policy and no batch has one"
+            }
+            Self::Envelope => "the event is of a version without a signing hash",
         })
     }
 }
@@ -90,6 +106,18 @@ impl core::error::Error for StatementError {}
 impl From<NonCanonical> for StatementError {
     fn from(_: NonCanonical) -> Self {
         Self::Commitment
+    }
+}
+
+impl From<PolicyError> for StatementError {
+    fn from(_: PolicyError) -> Self {
+        Self::Policy
+    }
+}
+
+impl From<EnvelopeError> for StatementError {
+    fn from(_: EnvelopeError) -> Self {
+        Self::Envelope
     }
 }
 
@@ -145,6 +173,81 @@ impl Statement {
         Self::checked(Kind::Budget, entries, context)
     }
 
+    /// What a submission states of its event, should that stand at `sequence`.
+    ///
+    /// # Errors
+    /// Any [`StatementError`].
+    pub fn of(
+        submission: &ProofSubmission,
+        genesis: &GenesisHash,
+        sequence: u64,
+    ) -> Result<Self, StatementError> {
+        let context = submission.context(genesis, CIRCUIT_VERSION, sequence)?;
+        Self::in_context(submission, context)
+    }
+
+    /// As [`Statement::of`], with the submission's context computed already.
+    ///
+    /// # Errors
+    /// Any [`StatementError`].
+    pub fn in_context(
+        submission: &ProofSubmission,
+        context: [u8; 32],
+    ) -> Result<Self, StatementError> {
+        let (limit, tag) = (
+            submission.policy.effective_limit()?,
+            currency(submission.currency)?,
+        );
+        let is_budget = matches!(submission.policy, Policy::AgentBudget { .. });
+        match &submission.budget {
+            None if !is_budget => {
+                Self::single(Entry::new(submission.commitment, limit, tag)?, context)
+            }
+            Some(step) if is_budget => Self::budget(
+                step.previous.try_into()?,
+                &[submission.commitment.try_into()?],
+                step.new.try_into()?,
+                limit,
+                tag,
+                context,
+            ),
+            _ => Err(StatementError::BudgetStep),
+        }
+    }
+
+    /// What a submission states of all events of a batch.
+    ///
+    /// # Errors
+    /// Any [`StatementError`].
+    pub fn of_batch(
+        submission: &BatchProofSubmission,
+        genesis: &GenesisHash,
+        batch: &BatchCommitment,
+    ) -> Result<Self, StatementError> {
+        let context = submission.context(genesis, CIRCUIT_VERSION, batch);
+        Self::batch_in_context(submission, context)
+    }
+
+    /// As [`Statement::of_batch`], with the submission's context computed already.
+    ///
+    /// # Errors
+    /// Any [`StatementError`].
+    pub fn batch_in_context(
+        submission: &BatchProofSubmission,
+        context: [u8; 32],
+    ) -> Result<Self, StatementError> {
+        if matches!(submission.policy, Policy::AgentBudget { .. }) {
+            return Err(StatementError::BudgetStep);
+        }
+        let limit = submission.policy.effective_limit()?;
+        let entries: Result<Vec<Entry>, StatementError> = submission
+            .entries
+            .iter()
+            .map(|entry| Entry::new(entry.commitment, limit, currency(entry.currency)?))
+            .collect();
+        Self::batch(entries?, context)
+    }
+
     fn checked(kind: Kind, entries: Vec<Entry>, context: [u8; 32]) -> Result<Self, StatementError> {
         let totals = if kind == Kind::Budget { 2 } else { 0 };
         let first = entries.first().ok_or(StatementError::Empty)?;
@@ -179,6 +282,15 @@ impl Statement {
         &self.entries
     }
 
+    /// The largest limit among the entries. Those of one submission have one and the same.
+    pub fn limit(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.limit)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// Digest of everything else the proof is bound to.
     pub const fn context(&self) -> &[u8; 32] {
         &self.context
@@ -209,6 +321,14 @@ impl ToElements<Felt> for Statement {
             out.push(Felt::from(word));
         }
         out
+    }
+}
+
+fn currency(tag: CurrencyTag) -> Result<CurrencyTag, StatementError> {
+    if tag.is_valid() {
+        Ok(tag)
+    } else {
+        Err(StatementError::Currency)
     }
 }
 

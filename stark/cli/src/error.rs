@@ -146,6 +146,10 @@ impl From<StatementError> for Failure {
                 (Exit::Usage, "limit_too_large")
             }
             StatementError::MixedCurrencies => (Exit::BadInput, "mixed_currencies"),
+            StatementError::Policy => (Exit::BadInput, "policy"),
+            StatementError::Currency => (Exit::BadInput, "currency"),
+            StatementError::BudgetStep => (Exit::BadInput, "budget_step"),
+            StatementError::Envelope => (Exit::BadInput, "envelope"),
         };
         Self::new(exit, code, error.to_string())
     }

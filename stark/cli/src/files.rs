@@ -3,7 +3,7 @@
 
 //! Files: bounded reads, atomic writes.
 
-use crate::error::{Failure, Result};
+use crate::error::{Exit, Failure, Result};
 use rand::{RngCore, rngs::OsRng};
 use std::{
     ffi::OsString,
@@ -111,6 +111,45 @@ impl Drop for Pending {
         if !self.placed {
             let _ = fs::remove_file(&self.temporary);
         }
+    }
+}
+
+/// Keeps other runs away from a file while this one reads and replaces it. Let go when dropped, or
+/// when the process ends in whatever way.
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Locks `<path>.lock`, an empty file that stays: the file itself is replaced by renaming, and
+    /// a lock would go with the old one.
+    ///
+    /// # Errors
+    /// [`Exit::General`](crate::error::Exit::General) if another run holds it.
+    pub(crate) fn take(path: &Path) -> Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let lock = PathBuf::from(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock)
+            .map_err(|error| Failure::write(&lock, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(Failure::new(
+                Exit::General,
+                "total_file_busy",
+                format!("another run is using {}", path.display()),
+            )
+            .hint("run the command again when it is done")),
+            Err(fs::TryLockError::Error(error)) => Err(Failure::write(&lock, &error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 

@@ -8,13 +8,16 @@ use crate::{
     cli::{GenInputs, Prove},
     error::{Failure, Result},
     events,
-    files::{self, Pending},
+    files::{self, Lock, Pending},
     json::{self, Members},
     output::{Report, Ui},
     secret::{Secret, Total},
 };
 use std::{path::Path, time::Instant};
-use ves_primitives::{ComplianceInputs, Policy, compliance_proof_hash};
+use ves_primitives::{
+    ComplianceInputs, Policy, amount_binding_hash, authorization_receipt_hash,
+    compliance_proof_hash, jcs,
+};
 use ves_stark_air::Statement;
 use ves_stark_prover::{Opening, Stage};
 
@@ -66,6 +69,8 @@ pub(crate) fn run(ui: &Ui, args: &Prove) -> Result<Report> {
     };
     let mut openings = vec![secret.opening()?];
     let mut staged = None;
+    // Held until the new total is in place: two steps from one total would fork the budget.
+    let _lock = args.total_file.as_deref().map(Lock::take).transpose()?;
     if let Some(path) = &args.total_file {
         let total = Total::open(
             path,
@@ -132,7 +137,7 @@ pub(crate) fn expected(inputs: ComplianceInputs, policy: &Policy) -> Result<Comp
     }
 }
 
-/// Binds the hash a receipt states. The receipt itself is not judged here.
+/// Binds a receipt by its hash. What the receipt says is not judged here.
 pub(crate) fn bind_receipt(inputs: &mut ComplianceInputs, path: &Path) -> Result<()> {
     if !matches!(inputs.policy, Policy::AgentAuthorization { .. }) {
         return Err(Failure::usage(
@@ -140,7 +145,7 @@ pub(crate) fn bind_receipt(inputs: &mut ComplianceInputs, path: &Path) -> Result
             "--authorization-receipt goes with agent.authorization.v1 only",
         ));
     }
-    let hash = stated_hash(path, "receiptHash")?;
+    let hash = Artifact::Receipt.hash(path)?;
     if *inputs.authorization_receipt_hash.get_or_insert(hash) != hash {
         return Err(Failure::bad_input(
             "other_receipt",
@@ -150,11 +155,55 @@ pub(crate) fn bind_receipt(inputs: &mut ComplianceInputs, path: &Path) -> Result
     Ok(())
 }
 
-/// A hash that a JSON file states about itself.
-pub(crate) fn stated_hash(path: &Path, member: &str) -> Result<[u8; 32]> {
-    let what = path.display().to_string();
-    let text = files::read_text(path, files::MAX_INPUT_FILE)?;
-    Members::of(&json::parse(&text, &what)?, &what)?.hex(member)
+/// A file beside a proof, which the proof is bound to by a hash.
+#[derive(Clone, Copy)]
+pub(crate) enum Artifact {
+    /// A commerce authorization receipt.
+    Receipt,
+    /// A payload amount binding.
+    AmountBinding,
+}
+
+impl Artifact {
+    /// The member that states the hash of all the others.
+    pub(crate) const fn member(self) -> &'static str {
+        match self {
+            Self::Receipt => "receiptHash",
+            Self::AmountBinding => "bindingHash",
+        }
+    }
+
+    /// The hash of a file, recomputed.
+    ///
+    /// # Errors
+    /// [`Exit::BadInput`](crate::error::Exit::BadInput) if the file is no such artifact, or states
+    /// another hash than its content has.
+    pub(crate) fn hash(self, path: &Path) -> Result<[u8; 32]> {
+        let what = path.display().to_string();
+        let text = files::read_text(path, files::MAX_INPUT_FILE)?;
+        let mut value = json::parse(&text, &what)?;
+        let stated: [u8; 32] = Members::of(&value, &what)?.hex(self.member())?;
+        if let Some(members) = value.as_object_mut() {
+            members.remove(self.member());
+        }
+        let canonical = jcs::canonicalize_value(&value)
+            .map_err(|_| Failure::bad_input("bad_json", format!("{what}: not canonical")))?;
+        let hash = match self {
+            Self::Receipt => authorization_receipt_hash(&canonical),
+            Self::AmountBinding => amount_binding_hash(&canonical),
+        };
+        if hash == stated {
+            Ok(hash)
+        } else {
+            Err(Failure::bad_input(
+                "artifact_hash",
+                format!(
+                    "{what}: its {} is not the hash of its content",
+                    self.member()
+                ),
+            ))
+        }
+    }
 }
 
 /// Puts the commitment into the inputs; inputs that have one must have this one.

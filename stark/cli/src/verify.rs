@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Result},
     events, files, json,
     output::Report,
-    prove::stated_hash,
+    prove::Artifact,
 };
 use std::time::{Duration, Instant};
 use ves_primitives::{AmountCommitment, ComplianceInputs, Policy, compliance_proof_hash};
@@ -61,11 +61,11 @@ fn bare_subject(args: &Verify, inputs: Option<ComplianceInputs>) -> Result<Subje
         ));
     }
     if let Some(path) = &args.authorization_receipt {
-        let hash = stated_hash(path, "receiptHash")?;
+        let hash = Artifact::Receipt.hash(path)?;
         inputs.authorization_receipt_hash.get_or_insert(hash);
     }
     if let Some(path) = &args.amount_binding {
-        let hash = stated_hash(path, "bindingHash")?;
+        let hash = Artifact::AmountBinding.hash(path)?;
         inputs.amount_binding_hash.get_or_insert(hash);
     }
     Ok(Subject {
@@ -105,24 +105,27 @@ fn check(args: &Verify, policy: &Policy, subject: &Subject) -> Result<()> {
             "the proof starts from another total",
         ));
     }
-    for (path, member, bound) in [
+    for (path, artifact, bound) in [
         (
             &args.authorization_receipt,
-            "receiptHash",
+            Artifact::Receipt,
             inputs.authorization_receipt_hash,
         ),
         (
             &args.amount_binding,
-            "bindingHash",
+            Artifact::AmountBinding,
             inputs.amount_binding_hash,
         ),
     ] {
         if let Some(path) = path
-            && Some(stated_hash(path, member)?) != bound
+            && Some(artifact.hash(path)?) != bound
         {
             return Err(bundle::contradiction(
                 "not_bound",
-                &format!("the proof is not bound to this file's {member}"),
+                &format!(
+                    "the proof is not bound to this file's {}",
+                    artifact.member()
+                ),
             ));
         }
     }

@@ -7,6 +7,7 @@ mod common;
 
 use common::{AMOUNT, Run, Scratch, edit, run, run_with};
 use serde_json::{Value, json};
+use ves_primitives::{authorization_receipt_hash, jcs};
 
 #[test]
 fn the_tour_works_as_written() {
@@ -300,22 +301,30 @@ fn an_authorization_is_bound_to_its_intent_and_receipt() {
         "ac".repeat(32)
     );
     run(&scratch, &format!("gen-inputs {policy} -o inputs.json")).ok();
-    scratch.write(
-        "receipt.json",
-        &json!({ "receiptHash": "cd".repeat(32) }).to_string(),
-    );
-    scratch.write(
-        "other.json",
-        &json!({ "receiptHash": "ce".repeat(32) }).to_string(),
-    );
+    let receipt = |id: &str| {
+        let members = json!({ "executionId": id, "amount": 499 });
+        let hash = authorization_receipt_hash(&jcs::canonicalize_value(&members).unwrap());
+        let mut receipt = members;
+        receipt["receiptHash"] = json!(hex::encode(hash));
+        receipt
+    };
+    scratch.write("receipt.json", &receipt("one").to_string());
+    scratch.write("other.json", &receipt("two").to_string());
+    let mut altered = receipt("one");
+    altered["amount"] = json!(1);
+    scratch.write("altered.json", &altered.to_string());
+    let altered = "--authorization-receipt altered.json";
     let receipt = "--authorization-receipt receipt.json";
     run(
         &scratch,
         &format!("prove -a 499 {policy} -i inputs.json {receipt} -o proof.json --json"),
     )
     .ok();
+    let prove = format!("prove -a 499 {policy} -i inputs.json {altered} --json");
+    run(&scratch, &prove).fails(4, "artifact_hash");
     let verify = "verify -f proof.json -i inputs.json --json";
     run(&scratch, &format!("{verify} {policy} {receipt}")).ok();
+    run(&scratch, &format!("{verify} {policy} {altered}")).fails(4, "artifact_hash");
     run(&scratch, &format!("{verify} {other}")).fails(3, "other_intent");
     run(
         &scratch,

@@ -152,6 +152,21 @@ fn a_budget_is_spent_event_by_event_from_a_secret_file() {
     run(&scratch, &format!("{verify} -f first.json")).fails(3, "other_total");
 }
 
+#[test]
+fn two_runs_do_not_step_from_one_total() {
+    let scratch = Scratch::new();
+    let policy = "-l 1000 -p agent.budget.v1";
+    run(&scratch, &format!("gen-inputs {policy} -o inputs.json")).ok();
+    let prove =
+        format!("prove -a 600 {policy} -i inputs.json --total-file total -o proof.json --json");
+    let other_run = fs::File::create(scratch.path("total.lock")).unwrap();
+    other_run.lock().unwrap();
+    run(&scratch, &prove).fails(1, "total_file_busy");
+    assert!(!scratch.path("proof.json").exists() && !scratch.path("total").exists());
+    drop(other_run);
+    run(&scratch, &prove).ok();
+}
+
 /// Answers one request after another; returns what was asked.
 fn serve(answers: Vec<(u16, Value)>) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -45,5 +45,7 @@ sp_api::decl_runtime_apis! {
             submission: BatchProofSubmission,
             batch: BatchCommitment,
         ) -> Result<(), ProofRefusal>;
+        /// The verified proofs of at most 1,000 events, in the order of the events.
+        fn proofs_of_events(stream: StreamId, events: Vec<EventId>) -> Vec<ProofRecord>;
     }
 }

@@ -104,7 +104,7 @@ fn fixtures_are_made_anew() {
         sequence(std::slice::from_ref(&event));
         let [previous, amount, new] = [opening(400, 1), opening(50, 9), opening(450, 2)];
         let good = std::iter::repeat_with(|| step(&event, 1_000, &previous, &amount, &new))
-            .find(|made| opens_distinct_positions(&made.proof, &step_statement(made)));
+            .find(|made| opens_distinct_positions(&made.proof, &statement(made)));
         of_event(good.unwrap())
     });
     write("budget.scale", budget.encode());

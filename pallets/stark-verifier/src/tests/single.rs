@@ -12,7 +12,7 @@ use polkadot_sdk::{
     sp_runtime::DispatchError::BadOrigin,
 };
 use ves_primitives::{
-    AmountCommitment, CurrencyTag, KeyId, Policy, limits,
+    AmountCommitment, CurrencyTag, EventId, KeyId, Policy, limits,
     proof::{BudgetStep, ProofRecord, ProofRefusal},
     registry::{AuthorProblem, KeyProblem},
 };
@@ -108,6 +108,29 @@ fn the_same_statement_is_proven_once_and_another_policy_or_commitment_beside_it(
             Verifier::proofs_of_event(stream(), event(1).envelope.event_id).len(),
             3
         );
+    });
+}
+
+#[test]
+fn the_proofs_of_many_events_are_listed_in_the_order_asked_for() {
+    chain(|| {
+        sequence(&[event(1), event(2), event(3)]);
+        submit(&proven(&event(1)));
+        submit(&proven(&event(3)));
+        submit(&proven_with(&event(3), cap(99), &opening(50, 9)));
+        let id = |n| event(n).envelope.event_id;
+        let listed = |events: &[EventId]| -> Vec<EventId> {
+            Verifier::proofs_of_events(stream(), events.to_vec())
+                .into_iter()
+                .map(|record| record.event_id)
+                .collect()
+        };
+        assert_eq!(listed(&[id(3), id(2), id(1)]), [id(3), id(3), id(1)]);
+        assert_eq!(listed(&[]), []);
+        // The first thousand, whatever is asked for.
+        let mut many = vec![id(2); limits::MAX_LISTED_PROOF_EVENTS as usize];
+        many.push(id(1));
+        assert_eq!(listed(&many), []);
     });
 }
 
