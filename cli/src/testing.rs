@@ -343,7 +343,7 @@ impl State {
                     let record = EventRecord {
                         sequence,
                         block_number: number,
-                        fingerprint: [0; 32],
+                        leaf: ves_primitives::LeafHash([0; 32]),
                     };
                     self.events.insert(e.event_id, (event.clone(), record));
                     accepted.push((sequence, event));

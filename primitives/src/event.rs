@@ -139,6 +139,15 @@ pub enum EnvelopeError {
     CipherHash,
 }
 
+/// On which side of the window `created_at` lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// Longer ago than `EVENT_WINDOW_MS`.
+    TooOld,
+    /// More than `EVENT_SKEW_MS` ahead.
+    InFuture,
+}
+
 impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -221,6 +230,25 @@ impl Envelope {
             sequence,
             signing_hash,
         )
+    }
+
+    /// Whether `created_at` lies within the window around the chain's time in which an event is
+    /// sequenced. A text that is no date-time is not judged here.
+    ///
+    /// # Errors
+    /// On which side it lies outside.
+    pub fn check_freshness(&self, now_ms: u64) -> Result<(), Staleness> {
+        let Some(created) = time::rfc3339_ms(&self.created_at) else {
+            return Ok(());
+        };
+        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        if created < now.saturating_sub_unsigned(limits::EVENT_WINDOW_MS) {
+            Err(Staleness::TooOld)
+        } else if created > now.saturating_add_unsigned(limits::EVENT_SKEW_MS) {
+            Err(Staleness::InFuture)
+        } else {
+            Ok(())
+        }
     }
 
     /// Version, texts, time and base version: all that needs no hashing.

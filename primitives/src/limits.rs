@@ -48,3 +48,14 @@ pub const PROOF_REJECTED_UNITS: u32 = 8;
 pub const MAX_LISTED_PROOF_EVENTS: u32 = 1_000;
 /// Most batch proofs of one listing.
 pub const MAX_LISTED_BATCH_PROOFS: u32 = 256;
+/// How long after its `created_at` an event may still be sequenced: three days, a long weekend.
+pub const EVENT_WINDOW_MS: u64 = 3 * 24 * 60 * 60 * 1_000;
+/// How far an agent's clock may be ahead of the chain's.
+pub const EVENT_SKEW_MS: u64 = 5 * 60 * 1_000;
+/// Least time between two blocks.
+pub const SLOT_MS: u64 = 2_000;
+/// Blocks for which an event's and a command's id are remembered. By then the event is older than
+/// `EVENT_WINDOW_MS`, however far its agent's clock was ahead, and refused for its age.
+pub const DEDUPE_BLOCKS: u32 = ((EVENT_WINDOW_MS + EVENT_SKEW_MS) / SLOT_MS + 2) as u32;
+/// Most events forgotten in one block.
+pub const MAX_FORGOTTEN_PER_BLOCK: u32 = 8_192;

@@ -4,8 +4,8 @@
 //! What becomes of a submitted event: rejections, statuses and the records the chain hands out.
 
 use crate::{
-    BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, StreamId,
-    SubmittedEvent,
+    BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, Staleness,
+    StreamId, SubmittedEvent,
     proof::refusal_code_name,
     registry::{AuthorProblem, KeyProblem},
 };
@@ -55,6 +55,10 @@ pub enum Rejection {
     Author(AuthorProblem),
     /// The stream has used up its sequence numbers.
     SequenceExhausted,
+    /// `created_at` is longer ago than an event may wait. Capture it anew.
+    CreatedAtTooOld,
+    /// `created_at` is ahead of the chain's clock. Set the agent's clock right.
+    CreatedAtInFuture,
 }
 
 impl fmt::Display for Rejection {
@@ -72,6 +76,8 @@ impl fmt::Display for Rejection {
             }
             Self::Author(problem) => problem.fmt(f),
             Self::SequenceExhausted => f.write_str("sequence_exhausted"),
+            Self::CreatedAtTooOld => f.write_str("created_at_too_old"),
+            Self::CreatedAtInFuture => f.write_str("created_at_in_future"),
         }
     }
 }
@@ -85,6 +91,15 @@ impl From<EnvelopeError> for Rejection {
             EnvelopeError::Schema(field) => Self::SchemaValidation(field),
             EnvelopeError::PayloadHash => Self::InvalidPayloadHash,
             EnvelopeError::CipherHash => Self::InvalidCipherHash,
+        }
+    }
+}
+
+impl From<Staleness> for Rejection {
+    fn from(staleness: Staleness) -> Self {
+        match staleness {
+            Staleness::TooOld => Self::CreatedAtTooOld,
+            Staleness::InFuture => Self::CreatedAtInFuture,
         }
     }
 }
@@ -108,6 +123,8 @@ impl Rejection {
             Self::UnsupportedVersion => 6,
             Self::VersionConflict { .. } => 7,
             Self::SequenceExhausted => 8,
+            Self::CreatedAtTooOld => 10,
+            Self::CreatedAtInFuture => 11,
             Self::Author(AuthorProblem::UnknownTenant) => 16,
             Self::Author(AuthorProblem::TenantSuspended) => 17,
             Self::Author(AuthorProblem::UnknownStore) => 18,
@@ -144,6 +161,8 @@ pub const fn pool_code_name(code: u8) -> Option<&'static str> {
         7 => "version_conflict",
         8 => "sequence_exhausted",
         EMPTY_SUBMISSION_CODE => "empty_submission",
+        10 => "created_at_too_old",
+        11 => "created_at_in_future",
         16 => "unknown_tenant",
         17 => "tenant_suspended",
         18 => "unknown_store",
@@ -183,8 +202,17 @@ pub struct EventRecord {
     pub sequence: u64,
     /// The block that sequenced it.
     pub block_number: u32,
-    /// Hash of the whole envelope: tells an exact replay from another event with the same id.
-    pub fingerprint: [u8; 32],
+    /// Its leaf, which tells an exact replay from another event with the same id.
+    pub leaf: LeafHash,
+}
+
+impl EventRecord {
+    /// Whether exactly this event, its signature included, is what was recorded.
+    pub fn is_of(&self, envelope: &Envelope) -> bool {
+        envelope
+            .signing_hash()
+            .is_ok_and(|hash| envelope.leaf_hash(self.sequence, &hash) == self.leaf)
+    }
 }
 
 /// What was sequenced, as other pallets ask it. The runtime joins it to the sequencer.
@@ -193,8 +221,6 @@ pub trait SequencedEvents {
     fn event_record(stream: StreamId, event: EventId) -> Option<EventRecord>;
     /// A batch by its number within the stream, from 0.
     fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment>;
-    /// Whether exactly this envelope, its signature included, is what was recorded.
-    fn is_record_of(record: &EventRecord, envelope: &Envelope) -> bool;
 }
 
 /// Answer of the pre-flight check for one event.

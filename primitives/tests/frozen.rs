@@ -570,7 +570,7 @@ fn sequencer_record_encodings_are_frozen() {
         &EventRecord {
             sequence: 1,
             block_number: 2,
-            fingerprint: [3; 32],
+            leaf: LeafHash([3; 32]),
         },
         &[&[1, 0, 0, 0, 0, 0, 0, 0], &[2, 0, 0, 0], &[3; 32]],
     );

@@ -75,6 +75,7 @@ impl pallet_agent_registry::Config for Test {
 
 impl pallet_ves_sequencer::Config for Test {
     type Authors = Registry;
+    type Clock = Timestamp;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
 }
 
@@ -166,7 +167,8 @@ pub(crate) fn register(agent: AgentId) {
 fn begin_block(number: u64) {
     System::reset_events();
     System::initialize(&number, &Default::default(), &Default::default());
-    pallet_timestamp::Now::<Test>::put(1_000_000 + (number - 1) * 2_000);
+    // 2026-11-23T18:15:00Z and on.
+    pallet_timestamp::Now::<Test>::put(1_795_457_700_000 + (number - 1) * 2_000);
     Sequencer::on_initialize(number);
     Verifier::on_initialize(number);
 }

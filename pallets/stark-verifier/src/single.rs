@@ -83,10 +83,7 @@ impl<T: Config> Pallet<T> {
         let stream_id = envelope.stream_id();
         let record = T::Events::event_record(stream_id, envelope.event_id)
             .ok_or(ProofRefusal::UnknownEvent)?;
-        ensure!(
-            T::Events::is_record_of(&record, envelope),
-            ProofRefusal::EventMismatch
-        );
+        ensure!(record.is_of(envelope), ProofRefusal::EventMismatch);
         let policy_hash = submission.policy.hash();
         let key = proof_key(envelope.event_id, policy_hash, submission.commitment);
         ensure!(

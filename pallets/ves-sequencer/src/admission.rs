@@ -4,14 +4,15 @@
 //! The pool's judgement of a submission: cheap, bounded, and decided by one event.
 
 use crate::{
-    Config, EventsInBlock, OpenStreams, Pallet, Submission,
+    Config, Load, OpenBatches, OpenStreams, Pallet, Submission,
     frame_support::{
         pallet_prelude::{
             InvalidTransaction, TransactionSource, TransactionValidityWithRefund, ValidTransaction,
         },
         weights::Weight,
     },
-    sequence::{AuthorCache, Judgement, SignatureCheck},
+    sequence::{Context, Judgement},
+    sp_io,
     weights::WeightInfo,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
@@ -24,15 +25,16 @@ const LONGEVITY: u64 = 64;
 const TAG_PREFIX: &[u8] = b"ves/event";
 
 impl<T: Config> Pallet<T> {
-    /// Upper bound on the streams a submission touches: it need not look further than neighbours,
-    /// because events of one stream usually stand together.
-    fn stream_changes(events: &[SubmittedEvent]) -> u32 {
+    /// How often author or store change from one event to the next, and one: upper bound on the
+    /// streams a submission touches, and on how often an author is looked up.
+    fn changes(events: &[SubmittedEvent]) -> u32 {
         let changes = events
             .windows(2)
             .filter(|pair| match pair {
                 [a, b] => {
-                    (a.envelope.tenant_id, a.envelope.store_id)
-                        != (b.envelope.tenant_id, b.envelope.store_id)
+                    let (a, b) = (&a.envelope, &b.envelope);
+                    (a.tenant_id, a.store_id, a.source_agent_id, a.agent_key_id)
+                        != (b.tenant_id, b.store_id, b.source_agent_id, b.agent_key_id)
                 }
                 _ => false,
             })
@@ -43,26 +45,32 @@ impl<T: Config> Pallet<T> {
     /// Weight of the call and of the end-of-block work its events cause.
     pub(crate) fn submission_weight(events: &Submission) -> Weight {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let payload: usize = events
+        let bytes = events
             .iter()
-            .map(|event| event.payload.len())
+            .map(SubmittedEvent::encoded_len)
             .fold(0, usize::saturating_add);
-        let payload = u32::try_from(payload).unwrap_or(u32::MAX);
-        let streams = Self::stream_changes(events);
-        T::WeightInfo::submit_events(count, payload)
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let changes = Self::changes(events);
+        // An event after another author's costs more than one after its own author's.
+        T::WeightInfo::submit_events(count)
+            .saturating_add(
+                T::WeightInfo::submit_events_of_authors(changes)
+                    .saturating_sub(T::WeightInfo::submit_events(changes)),
+            )
+            .saturating_add(T::WeightInfo::submit_payload(bytes))
             .saturating_add(T::WeightInfo::commit_leaves(count))
-            .saturating_add(T::WeightInfo::commit_streams(streams))
+            .saturating_add(T::WeightInfo::commit_streams(changes))
     }
 
     pub(crate) fn authorization_weight(events: &Submission) -> Weight {
-        T::WeightInfo::authorize_submission(u32::try_from(events.len()).unwrap_or(u32::MAX))
+        T::WeightInfo::authorize_submission(Self::changes(events))
     }
 
     /// Admits a submission whose first event that is not an exact replay would be sequenced now.
     ///
     /// One signature check per validation, whatever the size of the submission, so that junk costs
-    /// the pool no more than it costs its sender. In the block that check is left to the dispatch,
-    /// which makes it anyway.
+    /// the pool no more than it costs its sender. In a block, events are left to the dispatch, which
+    /// judges each of them anyway.
     pub(crate) fn authorize_submission(
         source: TransactionSource,
         events: &Submission,
@@ -73,14 +81,17 @@ impl<T: Config> Pallet<T> {
         if !Self::block_has_room_for(events) {
             return Err(InvalidTransaction::ExhaustsResources.into());
         }
-        let signature_check = match source {
-            TransactionSource::InBlock => SignatureCheck::LeftToDispatch,
-            TransactionSource::Local | TransactionSource::External => SignatureCheck::Now,
-        };
-        let mut authors = AuthorCache::default();
+        match source {
+            TransactionSource::InBlock => Ok((ValidTransaction::default(), Weight::zero())),
+            TransactionSource::Local | TransactionSource::External => Self::admit(events),
+        }
+    }
+
+    fn admit(events: &Submission) -> TransactionValidityWithRefund {
+        let mut context = Context::of::<T>();
         let decisive = events
             .iter()
-            .map(|event| Self::judge(event, &mut authors, signature_check))
+            .map(|event| Self::judge(event, &mut context))
             .find(|judgement| !matches!(judgement, Judgement::Replay(_)));
         match decisive {
             None => return Err(InvalidTransaction::Stale.into()),
@@ -90,11 +101,12 @@ impl<T: Config> Pallet<T> {
             Some(Judgement::Acceptable(_) | Judgement::Replay(_)) => {}
         }
         // Each tag once: the pool panics, and the node with it, when it removes a transaction that
-        // provides a tag twice. Two events of one id may well stand behind the decisive one.
+        // provides a tag twice. The tag is of the event with its signature and payload: by less,
+        // junk behind somebody's good event could keep another's event of the same id out.
         let mut seen = BTreeSet::new();
         let provides = events
             .iter()
-            .map(|event| (event.envelope.stream_id(), event.envelope.event_id))
+            .map(|event| event.using_encoded(sp_io::hashing::blake2_256))
             .filter(|event| seen.insert(*event))
             .map(|event| (TAG_PREFIX, event).encode())
             .collect::<Vec<_>>();
@@ -113,8 +125,8 @@ impl<T: Config> Pallet<T> {
         let open = OpenStreams::<T>::decode_len().unwrap_or(0);
         let streams = u32::try_from(open)
             .unwrap_or(u32::MAX)
-            .saturating_add(Self::stream_changes(events));
-        EventsInBlock::<T>::get().saturating_add(count) <= limits::MAX_EVENTS_PER_BLOCK
+            .saturating_add(Self::changes(events));
+        Load::<T>::get().events.saturating_add(count) <= limits::MAX_EVENTS_PER_BLOCK
             && (streams <= limits::MAX_STREAMS_PER_BLOCK || Self::touches_only_open_streams(events))
     }
 
@@ -123,9 +135,10 @@ impl<T: Config> Pallet<T> {
     fn touches_only_open_streams(events: &Submission) -> bool {
         let mut previous = None;
         events.iter().all(|event| {
-            let stream = event.envelope.stream_id();
-            let known = previous == Some(stream) || crate::OpenLeaves::<T>::contains_key(stream);
-            previous = Some(stream);
+            let names = (event.envelope.tenant_id, event.envelope.store_id);
+            let known = previous == Some(names)
+                || OpenBatches::<T>::contains_key(event.envelope.stream_id());
+            previous = Some(names);
             known
         })
     }

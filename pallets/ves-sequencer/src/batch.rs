@@ -4,8 +4,8 @@
 //! The end of a block: one batch per touched stream, one commitment in the header.
 
 use crate::{
-    Batches, BlockBatches, Config, Event, EventsInBlock, OpenLeaves, OpenStreams, Pallet, Tips,
-    frame_support::defensive,
+    Batches, BlockBatches, Config, Event, Load, OpenBatches, OpenLeaves, OpenStreams, Pallet, Tips,
+    frame_support::{BoundedVec, defensive},
     frame_system::{self, pallet_prelude::BlockNumberFor},
     sp_runtime::{SaturatedConversion, generic::DigestItem},
 };
@@ -22,16 +22,26 @@ impl<T: Config> Pallet<T> {
     /// streams than the limits, and each submission has paid for its own share.
     pub(crate) fn commit_batches(block: BlockNumberFor<T>) {
         let mut open = OpenStreams::<T>::take().into_inner();
-        EventsInBlock::<T>::kill();
+        Load::<T>::kill();
         if open.is_empty() {
             return;
         }
-        open.sort_unstable_by_key(|stream| stream.stream_id);
+        open.sort_unstable();
         let block_number: u32 = block.saturated_into();
         let mut batches = Vec::with_capacity(open.len());
-        for stream in open {
-            let id = stream.stream_id;
-            let leaves = OpenLeaves::<T>::take(id);
+        let mut listed = BoundedVec::default();
+        for id in open {
+            let Some(stream) = OpenBatches::<T>::take(id) else {
+                defensive!("open stream has no batch");
+                continue;
+            };
+            if stream.runs == 0 {
+                // Opened by an event that then found its stream full.
+                continue;
+            }
+            let leaves: Vec<_> = (0..stream.runs)
+                .flat_map(|run| OpenLeaves::<T>::take(id, run))
+                .collect();
             let tip = Tips::<T>::get(id).unwrap_or(StreamTip::EMPTY);
             let batch = BatchCommitment::commit(
                 stream.tenant_id,
@@ -40,19 +50,22 @@ impl<T: Config> Pallet<T> {
                 &tip,
                 &leaves,
             );
-            // An open stream has between one and `MAX_EVENTS_PER_BLOCK` leaves and enough sequence
-            // numbers for them; `append` sees to both.
+            // An open batch has between one and `MAX_EVENTS_PER_BLOCK` leaves and enough sequence
+            // numbers for them; `place` sees to both.
             let Ok(batch) = batch else {
                 defensive!("open leaves do not form a batch");
                 continue;
             };
             Tips::<T>::insert(id, batch.tip());
             Batches::<T>::insert(id, batch.batch_index, &batch);
-            // As above: no more streams than the bound.
-            if BlockBatches::<T>::try_append(block_number, (id, batch.batch_index)).is_err() {
+            // As many streams at most as `OpenStreams` has room for.
+            if listed.try_push((id, batch.batch_index)).is_err() {
                 defensive!("block has more batches than its limit");
             }
             batches.push(batch);
+        }
+        if !listed.is_empty() {
+            BlockBatches::<T>::insert(block_number, listed);
         }
         if let Some(commitment) = BlockCommitment::commit(&batches) {
             frame_system::Pallet::<T>::deposit_log(DigestItem::Consensus(

@@ -15,8 +15,8 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use ves_primitives::{
     AgentId, CommandId, Envelope, EventId, KeyId, LeafHash, Payload, PayloadCipherHash,
-    PayloadKind, Signature, SigningPublicKey, StoreId, StreamId, SubmittedEvent, TenantId, limits,
-    payload_plain_hash, stream_id,
+    PayloadKind, Signature, SigningPublicKey, StoreId, SubmittedEvent, TenantId, limits,
+    payload_plain_hash, sequencer::EventRecord, stream_id,
 };
 
 /// Puts authors into the state of the registry that the sequencer asks.
@@ -78,7 +78,8 @@ fn event(author: Author, n: u32, payload_bytes: u32) -> SubmittedEvent {
         entity_type: text(b"order"),
         entity_id: text(alloc::format!("order-{n:010}").as_bytes()),
         event_type: text(b"order.created"),
-        created_at: text(b"2026-11-23T18:14:41.123Z"),
+        // The time that the runtime gives its benchmarks.
+        created_at: text(b"2027-01-15T08:00:00.000Z"),
         payload_kind: PayloadKind::Plaintext,
         payload_plain_hash: payload_plain_hash(None, &json),
         payload_cipher_hash: PayloadCipherHash::PLAINTEXT,
@@ -141,9 +142,24 @@ mod calls {
         assert_eq!(sequenced::<T>(author), 1);
     }
 
-    /// In the pool; all replays but the last.
+    /// In a block that is full of streams, these among them.
     #[benchmark]
     fn authorize_submission(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let events: Vec<_> = (0..n).map(|n| event(author::<T>(n), 1, 2)).collect();
+        for n in 0..limits::MAX_STREAMS_PER_BLOCK {
+            Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(n)), 1);
+        }
+        let events = submission(events);
+        #[block]
+        {
+            Pallet::<T>::authorize_submission(TransactionSource::InBlock, &events)
+                .expect("all streams are open");
+        }
+    }
+
+    /// In the pool; all replays but the last. No weight covers it.
+    #[benchmark(extra)]
+    fn admit_submission(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
         let author = author::<T>(1);
         let events: Vec<_> = (0..n).map(|n| event(author, n, 2)).collect();
         let replays = submission(events[..events.len() - 1].to_vec());
@@ -155,6 +171,47 @@ mod calls {
             Pallet::<T>::authorize_submission(TransactionSource::External, &events)
                 .expect("the last event is new");
         }
+    }
+
+    #[benchmark]
+    fn forget_nothing() {
+        #[block]
+        {
+            Pallet::<T>::forget_old_events(1u32.saturated_into());
+        }
+    }
+
+    /// Each with a command.
+    #[benchmark]
+    fn forget_events(n: Linear<1, { limits::MAX_FORGOTTEN_PER_BLOCK }>) {
+        let author = author::<T>(1);
+        let mut left = n;
+        let mut run = 0;
+        while left > 0 {
+            let events = left.min(limits::MAX_EVENTS_PER_SUBMISSION);
+            remember::<T>(author.store, run, events);
+            run += 1;
+            left -= events;
+        }
+        #[block]
+        {
+            Pallet::<T>::forget_old_events((limits::DEDUPE_BLOCKS + 1).saturated_into());
+        }
+        assert_eq!(crate::Events::<T>::iter_keys().count(), 0);
+    }
+
+    /// One event each.
+    #[benchmark]
+    fn forget_runs(r: Linear<1, { limits::MAX_FORGOTTEN_PER_BLOCK }>) {
+        let author = author::<T>(1);
+        for run in 0..r {
+            remember::<T>(author.store, run, 1);
+        }
+        #[block]
+        {
+            Pallet::<T>::forget_old_events((limits::DEDUPE_BLOCKS + 1).saturated_into());
+        }
+        assert_eq!(crate::Events::<T>::iter_keys().count(), 0);
     }
 
     #[benchmark]
@@ -194,20 +251,47 @@ mod calls {
     }
 }
 
+/// As if block 1 had sequenced these events in one run.
+fn remember<T: Config>(store: StoreId, run: u32, events: u32) {
+    let stream_id = stream_id(TENANT, store);
+    let ids: Vec<_> = (0..events).map(|n| id(run * 256 + n)).collect();
+    for id in &ids {
+        let record = EventRecord {
+            sequence: 1,
+            block_number: 1,
+            leaf: LeafHash([7; 32]),
+        };
+        crate::Events::<T>::insert(stream_id, EventId(*id), record);
+        crate::Commands::<T>::insert(stream_id, CommandId(*id), EventId(*id));
+    }
+    let events = ids
+        .into_iter()
+        .map(|id| (EventId(id), Some(CommandId(id))))
+        .collect::<Vec<_>>();
+    let remembered = crate::Remembered {
+        stream_id,
+        events: events.try_into().expect("within the limit"),
+    };
+    crate::Memory::<T>::insert(1, run, remembered);
+}
+
 impl<T: Config> Pallet<T> {
     /// Opens a stream with this many leaves.
-    fn open_for_benchmark(tenant: TenantId, store: StoreId, leaves: u32) {
-        let stream: StreamId = stream_id(tenant, store);
-        let hashes = vec![LeafHash([7; 32]); leaves as usize];
-        crate::OpenLeaves::<T>::insert(
-            stream,
-            crate::frame_support::BoundedVec::truncate_from(hashes),
-        );
-        crate::OpenStreams::<T>::try_append(crate::OpenStream {
-            stream_id: stream,
-            tenant_id: tenant,
-            store_id: store,
-        })
-        .expect("within the limit");
+    fn open_for_benchmark(tenant_id: TenantId, store_id: StoreId, leaves: u32) {
+        let stream_id = stream_id(tenant_id, store_id);
+        let most = limits::MAX_EVENTS_PER_SUBMISSION;
+        let runs = leaves.div_ceil(most);
+        for run in 0..runs {
+            let hashes = vec![LeafHash([7; 32]); most.min(leaves - run * most) as usize];
+            crate::OpenLeaves::<T>::insert(stream_id, run, crate::Run::truncate_from(hashes));
+        }
+        let batch = crate::OpenBatch {
+            tenant_id,
+            store_id,
+            sequence: leaves.into(),
+            runs,
+        };
+        crate::OpenBatches::<T>::insert(stream_id, batch);
+        crate::OpenStreams::<T>::try_append(stream_id).expect("within the limit");
     }
 }

@@ -5,18 +5,48 @@
 //! extrinsics of past and future runtime versions.
 
 use crate::{Config, Event, Pallet, frame_system, sp_runtime::SaturatedConversion};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use ves_primitives::{
-    SubmittedEvent,
-    sequencer::{BlockIndex, IndexedEvent, IndexedRejection},
+    EventId, StreamId, SubmittedEvent,
+    sequencer::{BlockIndex, IndexedEvent, IndexedRejection, Rejection},
 };
+
+/// What became of one event.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Sequenced(StreamId, u64),
+    Replayed,
+    Rejected(StreamId, EventId, Rejection),
+}
+
+/// What a pallet event says, event by event.
+fn outcomes_of<T: Config>(event: Event<T>) -> alloc::vec::IntoIter<Outcome> {
+    let outcomes = match event {
+        Event::EventsSequenced {
+            stream_id,
+            first_sequence,
+            event_ids,
+        } => (first_sequence..)
+            .zip(event_ids)
+            .map(|(sequence, _)| Outcome::Sequenced(stream_id, sequence))
+            .collect(),
+        Event::EventReplayed { .. } => vec![Outcome::Replayed],
+        Event::EventRejected {
+            stream_id,
+            event_id,
+            reason,
+        } => vec![Outcome::Rejected(stream_id, event_id, reason)],
+        _ => vec![],
+    };
+    outcomes.into_iter()
+}
 
 impl<T: Config> Pallet<T> {
     /// Joins the submissions of the current block with what became of them.
     ///
     /// `submissions` are the block's `submit_events` calls with their extrinsic index;
-    /// `outcomes` are this pallet's events with the extrinsic index of their phase. Each event of a
-    /// submission has exactly one outcome, in order; that is what joins them.
+    /// `outcomes` are this pallet's events with the extrinsic index of their phase. They name each
+    /// event of a submission exactly once, in order; that is what joins them.
     pub fn index_block(
         time_ms: u64,
         submissions: Vec<(u32, Vec<SubmittedEvent>)>,
@@ -28,7 +58,10 @@ impl<T: Config> Pallet<T> {
             batches: Self::batches_in_block(number),
             ..BlockIndex::default()
         };
-        let mut outcomes = outcomes.into_iter().peekable();
+        let mut outcomes = outcomes
+            .into_iter()
+            .flat_map(|(at, event)| outcomes_of(event).map(move |outcome| (at, outcome)))
+            .peekable();
         for (extrinsic_index, events) in submissions {
             // Outcomes of extrinsics without a decoded submission belong to nobody here.
             while outcomes.next_if(|(at, _)| *at < extrinsic_index).is_some() {}
@@ -37,12 +70,7 @@ impl<T: Config> Pallet<T> {
                     break;
                 };
                 match outcome {
-                    Event::EventSequenced {
-                        stream_id,
-                        sequence,
-                        receipt,
-                        ..
-                    } => {
+                    Outcome::Sequenced(stream_id, sequence) => {
                         let Ok(signing_hash) = event.envelope.signing_hash() else {
                             continue;
                         };
@@ -51,15 +79,11 @@ impl<T: Config> Pallet<T> {
                             sequence,
                             extrinsic_index,
                             leaf: event.envelope.leaf_hash(sequence, &signing_hash),
-                            receipt,
+                            receipt: event.envelope.receipt_hash(sequence, &signing_hash),
                             event,
                         });
                     }
-                    Event::EventRejected {
-                        stream_id,
-                        event_id,
-                        reason,
-                    } => {
+                    Outcome::Rejected(stream_id, event_id, reason) => {
                         index.rejections.push(IndexedRejection {
                             stream_id,
                             event_id,
@@ -67,7 +91,7 @@ impl<T: Config> Pallet<T> {
                             reason,
                         });
                     }
-                    _ => {}
+                    Outcome::Replayed => {}
                 }
             }
         }

@@ -13,10 +13,12 @@ mod admission;
 mod batch;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
+mod dedupe;
 mod index;
 #[cfg(test)]
 mod mock;
 mod records;
+mod run;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -35,10 +37,11 @@ pub mod pallet {
     #[cfg(feature = "try-runtime")]
     use super::sp_runtime;
     use super::{WeightInfo, frame_support, frame_system, polkadot_sdk};
-    use frame_support::pallet_prelude::*;
+    use codec::Compact;
+    use frame_support::{pallet_prelude::*, traits::UnixTime};
     use frame_system::{ensure_authorized, pallet_prelude::*};
     use ves_primitives::{
-        BatchCommitment, CommandId, EventId, LeafHash, ReceiptHash, StoreId, StreamId, StreamTip,
+        BatchCommitment, CommandId, EventId, LeafHash, StoreId, StreamId, StreamTip,
         SubmittedEvent, TenantId, limits,
         registry::AuthorDirectory,
         sequencer::{EventRecord, Rejection},
@@ -56,7 +59,10 @@ pub mod pallet {
     const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
     const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
 
-    /// A stream with events in the current block.
+    /// Events that took their place one after another: what one submission adds to a stream at once.
+    pub type Run<T> = BoundedVec<T, ConstU32<{ limits::MAX_EVENTS_PER_SUBMISSION }>>;
+
+    /// The batch of a stream that the current block is filling.
     #[derive(
         Clone,
         Copy,
@@ -69,13 +75,68 @@ pub mod pallet {
         MaxEncodedLen,
         TypeInfo,
     )]
-    pub struct OpenStream {
+    pub struct OpenBatch {
+        /// Owner of the stream.
+        pub tenant_id: TenantId,
+        /// Store of the stream.
+        pub store_id: StoreId,
+        /// The sequence given out last.
+        pub sequence: u64,
+        /// Runs of leaves stored.
+        pub runs: u32,
+    }
+
+    /// What the current block has taken in.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        Default,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct BlockLoad {
+        /// Events sequenced.
+        pub events: u32,
+        /// Runs of them.
+        pub runs: u32,
+    }
+
+    /// A run of events to be forgotten together.
+    #[derive(
+        Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    )]
+    pub struct Remembered {
         /// The stream.
         pub stream_id: StreamId,
-        /// Its tenant.
-        pub tenant_id: TenantId,
-        /// Its store.
-        pub store_id: StoreId,
+        /// Its events, each with its command.
+        pub events: Run<(EventId, Option<CommandId>)>,
+    }
+
+    /// The run of events to be forgotten next.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        Default,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct ForgetNext {
+        /// The block that sequenced it.
+        pub block: u32,
+        /// Its number within the block.
+        pub run: u32,
     }
 
     #[pallet::pallet]
@@ -85,6 +146,8 @@ pub mod pallet {
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// Who may write, and with which key.
         type Authors: AuthorDirectory;
+        /// Chain time, by which the age of events is judged.
+        type Clock: UnixTime;
         /// Measured weights.
         type WeightInfo: WeightInfo;
         /// Registers the authors that benchmarks write with.
@@ -98,39 +161,58 @@ pub mod pallet {
     #[pallet::storage]
     pub type Tips<T: Config> = StorageMap<_, Identity, StreamId, StreamTip, OptionQuery>;
 
-    /// Leaves of each stream's batch of this block, in sequence order. Empty between blocks.
-    // Hasher: as `Tips`. Bound: `MaxEventsPerBlock` over all streams.
+    /// Leaves of each stream's batch of this block, by run, in sequence order. Empty between blocks.
+    // Hashers: Identity as `Tips`; Twox for the run, which the chain counts. Bound:
+    // `MaxEventsPerBlock` leaves over all streams.
     #[pallet::storage]
     pub type OpenLeaves<T: Config> =
-        StorageMap<_, Identity, StreamId, BoundedVec<LeafHash, MaxEventsPerBlock>, ValueQuery>;
+        StorageDoubleMap<_, Identity, StreamId, Twox64Concat, u32, Run<LeafHash>, ValueQuery>;
+
+    /// The batches this block is filling. Empty between blocks.
+    // Hasher: as `Tips`. Bound: `MaxStreamsPerBlock`.
+    #[pallet::storage]
+    pub type OpenBatches<T: Config> = StorageMap<_, Identity, StreamId, OpenBatch>;
 
     /// Streams with events in this block. Empty between blocks.
     #[pallet::storage]
     pub type OpenStreams<T: Config> =
-        StorageValue<_, BoundedVec<OpenStream, MaxStreamsPerBlock>, ValueQuery>;
+        StorageValue<_, BoundedVec<StreamId, MaxStreamsPerBlock>, ValueQuery>;
 
-    /// Events sequenced in this block. Zero between blocks.
+    /// How full this block is. Absent between blocks.
     #[pallet::storage]
-    pub type EventsInBlock<T: Config> = StorageValue<_, u32, ValueQuery>;
+    pub type Load<T: Config> = StorageValue<_, BlockLoad, ValueQuery>;
 
     /// What became of each event: the memory that makes a replay harmless.
     // Hasher: Identity for the stream (as `Tips`), Blake2 for the event id, which agents choose.
-    // Bound: one per sequenced event; the dedupe window that forgets them is not drawn yet.
+    // Lifetime: `DEDUPE_BLOCKS`, after which the event would be refused for its age. Bound: the
+    // events of as many blocks, and those that `Memory` still holds.
     #[pallet::storage]
     pub type Events<T: Config> =
         StorageDoubleMap<_, Identity, StreamId, Blake2_128Concat, EventId, EventRecord>;
 
     /// Which event fulfilled a command.
-    // Hashers: as `Events`. Bound: at most one per sequenced event.
+    // Hashers, bound and lifetime: as `Events`.
     #[pallet::storage]
     pub type Commands<T: Config> =
         StorageDoubleMap<_, Identity, StreamId, Blake2_128Concat, CommandId, EventId>;
 
-    /// Version of each entity: the number of its events.
-    // Hasher: Identity - both keys are 256-bit hashes. Bound: at most one per sequenced event.
+    /// Which events each block sequenced, by run: what is to be forgotten, in order.
+    // Hashers: Twox - the chain counts both. Bound and lifetime: as `Events`.
     #[pallet::storage]
-    pub type EntityVersions<T: Config> =
-        StorageDoubleMap<_, Identity, StreamId, Identity, [u8; 32], u64, ValueQuery>;
+    pub type Memory<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, u32, Twox64Concat, u32, Remembered>;
+
+    /// How far events are forgotten.
+    #[pallet::storage]
+    pub type Forgotten<T: Config> = StorageValue<_, ForgetNext, ValueQuery>;
+
+    /// Version of each entity: the number of its events. The key is a hash of stream and entity.
+    // Hasher: Identity - the key is a hash, of 128 bits: an agent that finds two entities of its own
+    // with one key has joined their versions, and hurt nobody else. Short keys and values make the
+    // entry part of its parent's trie node. Bound: one per entity. Kept for ever: a version must
+    // never restart.
+    #[pallet::storage]
+    pub type EntityVersions<T: Config> = StorageMap<_, Identity, [u8; 16], Compact<u64>>;
 
     /// Every batch of every stream, by its number within the stream.
     // Hashers: Identity as `Tips`; Twox for the number, which the chain counts itself.
@@ -152,17 +234,15 @@ pub mod pallet {
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
     pub enum Event<T: Config> {
-        /// An event took its place in its stream. One of these, `EventReplayed` or `EventRejected`
-        /// follows for each event of a submission, in order.
-        EventSequenced {
+        /// Events took their places in their stream, one after another. Each event of a submission
+        /// is named once, in order, in one of these, `EventReplayed` or `EventRejected`.
+        EventsSequenced {
             /// The stream.
             stream_id: StreamId,
-            /// Its place, from 1.
-            sequence: u64,
-            /// The event.
-            event_id: EventId,
-            /// Receipt hash.
-            receipt: ReceiptHash,
+            /// Place of the first.
+            first_sequence: u64,
+            /// The events, in order of their places.
+            event_ids: Run<EventId>,
         },
         /// An event was submitted again unchanged; nothing happened.
         EventReplayed {
@@ -172,8 +252,6 @@ pub mod pallet {
             sequence: u64,
             /// The event.
             event_id: EventId,
-            /// Receipt hash, as before.
-            receipt: ReceiptHash,
         },
         /// An event was refused; it left no gap.
         EventRejected {
@@ -211,6 +289,18 @@ pub mod pallet {
         fn max_payload_bytes() -> u32 {
             limits::MAX_PAYLOAD_BYTES
         }
+        /// How long after its `created_at` an event may be sequenced, milliseconds.
+        fn event_window_ms() -> u64 {
+            limits::EVENT_WINDOW_MS
+        }
+        /// How far `created_at` may be ahead of the chain's time, milliseconds.
+        fn event_skew_ms() -> u64 {
+            limits::EVENT_SKEW_MS
+        }
+        /// Blocks for which event and command ids are remembered.
+        fn dedupe_blocks() -> u32 {
+            limits::DEDUPE_BLOCKS
+        }
         /// Most recipients of one encrypted payload.
         fn max_recipients() -> u32 {
             limits::MAX_RECIPIENTS
@@ -232,8 +322,8 @@ pub mod pallet {
         /// ## Errors
         /// None: what cannot be sequenced is an event, not an error.
         /// ## Events
-        /// [`Event::EventSequenced`], [`Event::EventReplayed`] or [`Event::EventRejected`] for
-        /// each event, in order.
+        /// [`Event::EventsSequenced`], [`Event::EventReplayed`] and [`Event::EventRejected`], which
+        /// together name each event once, in order.
         #[pallet::call_index(0)]
         #[pallet::weight(Pallet::<T>::submission_weight(events))]
         #[pallet::authorize(|source, events| Pallet::<T>::authorize_submission(source, events))]
@@ -247,10 +337,10 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Reserves the part of `on_finalize` that does not depend on what is submitted; each
-        /// submission pays for its own leaves and streams.
-        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
-            T::WeightInfo::commit_block_base()
+        /// Forgets events that are past the window, and reserves the part of `on_finalize` that does
+        /// not depend on what is submitted; each submission pays for its own leaves and streams.
+        fn on_initialize(block: BlockNumberFor<T>) -> Weight {
+            Self::forget_old_events(block).saturating_add(T::WeightInfo::commit_block_base())
         }
 
         fn on_finalize(block: BlockNumberFor<T>) {

@@ -61,6 +61,7 @@ impl pallet_agent_registry::Config for Test {
 
 impl crate::Config for Test {
     type Authors = Registry;
+    type Clock = Timestamp;
     type WeightInfo = crate::weights::SubstrateWeight<Self>;
 }
 
@@ -70,8 +71,8 @@ pub(crate) const OTHER_STORE: StoreId = StoreId([6; 16]);
 pub(crate) const AGENT: AgentId = AgentId([4; 16]);
 pub(crate) const KEY: KeyId = KeyId(1);
 pub(crate) const ADMIN: u64 = 7;
-/// Chain time of block 1, milliseconds.
-pub(crate) const NOW_MS: u64 = 1_000_000;
+/// Chain time of block 1, milliseconds: 2026-11-23T18:15:00Z.
+pub(crate) const NOW_MS: u64 = 1_795_457_700_000;
 
 /// The agent's key.
 pub(crate) fn key() -> SigningKey {
@@ -141,6 +142,14 @@ pub(crate) fn next_block() {
     let number = System::block_number();
     System::finalize();
     begin_block(number + 1);
+}
+
+/// Ends the current block and begins one much later; those between are empty.
+pub(crate) fn skip_to_block(number: u64) {
+    end_block();
+    System::finalize();
+    System::set_block_number(number - 1);
+    begin_block(number);
 }
 
 pub(crate) fn sign(message: &[u8]) -> Signature {
@@ -249,9 +258,13 @@ pub(crate) fn only_rejection() -> ves_primitives::sequencer::Rejection {
 pub(crate) fn sequenced() -> Vec<u64> {
     outcomes()
         .into_iter()
-        .filter_map(|event| match event {
-            crate::Event::EventSequenced { sequence, .. } => Some(sequence),
-            _ => None,
+        .flat_map(|event| match event {
+            crate::Event::EventsSequenced {
+                first_sequence,
+                event_ids,
+                ..
+            } => (first_sequence..).take(event_ids.len()).collect(),
+            _ => vec![],
         })
         .collect()
 }

@@ -3,9 +3,9 @@
 
 //! Answers to "was this sequenced?".
 
-use crate::{Batches, Config, Events, Pallet, sequence::fingerprint};
+use crate::{Batches, Config, Events, Pallet};
 use ves_primitives::{
-    BatchCommitment, Envelope, EventId, StreamId,
+    BatchCommitment, EventId, StreamId,
     sequencer::{EventRecord, SequencedEvents},
 };
 
@@ -16,9 +16,5 @@ impl<T: Config> SequencedEvents for Pallet<T> {
 
     fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment> {
         Batches::<T>::get(stream, index)
-    }
-
-    fn is_record_of(record: &EventRecord, envelope: &Envelope) -> bool {
-        record.fingerprint == fingerprint(envelope)
     }
 }

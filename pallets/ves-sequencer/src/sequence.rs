@@ -4,61 +4,77 @@
 //! Judging events and giving them their place.
 
 use crate::{
-    Commands, Config, EntityVersions, Event, Events, EventsInBlock, OpenLeaves, OpenStream,
-    OpenStreams, Pallet, Tips,
+    Commands, Config, EntityVersions, Event, Events, Pallet,
     frame_support::{
-        defensive,
         storage::{TransactionOutcome, transactional::with_transaction_opaque_err},
+        traits::UnixTime,
     },
-    frame_system, sp_io,
+    run::Placement,
+    sp_io,
     sp_runtime::SaturatedConversion,
 };
 use alloc::vec::Vec;
 use codec::Encode;
 use ves_primitives::{
-    AgentId, Envelope, EventSigningHash, KeyId, ReceiptHash, SigningPublicKey, StoreId, StreamId,
-    StreamTip, SubmittedEvent, TenantId, limits,
+    AgentId, EventSigningHash, KeyId, SigningPublicKey, StoreId, StreamId, SubmittedEvent,
+    TenantId, limits,
     registry::{AuthorDirectory, AuthorProblem},
     sequencer::{Admission, EventRecord, Rejection},
+    stream_id,
 };
 
 type Author = (TenantId, StoreId, AgentId, KeyId);
 
-/// The author asked for last: events of one submission mostly share theirs.
-#[derive(Default)]
-pub(crate) struct AuthorCache(Option<(Author, Result<SigningPublicKey, AuthorProblem>)>);
+/// What is the same for many events of a submission, asked for once while they stand together.
+pub(crate) struct Context {
+    now_ms: u64,
+    author: Option<(Author, Result<SigningPublicKey, AuthorProblem>)>,
+    stream: Option<((TenantId, StoreId), StreamId)>,
+}
 
-impl AuthorCache {
-    fn key<D: AuthorDirectory>(
+impl Context {
+    pub(crate) fn of<T: Config>() -> Self {
+        Self {
+            now_ms: T::Clock::now().as_millis().saturated_into(),
+            author: None,
+            stream: None,
+        }
+    }
+
+    fn author_key<D: AuthorDirectory>(
         &mut self,
         author: Author,
     ) -> Result<SigningPublicKey, AuthorProblem> {
-        match &self.0 {
+        match &self.author {
             Some((known, answer)) if *known == author => *answer,
             _ => {
                 let (tenant, store, agent, key) = author;
                 let answer = D::author_key(tenant, store, agent, key);
-                self.0 = Some((author, answer));
+                self.author = Some((author, answer));
                 answer
+            }
+        }
+    }
+
+    pub(crate) fn stream_id(&mut self, event: &SubmittedEvent) -> StreamId {
+        let names = (event.envelope.tenant_id, event.envelope.store_id);
+        match self.stream {
+            Some((known, id)) if known == names => id,
+            _ => {
+                let id = stream_id(names.0, names.1);
+                self.stream = Some((names, id));
+                id
             }
         }
     }
 }
 
-/// Whether the signature is checked by this judgement or by a later one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignatureCheck {
-    Now,
-    LeftToDispatch,
-}
-
 /// What the rest of the way needs of an acceptable event.
 pub(crate) struct Accepted {
-    stream_id: StreamId,
-    signing_hash: EventSigningHash,
-    fingerprint: [u8; 32],
-    entity: [u8; 32],
-    entity_version: u64,
+    pub(crate) stream_id: StreamId,
+    pub(crate) signing_hash: EventSigningHash,
+    pub(crate) entity: [u8; 16],
+    pub(crate) entity_version: u64,
 }
 
 /// What the chain thinks of an event now.
@@ -68,37 +84,25 @@ pub(crate) enum Judgement {
     Rejected(Rejection),
 }
 
-/// Hash of the whole envelope, unsigned parts of V1 included: what "exactly the same event" means.
-/// The payload is covered by its hashes.
-pub(crate) fn fingerprint(envelope: &Envelope) -> [u8; 32] {
-    envelope.using_encoded(sp_io::hashing::blake2_256)
-}
-
 /// Storage key of an entity. The lengths in the SCALE encoding keep ("a", "bc") and ("ab", "c")
 /// apart.
-pub(crate) fn entity_key(entity_type: &[u8], entity_id: &[u8]) -> [u8; 32] {
-    (entity_type, entity_id).using_encoded(sp_io::hashing::blake2_256)
+pub(crate) fn entity_key(stream: StreamId, entity_type: &[u8], entity_id: &[u8]) -> [u8; 16] {
+    (stream, entity_type, entity_id).using_encoded(sp_io::hashing::blake2_128)
 }
 
 impl<T: Config> Pallet<T> {
     /// Judges one event against the state as it is: replay first, then what costs little, then
     /// hashes, then the signature, then the state of the entity (VES v1 §3.2, cheap before dear).
-    pub(crate) fn judge(
-        event: &SubmittedEvent,
-        authors: &mut AuthorCache,
-        signature_check: SignatureCheck,
-    ) -> Judgement {
-        let envelope = &event.envelope;
-        let stream_id = envelope.stream_id();
-        let fingerprint = fingerprint(envelope);
-        if let Some(record) = Events::<T>::get(stream_id, envelope.event_id) {
-            return if record.fingerprint == fingerprint && event.check_payload_hashes().is_ok() {
+    pub(crate) fn judge(event: &SubmittedEvent, context: &mut Context) -> Judgement {
+        let stream_id = context.stream_id(event);
+        if let Some(record) = Events::<T>::get(stream_id, event.envelope.event_id) {
+            return if record.is_of(&event.envelope) && event.check_payload_hashes().is_ok() {
                 Judgement::Replay(record)
             } else {
                 Judgement::Rejected(Rejection::DuplicateEventId)
             };
         }
-        match Self::judge_new(event, stream_id, fingerprint, authors, signature_check) {
+        match Self::judge_new(event, stream_id, context) {
             Ok(accepted) => Judgement::Acceptable(accepted),
             Err(reason) => Judgement::Rejected(reason),
         }
@@ -107,13 +111,13 @@ impl<T: Config> Pallet<T> {
     fn judge_new(
         event: &SubmittedEvent,
         stream_id: StreamId,
-        fingerprint: [u8; 32],
-        authors: &mut AuthorCache,
-        signature_check: SignatureCheck,
+        context: &mut Context,
     ) -> Result<Accepted, Rejection> {
         let envelope = &event.envelope;
         event.check_structure()?;
-        let key = authors.key::<T::Authors>((
+        // Before anything is remembered by: whoever is forgotten is too old from here on.
+        envelope.check_freshness(context.now_ms)?;
+        let key = context.author_key::<T::Authors>((
             envelope.tenant_id,
             envelope.store_id,
             envelope.source_agent_id,
@@ -121,13 +125,11 @@ impl<T: Config> Pallet<T> {
         ))?;
         event.check_payload_hashes()?;
         let signing_hash = envelope.signing_hash()?;
-        if signature_check == SignatureCheck::Now
-            && !sp_io::crypto::ed25519_verify(
-                &envelope.agent_signature.0.into(),
-                &signing_hash.0,
-                &key.0.into(),
-            )
-        {
+        if !sp_io::crypto::ed25519_verify(
+            &envelope.agent_signature.0.into(),
+            &signing_hash.0,
+            &key.0.into(),
+        ) {
             return Err(Rejection::InvalidSignature);
         }
         if envelope
@@ -136,15 +138,14 @@ impl<T: Config> Pallet<T> {
         {
             return Err(Rejection::DuplicateCommandId);
         }
-        let entity = entity_key(&envelope.entity_type, &envelope.entity_id);
-        let actual = EntityVersions::<T>::get(stream_id, entity);
+        let entity = entity_key(stream_id, &envelope.entity_type, &envelope.entity_id);
+        let actual = EntityVersions::<T>::get(entity).map_or(0, |version| version.0);
         if let Some(expected) = envelope.base_version.filter(|expected| *expected != actual) {
             return Err(Rejection::VersionConflict { expected, actual });
         }
         Ok(Accepted {
             stream_id,
             signing_hash,
-            fingerprint,
             entity,
             entity_version: actual,
         })
@@ -152,106 +153,47 @@ impl<T: Config> Pallet<T> {
 
     /// Judges and sequences each event in order.
     pub(crate) fn sequence_submission(events: &[SubmittedEvent]) -> Vec<Admission> {
-        let mut authors = AuthorCache::default();
-        events
+        let mut context = Context::of::<T>();
+        let mut placement = Placement::<T>::begin();
+        let admissions = events
             .iter()
-            .map(|event| Self::sequence_one(event, &mut authors))
-            .collect()
+            .map(|event| Self::sequence_one(event, &mut context, &mut placement))
+            .collect();
+        placement.end();
+        admissions
     }
 
-    fn sequence_one(event: &SubmittedEvent, authors: &mut AuthorCache) -> Admission {
-        let stream_id = event.envelope.stream_id();
+    fn sequence_one(
+        event: &SubmittedEvent,
+        context: &mut Context,
+        placement: &mut Placement<T>,
+    ) -> Admission {
         let event_id = event.envelope.event_id;
-        let outcome = match Self::judge(event, authors, SignatureCheck::Now) {
-            Judgement::Acceptable(accepted) => Self::append(event, accepted),
+        let outcome = match Self::judge(event, context) {
+            Judgement::Acceptable(accepted) => placement.place(&event.envelope, &accepted),
             Judgement::Rejected(reason) => Err(reason),
-            Judgement::Replay(record) => {
-                let sequence = record.sequence;
-                // The record exists, so the version was acceptable when the event was.
-                let receipt = event
-                    .envelope
-                    .signing_hash()
-                    .map(|hash| event.envelope.receipt_hash(sequence, &hash))
-                    .unwrap_or(ReceiptHash([0; 32]));
+            Judgement::Replay(EventRecord { sequence, .. }) => {
+                placement.tell();
                 Self::deposit_event(Event::EventReplayed {
-                    stream_id,
+                    stream_id: context.stream_id(event),
                     sequence,
                     event_id,
-                    receipt,
                 });
                 return Admission::AlreadySequenced { sequence };
             }
         };
         match outcome {
-            Ok((sequence, receipt)) => {
-                Self::deposit_event(Event::EventSequenced {
-                    stream_id,
-                    sequence,
-                    event_id,
-                    receipt,
-                });
-                Admission::Acceptable
-            }
+            Ok(_) => Admission::Acceptable,
             Err(reason) => {
+                placement.tell();
                 Self::deposit_event(Event::EventRejected {
-                    stream_id,
+                    stream_id: context.stream_id(event),
                     event_id,
                     reason,
                 });
                 Admission::Rejected(reason)
             }
         }
-    }
-
-    /// Gives the event the next sequence of its stream.
-    fn append(event: &SubmittedEvent, accepted: Accepted) -> Result<(u64, ReceiptHash), Rejection> {
-        let envelope = &event.envelope;
-        let Accepted {
-            stream_id,
-            signing_hash,
-            fingerprint,
-            entity,
-            entity_version,
-        } = accepted;
-        let tip = Tips::<T>::get(stream_id).unwrap_or(StreamTip::EMPTY);
-        let open = OpenLeaves::<T>::decode_len(stream_id).unwrap_or(0);
-        let sequence = u64::try_from(open)
-            .ok()
-            .and_then(|open| tip.sequence.checked_add(open)?.checked_add(1))
-            .filter(|sequence| *sequence <= limits::MAX_SEQUENCE)
-            .ok_or(Rejection::SequenceExhausted)?;
-        if open == 0 {
-            let entry = OpenStream {
-                stream_id,
-                tenant_id: envelope.tenant_id,
-                store_id: envelope.store_id,
-            };
-            // `authorize` lets no submission into a block that has no room for its streams and
-            // events, so neither append can fail; if one did, the event would be refused whole.
-            if OpenStreams::<T>::try_append(entry).is_err() {
-                defensive!("block has more streams than its limit");
-                return Err(Rejection::SequenceExhausted);
-            }
-        }
-        let leaf = envelope.leaf_hash(sequence, &signing_hash);
-        if OpenLeaves::<T>::try_append(stream_id, leaf).is_err() {
-            defensive!("block has more events than its limit");
-            return Err(Rejection::SequenceExhausted);
-        }
-        EventsInBlock::<T>::mutate(|count| *count = count.saturating_add(1));
-        let block_number = frame_system::Pallet::<T>::block_number().saturated_into();
-        let record = EventRecord {
-            sequence,
-            block_number,
-            fingerprint,
-        };
-        Events::<T>::insert(stream_id, envelope.event_id, record);
-        if let Some(command) = envelope.command_id {
-            Commands::<T>::insert(stream_id, command, envelope.event_id);
-        }
-        // One more event of an entity never reaches 2^64: the stream's sequence is bounded below it.
-        EntityVersions::<T>::insert(stream_id, entity, entity_version.saturating_add(1));
-        Ok((sequence, envelope.receipt_hash(sequence, &signing_hash)))
     }
 
     /// What would become of each event if the list were submitted now. Leaves no trace.
@@ -269,6 +211,7 @@ impl<T: Config> Pallet<T> {
 
     /// The version an entity has; 0 without events.
     pub fn entity_version(stream: StreamId, entity_type: &[u8], entity_id: &[u8]) -> u64 {
-        EntityVersions::<T>::get(stream, entity_key(entity_type, entity_id))
+        EntityVersions::<T>::get(entity_key(stream, entity_type, entity_id))
+            .map_or(0, |version| version.0)
     }
 }

@@ -18,6 +18,7 @@ impl pallet_agent_registry::Config for Runtime {
 
 impl pallet_ves_sequencer::Config for Runtime {
     type Authors = AgentRegistry;
+    type Clock = Timestamp;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Fixtures;

@@ -2,5 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 mod batch;
+mod dedupe;
 mod pool;
 mod submit;

@@ -3,7 +3,7 @@
 
 //! What the transaction pool lets in.
 
-use crate::{EventsInBlock, OpenStreams, mock::*, pallet::OpenStream};
+use crate::{BlockLoad, Load, OpenStreams, mock::*};
 use polkadot_sdk::{
     frame_support::{
         assert_noop,
@@ -53,13 +53,28 @@ fn a_good_submission_provides_one_tag_per_event() {
 /// The SDK's pool asserts that the transaction it removes is the one that provides each of its
 /// tags: a tag given twice brings every node down that has the transaction in its pool.
 #[test]
-fn an_id_that_occurs_twice_gives_one_tag() {
+fn an_event_that_occurs_twice_gives_one_tag() {
     chain(|| {
-        let mut altered = event(2);
-        altered.envelope.agent_signature.0[0] ^= 1;
-        let valid = pool(&[event(1), event(2), altered, event(1)]).expect("admitted");
+        let valid = pool(&[event(1), event(2), event(1)]).expect("admitted");
         assert_eq!(valid.provides.len(), 2);
         assert_ne!(valid.provides[0], valid.provides[1]);
+    });
+}
+
+#[test]
+fn junk_with_anothers_event_id_does_not_keep_its_event_out() {
+    chain(|| {
+        let mine = event(2);
+        let mut other_signature = mine.clone();
+        other_signature.envelope.agent_signature.0[0] ^= 1;
+        let mut other_payload = mine.clone();
+        other_payload.payload =
+            ves_primitives::Payload::Plain(b"{}".to_vec().try_into().expect("short"));
+        let tag = pool(&[mine]).expect("admitted").provides;
+        for junk in [other_signature, other_payload] {
+            let carried = pool(&[event(1), junk]).expect("later events are judged in the block");
+            assert!(!carried.provides.contains(&tag[0]));
+        }
     });
 }
 
@@ -121,7 +136,7 @@ fn replays_alone_are_stale_and_do_not_hide_what_follows() {
 }
 
 #[test]
-fn in_the_block_the_signature_is_left_to_the_dispatch() {
+fn in_the_block_everything_is_left_to_the_dispatch() {
     chain(|| {
         let mut forged = event(1);
         forged.envelope.agent_signature.0[5] ^= 1;
@@ -134,13 +149,16 @@ fn in_the_block_the_signature_is_left_to_the_dispatch() {
 #[test]
 fn a_full_block_puts_submissions_off() {
     chain(|| {
-        EventsInBlock::<Test>::put(limits::MAX_EVENTS_PER_BLOCK - 1);
+        Load::<Test>::put(BlockLoad {
+            events: limits::MAX_EVENTS_PER_BLOCK - 1,
+            runs: 0,
+        });
         assert!(pool(&[event(1)]).is_ok());
         assert_eq!(
             pool(&[event(1), event(2)]),
             Err(InvalidTransaction::ExhaustsResources.into())
         );
-        EventsInBlock::<Test>::kill();
+        Load::<Test>::kill();
     });
 }
 
@@ -151,12 +169,7 @@ fn a_block_full_of_streams_still_takes_events_of_open_ones() {
         for n in 1..limits::MAX_STREAMS_PER_BLOCK {
             let mut id = [0xaa; 32];
             id[..4].copy_from_slice(&n.to_be_bytes());
-            let entry = OpenStream {
-                stream_id: StreamId(id),
-                tenant_id: TENANT,
-                store_id: STORE,
-            };
-            OpenStreams::<Test>::try_append(entry).expect("within the limit");
+            OpenStreams::<Test>::try_append(StreamId(id)).expect("within the limit");
         }
         let elsewhere = event_with(2, |e| e.store_id = OTHER_STORE);
         assert_eq!(

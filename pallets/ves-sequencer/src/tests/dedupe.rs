@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! How old an event may be, and how long it is remembered.
+
+use crate::{Commands, Event, Events, Memory, mock::*};
+use ves_primitives::{SubmittedEvent, limits, sequencer::Rejection};
+
+const DEDUPE: u64 = limits::DEDUPE_BLOCKS as u64;
+
+/// An event of a moment, milliseconds before or after block 1.
+fn event_at(n: u16, offset_ms: i64) -> SubmittedEvent {
+    let moment = chrono_text(NOW_MS.saturating_add_signed(offset_ms));
+    event_with(n, |e| {
+        e.created_at = moment.into_bytes().try_into().expect("short")
+    })
+}
+
+/// RFC 3339 of a moment within the days around block 1, in the zone of the epoch.
+fn chrono_text(ms: u64) -> String {
+    // 2026-11-01T00:00:00Z
+    let into_november = ms - 1_793_491_200_000;
+    let (seconds, millis) = (into_november / 1_000, into_november % 1_000);
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    format!(
+        "2026-11-{:02}T{:02}:{:02}:{:02}.{millis:03}Z",
+        1 + hours / 24,
+        hours % 24,
+        minutes % 60,
+        seconds % 60,
+    )
+}
+
+#[test]
+fn an_event_is_taken_from_within_the_window_only() {
+    let window = i64::try_from(limits::EVENT_WINDOW_MS).expect("days");
+    let skew = i64::try_from(limits::EVENT_SKEW_MS).expect("minutes");
+    for (offset, rejection) in [
+        (-window, None),
+        (-window - 1, Some(Rejection::CreatedAtTooOld)),
+        (0, None),
+        (skew, None),
+        (skew + 1, Some(Rejection::CreatedAtInFuture)),
+    ] {
+        chain(|| {
+            submit(&[event_at(1, offset)]);
+            match rejection {
+                None => assert_eq!(sequenced(), [1], "{offset}"),
+                Some(reason) => assert_eq!(only_rejection(), reason, "{offset}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn an_event_is_remembered_until_its_age_alone_refuses_it() {
+    let skew = i64::try_from(limits::EVENT_SKEW_MS).expect("minutes");
+    let youngest = event_at(1, skew);
+    chain(|| {
+        submit(std::slice::from_ref(&youngest));
+        skip_to_block(DEDUPE);
+        submit(std::slice::from_ref(&youngest));
+        assert!(
+            matches!(outcomes()[..], [Event::EventReplayed { sequence: 1, .. }]),
+            "still known"
+        );
+        skip_to_block(DEDUPE + 1);
+        assert_eq!(Events::<Test>::iter().count(), 0, "forgotten");
+        assert_eq!(Memory::<Test>::iter().count(), 0);
+        submit(&[youngest]);
+        assert_eq!(only_rejection(), Rejection::CreatedAtTooOld);
+    });
+}
+
+#[test]
+fn a_command_is_remembered_as_long_as_its_event() {
+    chain(|| {
+        submit(&[event_with(1, |e| e.command_id = command(5))]);
+        skip_to_block(DEDUPE);
+        assert_eq!(Commands::<Test>::iter().count(), 1);
+        skip_to_block(DEDUPE + 1);
+        assert_eq!(Commands::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn more_than_one_block_can_forget_is_forgotten_over_several_and_none_is_passed_over() {
+    chain(|| {
+        // More runs than empty blocks are passed over, in two blocks.
+        for n in 0..40 {
+            submit(&[event(2 * n)]);
+        }
+        next_block();
+        for n in 0..40 {
+            submit(&[event(2 * n + 1)]);
+        }
+        assert_eq!(Memory::<Test>::iter().count(), 80);
+        for later in 1..=3 {
+            skip_to_block(DEDUPE + later);
+        }
+        assert_eq!(Events::<Test>::iter().count(), 0);
+        assert_eq!(Memory::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn sequences_and_versions_go_on_when_events_are_forgotten() {
+    chain(|| {
+        submit(&[event(1), event(2)]);
+        skip_to_block(DEDUPE + 2);
+        let window_later = i64::try_from(DEDUPE * 2_000).expect("days");
+        let late = {
+            let moment = chrono_text(NOW_MS.saturating_add_signed(window_later));
+            event_with(3, |e| {
+                e.created_at = moment.into_bytes().try_into().expect("short");
+                e.entity_id = b"1".to_vec().try_into().expect("short");
+                e.base_version = Some(1);
+            })
+        };
+        submit(&[late]);
+        assert_eq!(sequenced(), [3]);
+        assert_eq!(Sequencer::entity_version(stream(), b"order", b"1"), 2);
+    });
+}
