@@ -7,7 +7,7 @@ use crate::{
     BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, StreamId,
     SubmittedEvent,
     proof::refusal_code_name,
-    registry::{AuthorProblem, KeyProblem},
+    registry::{AuthorProblem, PolicyBreach, rotation_code_name},
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -55,6 +55,8 @@ pub enum Rejection {
     Author(AuthorProblem),
     /// The stream has used up its sequence numbers.
     SequenceExhausted,
+    /// The policy of the key that signed it does not allow it.
+    Policy(PolicyBreach),
 }
 
 impl fmt::Display for Rejection {
@@ -72,6 +74,7 @@ impl fmt::Display for Rejection {
             }
             Self::Author(problem) => problem.fmt(f),
             Self::SequenceExhausted => f.write_str("sequence_exhausted"),
+            Self::Policy(breach) => breach.fmt(f),
         }
     }
 }
@@ -95,6 +98,12 @@ impl From<AuthorProblem> for Rejection {
     }
 }
 
+impl From<PolicyBreach> for Rejection {
+    fn from(breach: PolicyBreach) -> Self {
+        Self::Policy(breach)
+    }
+}
+
 impl Rejection {
     /// The number the transaction pool answers with when the first event of a submission cannot be
     /// accepted (`InvalidTransaction::Custom`). Shared namespace of the chain: 1 to 63 are ours.
@@ -108,15 +117,7 @@ impl Rejection {
             Self::UnsupportedVersion => 6,
             Self::VersionConflict { .. } => 7,
             Self::SequenceExhausted => 8,
-            Self::Author(AuthorProblem::UnknownTenant) => 16,
-            Self::Author(AuthorProblem::TenantSuspended) => 17,
-            Self::Author(AuthorProblem::UnknownStore) => 18,
-            Self::Author(AuthorProblem::UnknownAgent) => 19,
-            Self::Author(AuthorProblem::AgentSuspended) => 20,
-            Self::Author(AuthorProblem::Key(KeyProblem::NotFound)) => 21,
-            Self::Author(AuthorProblem::Key(KeyProblem::Revoked)) => 22,
-            Self::Author(AuthorProblem::Key(KeyProblem::Expired)) => 23,
-            Self::Author(AuthorProblem::Key(KeyProblem::NotYetValid)) => 24,
+            Self::Author(problem) => problem.pool_code(),
             Self::SchemaValidation(Field::EntityType) => 32,
             Self::SchemaValidation(Field::EntityId) => 33,
             Self::SchemaValidation(Field::EventType) => 34,
@@ -125,6 +126,10 @@ impl Rejection {
             Self::SchemaValidation(Field::Payload) => 37,
             Self::SchemaValidation(Field::Recipients) => 38,
             Self::SchemaValidation(Field::BaseVersion) => 39,
+            Self::Policy(PolicyBreach::EventType) => 40,
+            Self::Policy(PolicyBreach::EntityType) => 41,
+            Self::Policy(PolicyBreach::BaseVersion) => 42,
+            Self::Policy(PolicyBreach::PayloadBytes) => 43,
         }
     }
 }
@@ -161,6 +166,11 @@ pub const fn pool_code_name(code: u8) -> Option<&'static str> {
         37 => "schema_validation: payload",
         38 => "schema_validation: recipients",
         39 => "schema_validation: base_version",
+        40 => "policy_denied: event_type",
+        41 => "policy_denied: entity_type",
+        42 => "policy_denied: base_version",
+        43 => "policy_denied: payload_bytes",
+        25..=31 => return rotation_code_name(code),
         _ => return refusal_code_name(code),
     })
 }

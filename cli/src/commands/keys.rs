@@ -144,7 +144,8 @@ struct Registered {
     public_key: [u8; 32],
     at: RecordedAt,
     kid: Option<RecipientKid>,
-    revoked: Option<RecordedAt>,
+    /// First block in which it may not be used.
+    revoked: Option<u32>,
 }
 
 async fn registered(
@@ -161,7 +162,7 @@ async fn registered(
                 public_key: record.public_key.0,
                 at: record.registered_at,
                 kid: None,
-                revoked: record.revoked_at,
+                revoked: record.revocation.map(|revocation| revocation.effective_from),
             }),
         Purpose::Encryption => chain
             .encryption_keys(tenant, file.agent_id, at)
@@ -172,7 +173,7 @@ async fn registered(
                 public_key: entry.record.public_key.0,
                 at: entry.record.registered_at,
                 kid: Some(entry.record.kid),
-                revoked: entry.record.revoked_at,
+                revoked: entry.record.revoked_at.map(|revoked| revoked.block),
             }),
     })
 }
@@ -199,7 +200,7 @@ async fn note(
             tenant_id: tenant,
             block: record.at.block,
             kid: record.kid,
-            revoked_block: record.revoked.map(|revoked| revoked.block),
+            revoked_block: record.revoked,
         },
     )
 }
@@ -341,6 +342,7 @@ async fn revoke(context: &Context, args: &RevokeArgs) -> Result<Report> {
             tenant,
             agent,
             key_id,
+            effective_from: None,
         },
         Purpose::Encryption => AdminCall::RevokeEncryptionKey {
             tenant,

@@ -16,32 +16,28 @@ use crate::{
 use alloc::vec::Vec;
 use codec::Encode;
 use ves_primitives::{
-    AgentId, Envelope, EventSigningHash, KeyId, ReceiptHash, SigningPublicKey, StoreId, StreamId,
-    StreamTip, SubmittedEvent, TenantId, limits,
-    registry::{AuthorDirectory, AuthorProblem},
+    AgentId, Envelope, EventSigningHash, KeyId, ReceiptHash, StoreId, StreamId, StreamTip,
+    SubmittedEvent, TenantId, limits,
+    registry::{Author, AuthorDirectory, AuthorProblem},
     sequencer::{Admission, EventRecord, Rejection},
 };
 
-type Author = (TenantId, StoreId, AgentId, KeyId);
+type AuthorName = (TenantId, StoreId, AgentId, KeyId);
 
 /// The author asked for last: events of one submission mostly share theirs.
 #[derive(Default)]
-pub(crate) struct AuthorCache(Option<(Author, Result<SigningPublicKey, AuthorProblem>)>);
+pub(crate) struct AuthorCache(Option<(AuthorName, Result<Author, AuthorProblem>)>);
 
 impl AuthorCache {
-    fn key<D: AuthorDirectory>(
-        &mut self,
-        author: Author,
-    ) -> Result<SigningPublicKey, AuthorProblem> {
-        match &self.0 {
-            Some((known, answer)) if *known == author => *answer,
-            _ => {
-                let (tenant, store, agent, key) = author;
-                let answer = D::author_key(tenant, store, agent, key);
-                self.0 = Some((author, answer));
-                answer
-            }
+    fn author<D: AuthorDirectory>(&mut self, name: AuthorName) -> Result<&Author, AuthorProblem> {
+        if self.0.as_ref().is_some_and(|(known, _)| *known != name) {
+            self.0 = None;
         }
+        let (_, answer) = self.0.get_or_insert_with(|| {
+            let (tenant, store, agent, key) = name;
+            (name, D::author(tenant, store, agent, key))
+        });
+        answer.as_ref().map_err(|problem| *problem)
     }
 }
 
@@ -113,19 +109,22 @@ impl<T: Config> Pallet<T> {
     ) -> Result<Accepted, Rejection> {
         let envelope = &event.envelope;
         event.check_structure()?;
-        let key = authors.key::<T::Authors>((
+        let author = authors.author::<T::Authors>((
             envelope.tenant_id,
             envelope.store_id,
             envelope.source_agent_id,
             envelope.agent_key_id,
         ))?;
+        if let Some(policy) = &author.policy {
+            policy.check(envelope, event.payload.len())?;
+        }
         event.check_payload_hashes()?;
         let signing_hash = envelope.signing_hash()?;
         if signature_check == SignatureCheck::Now
             && !sp_io::crypto::ed25519_verify(
                 &envelope.agent_signature.0.into(),
                 &signing_hash.0,
-                &key.0.into(),
+                &author.key.0.into(),
             )
         {
             return Err(Rejection::InvalidSignature);
