@@ -6,12 +6,15 @@
 mod admin;
 mod append;
 mod config;
+mod groups;
 mod history;
 mod init;
 mod keys;
 mod proofs;
 mod pull;
 mod push;
+mod rotation;
+mod schemas;
 mod show;
 mod status;
 mod verify;
@@ -260,6 +263,8 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Proofs(args) => proofs::list(&context, &args).await,
         Command::History(args) => history::run(&context, &args).await,
         Command::Config(_) => config::show(&context),
+        Command::Groups(command) => groups::run(&context, &command).await,
+        Command::Schemas(command) => schemas::run(&context, &command).await,
         Command::Admin(command) => admin::run(&context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
     }
