@@ -8,7 +8,7 @@ use crate::error::{Exit, Failure};
 use std::{fmt, future::Future};
 use ves_primitives::{
     AgentId, EventId, GenesisHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId,
-    registry::{DirectoryEntry, SigningKeyRecord},
+    registry::{DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, EventRecord, SequencerLimits, pool_code_name},
     wire::{BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson},
 };
@@ -103,6 +103,8 @@ pub trait Chain: Sync {
     fn finalized(&self) -> impl Future<Output = ChainResult<BlockRef>> + Send;
     /// Newest block.
     fn best(&self) -> impl Future<Output = ChainResult<BlockRef>> + Send;
+    /// Number and chain time of a block.
+    fn now(&self, at: BlockRef) -> impl Future<Output = ChainResult<RecordedAt>> + Send;
     /// Hash of the canonical block at a height.
     fn block_hash(&self, number: u32)
     -> impl Future<Output = ChainResult<Option<[u8; 32]>>> + Send;

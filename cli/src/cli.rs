@@ -11,14 +11,19 @@ use crate::{
 };
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+mod registry;
+
+pub use registry::*;
+
 use ves_client::BlockHash;
 use ves_primitives::{
-    AgentId, CommandId, CurrencyTag, EventId, EventsRoot, GenesisHash, SigningPublicKey, StoreId,
-    TenantId,
+    AgentId, CommandId, CurrencyTag, EventId, EventsRoot, GenesisHash, GroupId, SigningPublicKey,
+    StoreId, TenantId,
 };
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
-const COLON_GROUPS: [&str; 3] = ["keys", "admin", "config"];
+const COLON_GROUPS: [&str; 5] = ["keys", "admin", "config", "groups", "schemas"];
 
 /// Flags of every command that take a value: they may stand before the command's name.
 const VALUE_FLAGS: [&str; 8] = [
@@ -164,7 +169,7 @@ impl Global {
 pub enum Command {
     /// Set this project up: state directory, configuration, empty outbox.
     Init(InitArgs),
-    /// Make, list, register, revoke and export the agent's keys.
+    /// Make, list, register, rotate, limit, revoke and export the agent's keys.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Capture an event into the outbox.
@@ -225,7 +230,13 @@ pulled.")]
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// For operators: tenants, stores and agents.
+    /// Encryption groups: sets of agents that events are encrypted to.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// Schemas of payloads, registered on chain by hash.
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
+    /// For operators: tenants, stores, agents and quotas.
     #[command(subcommand)]
     Admin(AdminCommand),
     /// List the exit codes.
@@ -256,6 +267,10 @@ pub enum KeysCommand {
     List,
     /// Register keys on chain with a proof of possession.
     Register(RegisterArgs),
+    /// Hand over from the agent's signing key to a new one. Needs no administrator.
+    Rotate(RotateArgs),
+    /// Show or set what a signing key may be used for (setting: tenant administrator).
+    Policy(PolicyArgs),
     /// Revoke a key on chain.
     Revoke(RevokeArgs),
     /// Print the public halves.
@@ -304,23 +319,6 @@ pub struct RegisterArgs {
     /// Last moment of validity, RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = parse_time_ms)]
     pub valid_to: Option<u64>,
-    /// Who administers.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
-
-/// `keys revoke`
-#[derive(Debug, Args)]
-pub struct RevokeArgs {
-    /// What the key is for.
-    #[arg(long, value_enum, default_value = "signing")]
-    pub purpose: Purpose,
-    /// Which key.
-    #[arg(long)]
-    pub key_id: u32,
-    /// Confirm: a revocation cannot be undone.
-    #[arg(long, short)]
-    pub yes: bool,
     /// Who administers.
     #[command(flatten)]
     pub admin: AdminSigner,
@@ -376,6 +374,12 @@ pub struct AppendArgs {
     /// Encrypt the payload to these agents' registered keys. Asks the node.
     #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
     pub encrypt_to: Vec<AgentId>,
+    /// Encrypt the payload to the members of these groups. Asks the node.
+    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
+    pub to_group: Vec<GroupId>,
+    /// Leave out group members without a usable key instead of refusing.
+    #[arg(long, requires = "to_group")]
+    pub skip_keyless: bool,
     /// Let this agent read the encrypted payload too.
     #[arg(long)]
     pub encrypt_to_self: bool,
@@ -589,41 +593,6 @@ pub enum ConfigCommand {
     Show,
 }
 
-/// `admin …`
-#[derive(Debug, Subcommand)]
-pub enum AdminCommand {
-    /// Register a tenant and its administrator (governance).
-    CreateTenant(CreateTenantArgs),
-    /// Register a store of the tenant (tenant administrator).
-    CreateStore(AdminSigner),
-    /// Register an agent of the tenant (tenant administrator).
-    RegisterAgent(AdminSigner),
-    /// Suspend an agent, or lift the suspension (tenant administrator).
-    SuspendAgent(SuspendArgs),
-}
-
-/// `admin create-tenant`
-#[derive(Debug, Args)]
-pub struct CreateTenantArgs {
-    /// Account of the tenant's administrator, SS58 or 0x hex [default: the signer's own]
-    #[arg(long, value_name = "ACCOUNT")]
-    pub admin_account: Option<String>,
-    /// Who signs.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
-
-/// `admin suspend-agent`
-#[derive(Debug, Args)]
-pub struct SuspendArgs {
-    /// Lift the suspension.
-    #[arg(long)]
-    pub lift: bool,
-    /// Who signs.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
-
 fn parse_time_ms(text: &str) -> Result<u64, String> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map_err(|e| e.to_string())
@@ -651,6 +620,10 @@ mod tests {
         assert_eq!(
             split(&["x", "--json", "admin:create-tenant"]),
             ["x", "--json", "admin", "create-tenant"]
+        );
+        assert_eq!(
+            split(&["x", "groups:add-member"]),
+            ["x", "groups", "add-member"]
         );
         assert_eq!(
             split(&["x", "help", "keys:list"]),

@@ -6,6 +6,7 @@
 mod admin;
 mod append;
 mod config;
+mod groups;
 mod history;
 mod init;
 mod keys;
@@ -13,6 +14,8 @@ mod proofs;
 mod prove;
 mod pull;
 mod push;
+mod rotation;
+mod schemas;
 mod show;
 mod status;
 mod verify;
@@ -266,6 +269,8 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Proofs(args) => proofs::run(&context, &args).await,
         Command::History(args) => history::run(&context, &args).await,
         Command::Config(_) => config::show(&context),
+        Command::Groups(command) => groups::run(&context, &command).await,
+        Command::Schemas(command) => schemas::run(&context, &command).await,
         Command::Admin(command) => admin::run(&context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
     }

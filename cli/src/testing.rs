@@ -210,7 +210,7 @@ impl FakeChain {
                 block: 0,
                 time_ms: 0,
             },
-            revoked_at: None,
+            revocation: None,
         };
         self.lock().keys.insert((AGENT, key), record);
     }
@@ -281,7 +281,13 @@ impl State {
         let key = self.keys.get(&(e.source_agent_id, e.agent_key_id));
         let problem = match key {
             None => Some(KeyProblem::NotFound),
-            Some(key) => key.revoked_at.map(|_| KeyProblem::Revoked),
+            // The block to come.
+            Some(key) => key
+                .check_at(&RecordedAt {
+                    block: u32::try_from(self.blocks.len()).unwrap(),
+                    time_ms: self.blocks.last().map_or(0, |block| block.time_ms),
+                })
+                .err(),
         };
         if let Some(problem) = problem {
             return Admission::Rejected(AuthorProblem::Key(problem).into());
@@ -479,6 +485,14 @@ impl Chain for FakeChain {
         Ok(BlockRef {
             number: u32::try_from(number).unwrap(),
             hash: state.blocks[number].hash,
+        })
+    }
+
+    async fn now(&self, at: BlockRef) -> ChainResult<RecordedAt> {
+        let state = self.lock();
+        Ok(RecordedAt {
+            block: at.number,
+            time_ms: state.blocks[at.number as usize].time_ms,
         })
     }
 

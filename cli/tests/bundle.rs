@@ -124,7 +124,7 @@ fn bundle() -> BundleJson {
                 block: 2,
                 time_ms: 4000,
             },
-            revoked_at: None,
+            revocation: None,
         },
         anchor: None,
     }

@@ -9,6 +9,7 @@ pub mod chain;
 mod error;
 pub mod header;
 pub mod proof;
+pub mod registry;
 pub mod rpc;
 #[cfg(test)]
 mod runtime_tests;

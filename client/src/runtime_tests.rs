@@ -26,8 +26,9 @@ use subxt::{
     utils::H256,
 };
 use ves_primitives::{
-    AgentId, EncryptionPublicKey, KeyId, Signature, SigningPublicKey, StoreId, SubmittedEvent,
-    TenantId, registry::ValidityWindow,
+    AgentId, EncryptionPublicKey, EventType, GroupId, KeyId, SchemaHash, Signature,
+    SigningPublicKey, StoreId, SubmittedEvent, TenantId,
+    registry::{GroupRole, KeyPolicy, KeyRotation, Quota, SchemaStatus, ValidityWindow},
 };
 use ves_runtime::{Runtime, RuntimeCall, RuntimeEvent, UncheckedExtrinsic, VERSION};
 
@@ -56,6 +57,8 @@ fn every_call() -> Vec<AdminCall> {
         valid_to: None,
     };
     let (tenant, agent, key_id) = (TENANT, AGENT, KeyId(3));
+    let group = GroupId([9; 16]);
+    let event_type: EventType = b"order.created".to_vec().try_into().unwrap();
     vec![
         AdminCall::RegisterTenant {
             tenant,
@@ -96,11 +99,64 @@ fn every_call() -> Vec<AdminCall> {
             tenant,
             agent,
             key_id,
+            effective_from: Some(10),
         },
         AdminCall::RevokeEncryptionKey {
             tenant,
             agent,
             key_id,
+        },
+        AdminCall::SetTenantQuota {
+            tenant,
+            quota: Some(Quota::DEFAULT_TENANT),
+        },
+        AdminCall::SetAgentQuota {
+            tenant,
+            agent,
+            quota: None,
+        },
+        AdminCall::SetKeyPolicy {
+            tenant,
+            agent,
+            key_id,
+            policy: Some(KeyPolicy {
+                enabled: true,
+                event_types: vec!["order.*".parse().unwrap()].try_into().unwrap(),
+                entity_types: vec!["*".parse().unwrap()].try_into().unwrap(),
+                require_base_version: true,
+                max_payload_bytes: 9,
+            }),
+        },
+        AdminCall::ProposeTenantAdmin {
+            tenant,
+            proposed: [4; 32],
+        },
+        AdminCall::AcceptTenantAdmin { tenant },
+        AdminCall::CancelTenantAdmin { tenant },
+        AdminCall::CreateGroup { tenant, group },
+        AdminCall::SetGroupMember {
+            tenant,
+            group,
+            agent,
+            role: GroupRole::Manager,
+        },
+        AdminCall::RemoveGroupMember {
+            tenant,
+            group,
+            agent,
+        },
+        AdminCall::DissolveGroup { tenant, group },
+        AdminCall::RegisterSchema {
+            tenant,
+            event_type: event_type.clone(),
+            version: 1,
+            hash: SchemaHash([6; 32]),
+        },
+        AdminCall::SetSchemaStatus {
+            tenant,
+            event_type,
+            version: 1,
+            status: SchemaStatus::Deprecated,
         },
     ]
 }
@@ -118,7 +174,8 @@ fn every_administrative_call_is_one_of_the_runtimes() {
                 "{} became {shown}",
                 call.name()
             );
-            assert_eq!(shown.contains("propose"), call.is_governance());
+            let proposed = matches!(decoded, RuntimeCall::Council(_));
+            assert_eq!(proposed, call.is_governance());
         }
         let bytes = encode_calls(&metadata, &every_call()).unwrap();
         let decoded = RuntimeCall::decode_all(&mut bytes.as_slice()).unwrap();
@@ -174,6 +231,31 @@ fn a_submission_is_a_general_transaction_of_the_runtime() {
         assert_eq!(decoded.function.encode(), call);
         assert_eq!(decoded.encode(), bytes);
     }
+}
+
+#[test]
+fn a_rotation_is_a_general_transaction_of_the_runtime() {
+    let rotation = KeyRotation {
+        tenant_id: TENANT,
+        agent_id: AGENT,
+        outgoing: KeyId(1),
+        successor: KeyId(2),
+        public_key: SigningPublicKey([3; 32]),
+        grace_seconds: 4,
+        possession: Signature([5; 64]),
+        handover: Signature([6; 64]),
+    };
+    let metadata = metadata(16);
+    let arguments = ["rotation"];
+    let mut call =
+        call_prefix(&metadata, "AgentRegistry", "rotate_signing_key", &arguments).unwrap();
+    rotation.encode_to(&mut call);
+    let bytes = general_extrinsic(&metadata, &call).unwrap();
+    let decoded = UncheckedExtrinsic::decode_all(&mut bytes.as_slice()).unwrap();
+    assert!(matches!(decoded.preamble, Preamble::General(..)));
+    assert_eq!(decoded.function.encode(), call);
+    let shown = format!("{:?}", decoded.function);
+    assert!(shown.contains("rotate_signing_key"), "{shown}");
 }
 
 #[test]

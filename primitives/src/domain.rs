@@ -45,8 +45,9 @@ pub const BATCH_PROOF: &[u8] = b"STATESET_VES_BATCH_PROOF_HASH_V1";
 pub const POP: &[u8] = b"VES_POP_V1";
 /// Bound proof of possession (§16.1).
 pub const POP_BIND: &[u8] = b"VES_POP_BIND_V1";
-/// Key rotation statement signed by the outgoing key (§16.1).
-pub const KEY_ROTATE: &[u8] = b"VES_KEY_ROTATE_V1";
+/// Rotation statement signed by the outgoing key. Version 2 adds the outgoing key's number and the
+/// grace to the statement of §16.1: whoever carries a rotation could choose them otherwise.
+pub const KEY_ROTATE: &[u8] = b"VES_KEY_ROTATE_V2";
 /// Deterministic batch id (§16.1).
 pub const BATCH_ID: &[u8] = b"VES_BATCH_ID_V1";
 /// Leaf of the block commitment (§16.1).

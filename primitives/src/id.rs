@@ -173,6 +173,8 @@ uuid_newtype! {
     AgentId;
     /// An intent; consumed by at most one event of a stream.
     CommandId;
+    /// An encryption group of a tenant.
+    GroupId;
 }
 
 hash_newtype! {
@@ -204,6 +206,8 @@ hash_newtype! {
     PolicyHash;
     /// Hash of proof bytes.
     ProofHash;
+    /// SHA-256 of a payload schema's canonical JSON.
+    SchemaHash;
     /// Hash of block 0 of a chain.
     GenesisHash;
     /// Root over the batches of one block, carried in the block's digest.

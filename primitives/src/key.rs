@@ -70,12 +70,27 @@ impl PossessionStatement {
             .bytes(&self.public_key)
             .finish()
     }
+}
 
-    /// What the outgoing key signs when it hands over to this one:
-    /// `H("VES_KEY_ROTATE_V1" || pop)`.
-    pub fn rotation_hash(&self) -> [u8; 32] {
+/// The statement by which a signing key hands over to its successor. The outgoing key signs it, and
+/// the successor signs its own possession statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationStatement {
+    /// The successor's possession statement; binds genesis, tenant, agent, its number and bytes.
+    pub successor: PossessionStatement,
+    /// Number of the outgoing key.
+    pub outgoing: KeyId,
+    /// Seconds for which the outgoing key may still sign.
+    pub grace_seconds: u32,
+}
+
+impl RotationStatement {
+    /// `H("VES_KEY_ROTATE_V2" || pop || U32(outgoing key id) || U32(grace seconds))`.
+    pub fn hash(&self) -> [u8; 32] {
         Preimage::new(domain::KEY_ROTATE)
-            .bytes(&self.hash())
+            .bytes(&self.successor.hash())
+            .u32(self.outgoing.0)
+            .u32(self.grace_seconds)
             .finish()
     }
 }

@@ -59,3 +59,26 @@ pub const SLOT_MS: u64 = 2_000;
 pub const DEDUPE_BLOCKS: u32 = ((EVENT_WINDOW_MS + EVENT_SKEW_MS) / SLOT_MS + 2) as u32;
 /// Most events forgotten in one block.
 pub const MAX_FORGOTTEN_PER_BLOCK: u32 = 8_192;
+/// Blocks after which a quota of events is whole again: one minute.
+pub const EVENT_QUOTA_WINDOW_BLOCKS: u32 = 30;
+/// Events of a window for whom no quota was set: as many as the chain itself can take.
+pub const DEFAULT_QUOTA_EVENTS: u32 = EVENT_QUOTA_WINDOW_BLOCKS * MAX_EVENTS_PER_BLOCK;
+/// Payload bytes of a window for whom no quota was set: 300 MiB, as much as the chain can take.
+pub const DEFAULT_QUOTA_PAYLOAD_BYTES: u64 = 300 * 1024 * 1024;
+/// Longest time that a key may still sign after handing over to its successor, seconds: a week.
+pub const MAX_ROTATION_GRACE_SECONDS: u32 = 7 * 24 * 60 * 60;
+/// Furthest block ahead for which a signing key may be revoked: 30 days.
+pub const MAX_REVOCATION_NOTICE_BLOCKS: u32 = 30 * 24 * 60 * 30;
+/// Most keys of one purpose that one agent may ever register: bounds listings and growth.
+pub const MAX_KEYS_PER_AGENT: u32 = 1_024;
+/// Keys of those that only the tenant's admin may register, so that an agent who hands over from
+/// key to key cannot use up the numbers.
+pub const ADMIN_RESERVED_KEYS: u32 = 64;
+/// Most patterns of one rule of a key policy.
+pub const MAX_TYPE_PATTERNS: u32 = 16;
+/// Longest pattern of a key policy, bytes.
+pub const MAX_TYPE_PATTERN_BYTES: u32 = 64;
+/// Most encryption groups that one tenant may ever create.
+pub const MAX_GROUPS_PER_TENANT: u32 = 1_024;
+/// Most schema versions that one tenant may ever register.
+pub const MAX_SCHEMAS_PER_TENANT: u32 = 4_096;

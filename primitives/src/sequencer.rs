@@ -7,7 +7,7 @@ use crate::{
     BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, Staleness,
     StreamId, SubmittedEvent,
     proof::refusal_code_name,
-    registry::{AuthorProblem, KeyProblem},
+    registry::{AuthorProblem, PolicyBreach, rotation_code_name},
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -59,6 +59,12 @@ pub enum Rejection {
     CreatedAtTooOld,
     /// `created_at` is ahead of the chain's clock. Set the agent's clock right.
     CreatedAtInFuture,
+    /// The policy of the key that signed it does not allow it.
+    Policy(PolicyBreach),
+    /// The tenant has used up what governance lets it have sequenced in a window. Wait.
+    TenantQuotaExhausted,
+    /// The agent has used up what its tenant lets it have sequenced in a window. Wait.
+    AgentQuotaExhausted,
 }
 
 impl fmt::Display for Rejection {
@@ -78,6 +84,9 @@ impl fmt::Display for Rejection {
             Self::SequenceExhausted => f.write_str("sequence_exhausted"),
             Self::CreatedAtTooOld => f.write_str("created_at_too_old"),
             Self::CreatedAtInFuture => f.write_str("created_at_in_future"),
+            Self::Policy(breach) => breach.fmt(f),
+            Self::TenantQuotaExhausted => f.write_str("tenant_quota_exhausted"),
+            Self::AgentQuotaExhausted => f.write_str("agent_quota_exhausted"),
         }
     }
 }
@@ -110,6 +119,12 @@ impl From<AuthorProblem> for Rejection {
     }
 }
 
+impl From<PolicyBreach> for Rejection {
+    fn from(breach: PolicyBreach) -> Self {
+        Self::Policy(breach)
+    }
+}
+
 impl Rejection {
     /// The number the transaction pool answers with when the first event of a submission cannot be
     /// accepted (`InvalidTransaction::Custom`). Shared namespace of the chain: 1 to 63 are ours.
@@ -125,15 +140,9 @@ impl Rejection {
             Self::SequenceExhausted => 8,
             Self::CreatedAtTooOld => 10,
             Self::CreatedAtInFuture => 11,
-            Self::Author(AuthorProblem::UnknownTenant) => 16,
-            Self::Author(AuthorProblem::TenantSuspended) => 17,
-            Self::Author(AuthorProblem::UnknownStore) => 18,
-            Self::Author(AuthorProblem::UnknownAgent) => 19,
-            Self::Author(AuthorProblem::AgentSuspended) => 20,
-            Self::Author(AuthorProblem::Key(KeyProblem::NotFound)) => 21,
-            Self::Author(AuthorProblem::Key(KeyProblem::Revoked)) => 22,
-            Self::Author(AuthorProblem::Key(KeyProblem::Expired)) => 23,
-            Self::Author(AuthorProblem::Key(KeyProblem::NotYetValid)) => 24,
+            Self::TenantQuotaExhausted => 12,
+            Self::AgentQuotaExhausted => 13,
+            Self::Author(problem) => problem.pool_code(),
             Self::SchemaValidation(Field::EntityType) => 32,
             Self::SchemaValidation(Field::EntityId) => 33,
             Self::SchemaValidation(Field::EventType) => 34,
@@ -142,6 +151,10 @@ impl Rejection {
             Self::SchemaValidation(Field::Payload) => 37,
             Self::SchemaValidation(Field::Recipients) => 38,
             Self::SchemaValidation(Field::BaseVersion) => 39,
+            Self::Policy(PolicyBreach::EventType) => 40,
+            Self::Policy(PolicyBreach::EntityType) => 41,
+            Self::Policy(PolicyBreach::BaseVersion) => 42,
+            Self::Policy(PolicyBreach::PayloadBytes) => 43,
         }
     }
 }
@@ -163,6 +176,8 @@ pub const fn pool_code_name(code: u8) -> Option<&'static str> {
         EMPTY_SUBMISSION_CODE => "empty_submission",
         10 => "created_at_too_old",
         11 => "created_at_in_future",
+        12 => "tenant_quota_exhausted",
+        13 => "agent_quota_exhausted",
         16 => "unknown_tenant",
         17 => "tenant_suspended",
         18 => "unknown_store",
@@ -180,6 +195,11 @@ pub const fn pool_code_name(code: u8) -> Option<&'static str> {
         37 => "schema_validation: payload",
         38 => "schema_validation: recipients",
         39 => "schema_validation: base_version",
+        40 => "policy_denied: event_type",
+        41 => "policy_denied: entity_type",
+        42 => "policy_denied: base_version",
+        43 => "policy_denied: payload_bytes",
+        25..=31 => return rotation_code_name(code),
         _ => return refusal_code_name(code),
     })
 }

@@ -11,8 +11,10 @@ use common::*;
 use ves_primitives::{
     proof::{BatchEntry, BatchProofSubmission, BudgetStep, ProofRefusal, ProofSubmission},
     registry::{
-        AuthorProblem, DirectoryEntry, EncryptionKeyRecord, KeyProblem, RecordedAt,
-        SigningKeyRecord, ValidityWindow,
+        Author, AuthorProblem, DirectoryEntry, EncryptionKeyRecord, Group, GroupMember,
+        GroupRecipient, GroupRecipients, GroupRole, KeyPolicy, KeyProblem, KeyRotation,
+        PolicyBreach, Quota, RecordedAt, Revocation, RotationRefusal, SchemaEntry, SchemaRecord,
+        SchemaStatus, SigningKeyRecord, ValidityWindow,
     },
     sequencer::{
         Admission, BlockIndex, EMPTY_SUBMISSION_CODE, EventRecord, IndexedEvent, IndexedRejection,
@@ -268,11 +270,21 @@ fn registry_record_encodings_are_frozen() {
         public_key: SigningPublicKey([4; 32]),
         window,
         registered_at: at(5),
-        revoked_at: Some(at(6)),
+        revocation: Some(Revocation {
+            effective_from: 7,
+            decided_at: at(6),
+        }),
     };
     frozen(
         &signing,
-        &[&[4; 32], &window_bytes, &at_bytes(5), &[1], &at_bytes(6)],
+        &[
+            &[4; 32],
+            &window_bytes,
+            &at_bytes(5),
+            &[1],
+            &[7, 0, 0, 0],
+            &at_bytes(6),
+        ],
     );
     let record = EncryptionKeyRecord {
         public_key: EncryptionPublicKey([7; 32]),
@@ -308,6 +320,151 @@ fn registry_record_encodings_are_frozen() {
     ] {
         frozen(&weak, &[&[byte]]);
     }
+}
+
+#[test]
+fn rotation_encoding_and_codes_are_frozen() {
+    let rotation = KeyRotation {
+        tenant_id: TenantId([1; 16]),
+        agent_id: AgentId([2; 16]),
+        outgoing: KeyId(3),
+        successor: KeyId(4),
+        public_key: SigningPublicKey([5; 32]),
+        grace_seconds: 6,
+        possession: Signature([7; 64]),
+        handover: Signature([8; 64]),
+    };
+    frozen(
+        &rotation,
+        &[
+            &[1; 16],
+            &[2; 16],
+            &[3, 0, 0, 0],
+            &[4, 0, 0, 0],
+            &[5; 32],
+            &[6, 0, 0, 0],
+            &[7; 64],
+            &[8; 64],
+        ],
+    );
+    use RotationRefusal as R;
+    for (refusal, code) in [
+        (R::Author(AuthorProblem::AgentSuspended), 20),
+        (R::NumberTaken, 25),
+        (R::HandedOver, 26),
+        (R::NumbersExhausted, 27),
+        (R::Grace, 28),
+        (R::WeakKey(WeakKey::NotAPoint), 29),
+        (R::InvalidPossession, 30),
+        (R::InvalidHandover, 31),
+    ] {
+        assert_eq!(refusal.pool_code(), code);
+        assert!(pool_code_name(code).is_some());
+    }
+}
+
+#[test]
+fn policy_quota_and_author_encodings_are_frozen() {
+    let policy = KeyPolicy {
+        enabled: true,
+        event_types: vec!["order.*".parse().expect("a pattern")]
+            .try_into()
+            .expect("fits"),
+        entity_types: vec!["*".parse().expect("a pattern")]
+            .try_into()
+            .expect("fits"),
+        require_base_version: false,
+        max_payload_bytes: 2,
+    };
+    let policy_bytes = [
+        &[1][..],
+        &compact(1),
+        &compact(7),
+        b"order.*",
+        &compact(1),
+        &compact(1),
+        b"*",
+        &[0],
+        &[2, 0, 0, 0],
+    ]
+    .concat();
+    frozen(&policy, &[&policy_bytes]);
+    let quota = |events| Quota {
+        events,
+        payload_bytes: 4,
+    };
+    let quota_bytes = |events| [events, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
+    frozen(&quota(3), &[&quota_bytes(3)]);
+    let author = Author {
+        key: SigningPublicKey([1; 32]),
+        policy: Some(policy),
+        tenant_quota: quota(5),
+        agent_quota: quota(6),
+    };
+    frozen(
+        &author,
+        &[
+            &[1; 32],
+            &[1],
+            &policy_bytes,
+            &quota_bytes(5),
+            &quota_bytes(6),
+        ],
+    );
+    for (breach, byte) in [
+        (PolicyBreach::EventType, 0),
+        (PolicyBreach::EntityType, 1),
+        (PolicyBreach::BaseVersion, 2),
+        (PolicyBreach::PayloadBytes, 3),
+    ] {
+        frozen(&breach, &[&[byte]]);
+    }
+    assert_eq!(KeyPolicy::max_encoded_len(), 2 * (1 + 16 * 66) + 1 + 1 + 4);
+}
+
+#[test]
+fn group_and_schema_encodings_are_frozen() {
+    let member = GroupMember {
+        agent_id: AgentId([1; 16]),
+        role: GroupRole::Manager,
+    };
+    frozen(&member, &[&[1; 16], &[1]]);
+    frozen(&GroupRole::Reader, &[&[0]]);
+    let group = Group {
+        epoch: 2,
+        dissolved: false,
+        members: vec![member].try_into().expect("fits"),
+    };
+    frozen(&group, &[&[2, 0, 0, 0], &[0], &compact(1), &[1; 16], &[1]]);
+    let recipients = GroupRecipients {
+        epoch: 3,
+        dissolved: true,
+        members: vec![GroupRecipient { member, key: None }],
+    };
+    frozen(
+        &recipients,
+        &[&[3, 0, 0, 0], &[1], &compact(1), &[1; 16], &[1], &[0]],
+    );
+    let record = SchemaRecord {
+        hash: SchemaHash([4; 32]),
+        status: SchemaStatus::Deprecated,
+        registered_at: RecordedAt {
+            block: 5,
+            time_ms: 6,
+        },
+    };
+    let record_bytes = [&[4; 32][..], &[1], &[5, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 0]].concat();
+    frozen(&record, &[&record_bytes]);
+    frozen(&SchemaStatus::Active, &[&[0]]);
+    let entry = SchemaEntry {
+        event_type: b"order.created".to_vec().try_into().expect("fits"),
+        version: 7,
+        record,
+    };
+    frozen(
+        &entry,
+        &[&compact(13), b"order.created", &[7, 0, 0, 0], &record_bytes],
+    );
 }
 
 /// Every rejection there is, with its encoding and the number the pool answers with.
@@ -348,6 +505,10 @@ fn rejections() -> Vec<(Rejection, Vec<u8>, u8)> {
             24,
         ),
         (R::SequenceExhausted, vec![9], 8),
+        (R::Policy(PolicyBreach::EventType), vec![10, 0], 40),
+        (R::Policy(PolicyBreach::EntityType), vec![10, 1], 41),
+        (R::Policy(PolicyBreach::BaseVersion), vec![10, 2], 42),
+        (R::Policy(PolicyBreach::PayloadBytes), vec![10, 3], 43),
     ]
 }
 
@@ -507,7 +668,7 @@ fn rejection_encoding_is_frozen() {
 #[test]
 fn pool_codes_are_unique_and_named_after_the_rejection() {
     let all = rejections();
-    assert_eq!(all.len(), 25);
+    assert_eq!(all.len(), 29);
     let mut codes = std::collections::BTreeSet::new();
     for (rejection, _, code) in &all {
         assert_eq!(rejection.pool_code(), *code, "{rejection}");
@@ -531,6 +692,9 @@ fn pool_codes_are_unique_and_named_after_the_rejection() {
         assert!((64..=95).contains(&code));
         assert!(codes.insert(code), "{code} is taken");
         assert_eq!(Some(refusal.to_string().as_str()), pool_code_name(code));
+    }
+    for code in 25..=31 {
+        assert!(codes.insert(code), "{code} is a rotation's");
     }
     // The one answer that judges a submission, not an event.
     assert!(codes.insert(EMPTY_SUBMISSION_CODE));
@@ -654,51 +818,5 @@ fn the_first_vector_event_has_a_known_encoding() {
     assert_eq!(
         hex::encode(sha256(&event.encode())),
         "04cbdc14a22e2e31b50b990e0480dc3c5a03716d0c6ff16348ad2c880a146278"
-    );
-}
-
-#[test]
-fn a_key_is_judged_at_the_block_of_its_event() {
-    let at = |block, time_ms| RecordedAt { block, time_ms };
-    let mut record = SigningKeyRecord {
-        public_key: SigningPublicKey([1; 32]),
-        window: ValidityWindow {
-            valid_from: Some(100),
-            valid_to: Some(200),
-        },
-        registered_at: at(10, 50),
-        revoked_at: None,
-    };
-    for (moment, verdict) in [
-        (at(9, 150), Err(KeyProblem::NotFound)),
-        (at(10, 99), Err(KeyProblem::NotYetValid)),
-        (at(10, 100), Ok(())),
-        (at(11, 200), Ok(())),
-        (at(11, 201), Err(KeyProblem::Expired)),
-    ] {
-        assert_eq!(record.check_at(&moment), verdict);
-        assert_eq!(record.check_now(&moment), verdict);
-    }
-    record.revoked_at = Some(at(12, 150));
-    assert_eq!(
-        record.check_at(&at(12, 150)),
-        Ok(()),
-        "events before it in the block stay valid"
-    );
-    assert_eq!(record.check_at(&at(13, 150)), Err(KeyProblem::Revoked));
-    assert_eq!(record.check_now(&at(12, 150)), Err(KeyProblem::Revoked));
-    assert!(
-        ValidityWindow {
-            valid_from: Some(1),
-            valid_to: Some(1)
-        }
-        .is_well_formed()
-    );
-    assert!(
-        !ValidityWindow {
-            valid_from: Some(2),
-            valid_to: Some(1)
-        }
-        .is_well_formed()
     );
 }

@@ -277,7 +277,20 @@ fn the_bound_proof_of_possession_follows_the_written_formula() {
             &[8; 32],
         ]);
         assert_eq!(statement.hash(), pop);
-        assert_eq!(statement.rotation_hash(), h(&[b"VES_KEY_ROTATE_V1", &pop]));
+        let rotation = RotationStatement {
+            successor: statement,
+            outgoing: KeyId(9),
+            grace_seconds: 86_400,
+        };
+        assert_eq!(
+            rotation.hash(),
+            h(&[
+                b"VES_KEY_ROTATE_V2",
+                &pop,
+                &[0, 0, 0, 9],
+                &[0, 1, 0x51, 0x80]
+            ])
+        );
     }
     // Known answers, computed outside of this crate.
     assert_eq!(
@@ -285,8 +298,15 @@ fn the_bound_proof_of_possession_follows_the_written_formula() {
         "2b1488011e3fa5f9be6b88cf8e6dbe93b10f230c20a5807aef93a3cbe41d1192"
     );
     assert_eq!(
-        hex::encode(statement().rotation_hash()),
-        "77ccaecc006e0962e31ee0cb2c45fba58407ccc2aa5f50cf39b9c7f7235d721a"
+        hex::encode(
+            RotationStatement {
+                successor: statement(),
+                outgoing: KeyId(9),
+                grace_seconds: 86_400,
+            }
+            .hash()
+        ),
+        "945e941c626aee06287cbabf64a903a0dfb7be83fe6c4d5dd14fd76bb1aee112"
     );
 }
 
@@ -328,8 +348,13 @@ fn a_proof_of_possession_is_void_for_any_other_entry() {
     ] {
         assert!(!verify_ed25519(&public, &other.hash(), &proof), "{other:?}");
     }
+    let rotation = RotationStatement {
+        successor: bound,
+        outgoing: KeyId(1),
+        grace_seconds: 0,
+    };
     assert!(
-        !verify_ed25519(&public, &bound.rotation_hash(), &proof),
+        !verify_ed25519(&public, &rotation.hash(), &proof),
         "nor does it rotate a key"
     );
     assert!(!verify_ed25519(

@@ -468,7 +468,7 @@ fn a_bundle_survives_the_way_there_and_back() {
                 block: 1,
                 time_ms: 2,
             },
-            revoked_at: None,
+            revocation: None,
         },
         anchor: Some(AnchorJson {
             chain_id: 84_532_001,

@@ -31,13 +31,16 @@ use polkadot_sdk::{
     sp_version::RuntimeVersion,
 };
 use ves_primitives::{
-    AgentId, AmountCommitment, BatchCommitment, EventId, KeyId, PolicyHash, RecipientKid, StoreId,
-    StreamId, StreamTip, SubmittedEvent, TenantId, limits,
+    AgentId, AmountCommitment, BatchCommitment, EventId, EventType, GroupId, KeyId, PolicyHash,
+    RecipientKid, StoreId, StreamId, StreamTip, SubmittedEvent, TenantId, limits,
     proof::{
         BatchProofRecord, BatchProofSubmission, ProofQuota, ProofRecord, ProofRefusal,
         ProofSubmission,
     },
-    registry::{AuthorDirectory, AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
+    registry::{
+        Author, AuthorDirectory, AuthorProblem, DirectoryEntry, GroupRecipients, KeyPolicy,
+        RecordedAt, SchemaEntry, SchemaRecord, SigningKeyRecord,
+    },
     sequencer::{Admission, BlockIndex, EventRecord, SequencerLimits},
 };
 
@@ -229,9 +232,48 @@ impl_runtime_apis! {
             <AgentRegistry as AuthorDirectory>::author_key(tenant, store, agent, key).map(|_| ())
         }
 
+        fn author(
+            tenant: TenantId,
+            store: StoreId,
+            agent: AgentId,
+            key: KeyId,
+        ) -> Result<Author, AuthorProblem> {
+            <AgentRegistry as AuthorDirectory>::author(tenant, store, agent, key)
+        }
+
+        fn key_policy(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<KeyPolicy> {
+            pallet_agent_registry::KeyPolicies::<Runtime>::get((tenant, agent), key)
+        }
+
+        fn successor(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<KeyId> {
+            pallet_agent_registry::Successors::<Runtime>::get((tenant, agent), key)
+        }
+
+        fn group(tenant: TenantId, group: GroupId) -> Option<GroupRecipients> {
+            AgentRegistry::group_recipients(tenant, group)
+        }
+
+        fn groups(tenant: TenantId) -> Vec<GroupId> {
+            AgentRegistry::groups(tenant)
+        }
+
+        fn schema(tenant: TenantId, event_type: EventType, version: u32) -> Option<SchemaRecord> {
+            pallet_agent_registry::Schemas::<Runtime>::get(tenant, (event_type, version))
+        }
+
+        fn schemas(tenant: TenantId) -> Vec<SchemaEntry> {
+            AgentRegistry::schemas(tenant)
+        }
+
         fn tenant_admin(tenant: TenantId) -> Option<[u8; 32]> {
             pallet_agent_registry::Tenants::<Runtime>::get(tenant)
                 .map(|entry| entry.admin.into())
+        }
+
+        fn proposed_tenant_admin(tenant: TenantId) -> Option<[u8; 32]> {
+            pallet_agent_registry::Tenants::<Runtime>::get(tenant)?
+                .proposed_admin
+                .map(Into::into)
         }
 
         fn now() -> RecordedAt {

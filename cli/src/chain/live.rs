@@ -94,14 +94,6 @@ impl Live {
         &self.client
     }
 
-    /// Block number and chain time of a state.
-    ///
-    /// # Errors
-    /// The node's silence.
-    pub async fn now(&self, block: BlockRef) -> ChainResult<RecordedAt> {
-        Ok(self.client.now(at(block)).await?)
-    }
-
     /// Signs administrative calls, submits them as one transaction and waits for it.
     ///
     /// # Errors
@@ -176,6 +168,10 @@ impl Chain for Live {
             number,
             hash: hash.0,
         })
+    }
+
+    async fn now(&self, block: BlockRef) -> ChainResult<RecordedAt> {
+        Ok(self.client.now(at(block)).await?)
     }
 
     async fn block_hash(&self, number: u32) -> ChainResult<Option<[u8; 32]>> {

@@ -6,13 +6,14 @@
 use super::Context;
 use crate::{
     chain::live::{Live, admin_signer},
-    cli::{AdminCommand, AdminSigner},
+    cli::{AdminCommand, AdminSigner, QuotaArgs},
     config::process_env,
     error::{Exit, Failure, Result},
     home::read_bounded,
     output::Report,
 };
 use ves_client::{AdminCall, AdminReceipt, Signer, Wait};
+use ves_primitives::{TenantId, limits, registry::Quota};
 use zeroize::Zeroizing;
 
 /// Longest secret file that is read.
@@ -84,16 +85,71 @@ pub(super) fn receipt_fields(
         .pair("block", block)
 }
 
-pub(super) async fn run(context: &Context, command: &AdminCommand) -> Result<Report> {
-    let config = &context.config;
-    let tenant = config.tenant()?;
-    let args = match command {
+/// Who signs a command.
+const fn signer_args(command: &AdminCommand) -> &AdminSigner {
+    match command {
         AdminCommand::CreateTenant(args) => &args.admin,
-        AdminCommand::SuspendAgent(args) => &args.admin,
-        AdminCommand::CreateStore(args) | AdminCommand::RegisterAgent(args) => args,
-    };
+        AdminCommand::SuspendTenant(args) | AdminCommand::SuspendAgent(args) => &args.admin,
+        AdminCommand::TenantQuota(args) | AdminCommand::AgentQuota(args) => &args.admin,
+        AdminCommand::ProposeAdmin(args) => &args.admin,
+        AdminCommand::AcceptAdmin(args)
+        | AdminCommand::CancelAdmin(args)
+        | AdminCommand::CreateStore(args)
+        | AdminCommand::RegisterAgent(args) => args,
+    }
+}
+
+pub(super) async fn run(context: &Context, command: &AdminCommand) -> Result<Report> {
+    let tenant = context.config.tenant()?;
+    let args = signer_args(command);
     let signer = signer(args)?;
-    let (call, report) = match command {
+    let (call, report) = plan(context, tenant, command, &signer)?;
+    let chain = context.connect().await?;
+    let (receipt, block) = execute(&chain, args, &signer, &[call]).await?;
+    let report = report
+        .field("tenant_id", tenant)
+        .field("signed_by", signer.address());
+    Ok(receipt_fields(report, args, &receipt, block))
+}
+
+const fn suspended_word(suspended: bool) -> &'static str {
+    if suspended {
+        "suspended"
+    } else {
+        "active again"
+    }
+}
+
+fn quota(args: &QuotaArgs) -> Option<Quota> {
+    Some(Quota {
+        events: args.events?,
+        payload_bytes: args.payload_bytes?,
+    })
+}
+
+fn quota_text(quota: Option<Quota>) -> String {
+    quota.map_or_else(
+        || "the default quota".to_owned(),
+        |quota| {
+            format!(
+                "{} events and {} payload bytes in {} blocks",
+                quota.events,
+                quota.payload_bytes,
+                limits::EVENT_QUOTA_WINDOW_BLOCKS
+            )
+        },
+    )
+}
+
+/// The call behind a command, and the report of its success.
+fn plan(
+    context: &Context,
+    tenant: TenantId,
+    command: &AdminCommand,
+    signer: &Signer,
+) -> Result<(AdminCall, Report)> {
+    let config = &context.config;
+    Ok(match command {
         AdminCommand::CreateTenant(args) => {
             let admin = match &args.admin_account {
                 Some(text) => parse_account(text)?,
@@ -103,6 +159,40 @@ pub(super) async fn run(context: &Context, command: &AdminCommand) -> Result<Rep
                 .field("admin_account", format!("0x{}", hex::encode(admin)))
                 .line(format!("tenant {tenant} registered"));
             (AdminCall::RegisterTenant { tenant, admin }, report)
+        }
+        AdminCommand::SuspendTenant(args) => {
+            let suspended = !args.lift;
+            let report = Report::new("ves.cli.admin.suspend-tenant")
+                .field("suspended", suspended)
+                .line(format!("tenant {tenant} is {}", suspended_word(suspended)));
+            (AdminCall::SetTenantSuspended { tenant, suspended }, report)
+        }
+        AdminCommand::TenantQuota(args) => {
+            let quota = quota(args);
+            let report = Report::new("ves.cli.admin.tenant-quota")
+                .field("quota", quota)
+                .line(format!("tenant {tenant} has {}", quota_text(quota)));
+            (AdminCall::SetTenantQuota { tenant, quota }, report)
+        }
+        AdminCommand::ProposeAdmin(args) => {
+            let proposed = parse_account(&args.account)?;
+            let report = Report::new("ves.cli.admin.propose-admin")
+                .field("proposed_account", format!("0x{}", hex::encode(proposed)))
+                .line(format!("tenant {tenant} is offered to {}", args.account))
+                .line("next, signed by that account: stateset-sync admin:accept-admin");
+            (AdminCall::ProposeTenantAdmin { tenant, proposed }, report)
+        }
+        AdminCommand::AcceptAdmin(_) => {
+            let report = Report::new("ves.cli.admin.accept-admin").line(format!(
+                "{} administers tenant {tenant} now",
+                signer.address()
+            ));
+            (AdminCall::AcceptTenantAdmin { tenant }, report)
+        }
+        AdminCommand::CancelAdmin(_) => {
+            let report = Report::new("ves.cli.admin.cancel-admin")
+                .line(format!("the offer of tenant {tenant} is taken back"));
+            (AdminCall::CancelTenantAdmin { tenant }, report)
         }
         AdminCommand::CreateStore(_) => {
             let store = config.store()?;
@@ -120,31 +210,31 @@ pub(super) async fn run(context: &Context, command: &AdminCommand) -> Result<Rep
         }
         AdminCommand::SuspendAgent(args) => {
             let (agent, suspended) = (config.agent()?, !args.lift);
-            let word = if suspended {
-                "suspended"
-            } else {
-                "active again"
-            };
             let report = Report::new("ves.cli.admin.suspend-agent")
                 .field("agent_id", agent)
                 .field("suspended", suspended)
-                .line(format!("agent {agent} is {word}"));
-            (
-                AdminCall::SetAgentSuspended {
-                    tenant,
-                    agent,
-                    suspended,
-                },
-                report,
-            )
+                .line(format!("agent {agent} is {}", suspended_word(suspended)));
+            let call = AdminCall::SetAgentSuspended {
+                tenant,
+                agent,
+                suspended,
+            };
+            (call, report)
         }
-    };
-    let chain = context.connect().await?;
-    let (receipt, block) = execute(&chain, args, &signer, &[call]).await?;
-    let report = report
-        .field("tenant_id", tenant)
-        .field("signed_by", signer.address());
-    Ok(receipt_fields(report, args, &receipt, block))
+        AdminCommand::AgentQuota(args) => {
+            let (agent, quota) = (config.agent()?, quota(args));
+            let report = Report::new("ves.cli.admin.agent-quota")
+                .field("agent_id", agent)
+                .field("quota", quota)
+                .line(format!("agent {agent} has {}", quota_text(quota)));
+            let call = AdminCall::SetAgentQuota {
+                tenant,
+                agent,
+                quota,
+            };
+            (call, report)
+        }
+    })
 }
 
 /// An account as 0x hex or SS58.

@@ -3,7 +3,7 @@
 
 //! `append`
 
-use super::{Context, push::wishes_of};
+use super::{Context, groups, push::wishes_of};
 use crate::{
     capture::{self, Audience, Captured, Draft},
     chain::Chain,
@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{io::Read, path::Path};
 use ves_primitives::{
-    AgentId, CommandId, EncryptionPublicKey, EventId, RecipientKid, TenantId, jcs, limits,
-    registry::RecordedAt,
+    AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, RecipientKid, TenantId, jcs, limits,
+    registry::{EncryptionKeyRecord, RecordedAt},
 };
 
 /// Largest payload file: white space and escapes may be several times the canonical form.
@@ -66,7 +66,8 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
         ));
     }
     let mut drafts = drafts(args, &template)?;
-    let recipients = if args.encrypt_to.is_empty() && !args.encrypt_to_self {
+    let public = args.encrypt_to.is_empty() && args.to_group.is_empty() && !args.encrypt_to_self;
+    let recipients = if public {
         Vec::new()
     } else {
         // Refuse bad input before the node is asked for anybody's keys.
@@ -207,6 +208,18 @@ async fn audience(
             readers.push(Reader { agent, kid });
         }
     }
+    for group in &args.to_group {
+        for (agent, entry) in group_keys(&chain, template.tenant_id, *group, args).await? {
+            // Who is named twice, as himself or as a member, reads once.
+            if !keys.iter().any(|(kid, _)| *kid == entry.kid) {
+                keys.push((entry.kid, entry.public_key));
+                readers.push(Reader {
+                    agent,
+                    kid: entry.kid,
+                });
+            }
+        }
+    }
     let key_id = current_signing_key(
         &context.keys(),
         &chain,
@@ -215,6 +228,45 @@ async fn audience(
     )
     .await?;
     Ok((Audience::Recipients { key_id, keys }, readers))
+}
+
+/// The key of each member of a group, at the finalized state.
+async fn group_keys(
+    chain: &crate::chain::live::Live,
+    tenant: TenantId,
+    group: GroupId,
+    args: &AppendArgs,
+) -> Result<Vec<(AgentId, EncryptionKeyRecord)>> {
+    let found = groups::find(chain, tenant, group).await?;
+    if found.members.is_empty() {
+        return Err(Failure::new(
+            Exit::Key,
+            "group_empty",
+            format!("group {group} has no members"),
+        ));
+    }
+    let keyless: Vec<String> = found
+        .members
+        .iter()
+        .filter(|recipient| recipient.key.is_none())
+        .map(|recipient| recipient.member.agent_id.to_string())
+        .collect();
+    if !keyless.is_empty() && (!args.skip_keyless || keyless.len() == found.members.len()) {
+        return Err(Failure::new(
+            Exit::Key,
+            "recipient_without_key",
+            format!(
+                "members of group {group} without a usable encryption key: {}",
+                keyless.join(", ")
+            ),
+        )
+        .hint("remove them from the group, or leave them out this time with --skip-keyless"));
+    }
+    Ok(found
+        .members
+        .into_iter()
+        .filter_map(|recipient| Some((recipient.member.agent_id, recipient.key?.record)))
+        .collect())
 }
 
 async fn active_keys(

@@ -3,7 +3,7 @@
 
 //! `keys …`
 
-use super::{Context, admin};
+use super::{Context, admin, rotation};
 use crate::{
     chain::{BlockRef, Chain, live::Live},
     cli::{GenerateArgs, KeysCommand, KeysExportArgs, RegisterArgs, RevokeArgs},
@@ -24,6 +24,8 @@ pub(super) async fn run(context: &Context, command: &KeysCommand) -> Result<Repo
         KeysCommand::Generate(args) => generate(context, args),
         KeysCommand::List => list(context),
         KeysCommand::Register(args) => register(context, args).await,
+        KeysCommand::Rotate(args) => rotation::rotate(context, args).await,
+        KeysCommand::Policy(args) => rotation::policy(context, args).await,
         KeysCommand::Revoke(args) => revoke(context, args).await,
         KeysCommand::Export(args) => export(context, args),
     }
@@ -47,7 +49,7 @@ fn key_line(file: &KeyFile) -> String {
         Some(Registration {
             revoked_block: Some(block),
             ..
-        }) => format!("revoked in block {block}"),
+        }) => format!("revoked from block {block} on"),
         Some(Registration {
             block,
             kid: Some(kid),
@@ -144,7 +146,8 @@ struct Registered {
     public_key: [u8; 32],
     at: RecordedAt,
     kid: Option<RecipientKid>,
-    revoked: Option<RecordedAt>,
+    /// First block in which it may not be used.
+    revoked: Option<u32>,
 }
 
 async fn registered(
@@ -161,7 +164,9 @@ async fn registered(
                 public_key: record.public_key.0,
                 at: record.registered_at,
                 kid: None,
-                revoked: record.revoked_at,
+                revoked: record
+                    .revocation
+                    .map(|revocation| revocation.effective_from),
             }),
         Purpose::Encryption => chain
             .encryption_keys(tenant, file.agent_id, at)
@@ -172,13 +177,13 @@ async fn registered(
                 public_key: entry.record.public_key.0,
                 at: entry.record.registered_at,
                 kid: Some(entry.record.kid),
-                revoked: entry.record.revoked_at,
+                revoked: entry.record.revoked_at.map(|revoked| revoked.block),
             }),
     })
 }
 
 /// Notes in the key file what the registry says.
-async fn note(
+pub(super) async fn note(
     context: &Context,
     chain: &Live,
     tenant: TenantId,
@@ -199,7 +204,7 @@ async fn note(
             tenant_id: tenant,
             block: record.at.block,
             kid: record.kid,
-            revoked_block: record.revoked.map(|revoked| revoked.block),
+            revoked_block: record.revoked,
         },
     )
 }
@@ -335,12 +340,19 @@ async fn revoke(context: &Context, args: &RevokeArgs) -> Result<Report> {
         )
         .hint("push the outbox first, then repeat the command with --yes"));
     }
+    if args.purpose == Purpose::Encryption && args.effective_from.is_some() {
+        return Err(Failure::usage(
+            "effective_from_invalid",
+            "senders stop using an encryption key at once; --effective-from is for signing keys",
+        ));
+    }
     let key_id = KeyId(args.key_id);
     let call = match args.purpose {
         Purpose::Signing => AdminCall::RevokeSigningKey {
             tenant,
             agent,
             key_id,
+            effective_from: args.effective_from,
         },
         Purpose::Encryption => AdminCall::RevokeEncryptionKey {
             tenant,
@@ -361,9 +373,13 @@ async fn revoke(context: &Context, args: &RevokeArgs) -> Result<Report> {
         .field("tenant_id", tenant)
         .field("purpose", args.purpose)
         .field("key_id", key_id)
-        .line(format!(
-            "{} key {key_id} of agent {agent} is revoked",
-            args.purpose.name()
-        ));
+        .field("effective_from", args.effective_from)
+        .line(match args.effective_from {
+            Some(from) => format!("signing key {key_id} of agent {agent} ends with block {from}"),
+            None => format!(
+                "{} key {key_id} of agent {agent} is revoked",
+                args.purpose.name()
+            ),
+        });
     Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
 }

@@ -9,7 +9,7 @@ use crate::{
 use serde_json::json;
 use ves_primitives::{
     SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
-    registry::{RecordedAt, ValidityWindow},
+    registry::{Revocation, ValidityWindow},
 };
 
 const STREAM: Stream = Stream {
@@ -192,22 +192,20 @@ async fn keys_are_judged_at_the_block_of_inclusion() {
             .collect();
         (report.stored.len(), reasons.first().copied())
     };
-    let at = |block| Some(RecordedAt { block, time_ms: 0 });
-    let _ = at;
     // Revoked after the last event: everything stands.
     let late = judge(|key| {
-        key.revoked_at = Some(RecordedAt {
-            block: 9,
-            time_ms: 0,
+        key.revocation = Some(Revocation {
+            effective_from: 9,
+            decided_at: key.registered_at,
         })
     })
     .await;
     assert_eq!(late, (14, None));
-    // Revoked in block 1: the batches of blocks 2 and 3 do not stand, whatever created_at says.
+    // Revoked from block 2 on: the batches of blocks 2 and 3 do not stand, whatever created_at says.
     let early = judge(|key| {
-        key.revoked_at = Some(RecordedAt {
-            block: 1,
-            time_ms: 0,
+        key.revocation = Some(Revocation {
+            effective_from: 2,
+            decided_at: key.registered_at,
         })
     })
     .await;

@@ -59,7 +59,7 @@ impl<'a> Signers<'a> {
     }
 }
 
-/// The newest local signing key that the registry knows and has not revoked.
+/// The newest local signing key that may sign now.
 ///
 /// # Errors
 /// `key_missing` without any key, `key_not_registered` when the registry accepts none of them.
@@ -71,9 +71,13 @@ pub async fn current_signing_key<C: Chain>(
 ) -> Result<KeyId> {
     store.preferred(agent, Purpose::Signing)?;
     let best = chain.best().await?;
+    let now = chain.now(best).await?;
     for file in store.list(agent, Purpose::Signing)?.iter().rev() {
         let record = chain.signing_key(tenant, agent, file.key_id, best).await?;
-        if record.is_some_and(|r| r.public_key.0 == file.public_key && r.revoked_at.is_none()) {
+        // Not one that expired, as a key does when the grace after its rotation is over.
+        if record.is_some_and(|record| {
+            record.public_key.0 == file.public_key && record.check_at(&now).is_ok()
+        }) {
             return Ok(file.key_id);
         }
     }

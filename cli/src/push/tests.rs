@@ -325,9 +325,9 @@ async fn a_key_revoked_after_signing_is_the_chains_rejection() {
     })
     .await;
     s.chain.edit_key(|key| {
-        key.revoked_at = Some(ves_primitives::registry::RecordedAt {
-            block: 0,
-            time_ms: 0,
+        key.revocation = Some(ves_primitives::registry::Revocation {
+            effective_from: 0,
+            decided_at: key.registered_at,
         });
     });
     let report = s.push().await;

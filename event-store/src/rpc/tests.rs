@@ -27,7 +27,7 @@ impl KeySource for OneKey {
                 block: 1,
                 time_ms: 2_000,
             },
-            revoked_at: None,
+            revocation: None,
         }))
     }
 }

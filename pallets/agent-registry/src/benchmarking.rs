@@ -5,8 +5,8 @@
 
 use crate::{
     Agents, Config, Pallet, SigningKeys, Stores, Tenants,
-    pallet::{Agent, Tenant},
     polkadot_sdk::frame_benchmarking::v2::*,
+    types::{Agent, Tenant},
 };
 use ves_primitives::{
     AgentId, KeyId, SigningPublicKey, StoreId, TenantId,
@@ -22,23 +22,18 @@ impl<T: Config> Pallet<T> {
         key_id: KeyId,
         public_key: SigningPublicKey,
     ) {
-        let entry = Tenant {
-            admin: account("admin", 0, 0),
-            suspended: false,
-        };
-        Tenants::<T>::insert(tenant, entry);
+        Tenants::<T>::insert(tenant, Tenant::new(account("admin", 0, 0)));
         Stores::<T>::insert(tenant, store, ());
         let entry = Agent {
-            suspended: false,
             signing_keys: 1,
-            encryption_keys: 0,
+            ..Agent::default()
         };
         Agents::<T>::insert(tenant, agent, entry);
         let record = SigningKeyRecord {
             public_key,
             window: ValidityWindow::default(),
             registered_at: Self::recorded_now(),
-            revoked_at: None,
+            revocation: None,
         };
         SigningKeys::<T>::insert((tenant, agent), key_id, record);
     }

@@ -3,23 +3,26 @@
 
 //! Answers to "who may write?" and "whose key is this?".
 
-use crate::{Agents, Config, EncryptionKeys, Pallet, Recipients, SigningKeys, Stores, Tenants};
+use crate::{
+    Agents, Config, EncryptionKeys, Groups, KeyPolicies, Pallet, Recipients, Schemas, SigningKeys,
+    Stores, Tenants,
+};
 use alloc::vec::Vec;
 use ves_primitives::{
-    AgentId, KeyId, RecipientKid, SigningPublicKey, StoreId, TenantId,
+    AgentId, GroupId, KeyId, RecipientKid, StoreId, TenantId,
     registry::{
-        AuthorDirectory, AuthorProblem, DirectoryEntry, EncryptionKeyRecord, KeyProblem,
-        SigningKeyRecord,
+        Author, AuthorDirectory, AuthorProblem, DirectoryEntry, EncryptionKeyRecord,
+        GroupRecipient, GroupRecipients, KeyProblem, Quota, SchemaEntry, SigningKeyRecord,
     },
 };
 
 impl<T: Config> AuthorDirectory for Pallet<T> {
-    fn author_key(
+    fn author(
         tenant: TenantId,
         store: StoreId,
         agent: AgentId,
         key: KeyId,
-    ) -> Result<SigningPublicKey, AuthorProblem> {
+    ) -> Result<Author, AuthorProblem> {
         let entry = Tenants::<T>::get(tenant).ok_or(AuthorProblem::UnknownTenant)?;
         if entry.suspended {
             return Err(AuthorProblem::TenantSuspended);
@@ -34,13 +37,19 @@ impl<T: Config> AuthorDirectory for Pallet<T> {
         let record = SigningKeys::<T>::get((tenant, agent), key)
             .ok_or(AuthorProblem::Key(KeyProblem::NotFound))?;
         record
-            .check_now(&Self::recorded_now())
+            .check_at(&Self::recorded_now())
             .map_err(AuthorProblem::Key)?;
-        Ok(record.public_key)
+        Ok(Author {
+            key: record.public_key,
+            policy: KeyPolicies::<T>::get((tenant, agent), key),
+            tenant_quota: entry.quota.unwrap_or(Quota::DEFAULT_TENANT),
+            agent_quota: author.quota.unwrap_or(Quota::DEFAULT_AGENT),
+        })
     }
 }
 
-/// Reads behind the runtime API. Listings are bounded by `MAX_KEYS_PER_AGENT`.
+/// Reads behind the runtime API. Listings are bounded by `limits`: keys of an agent, groups and
+/// schemas of a tenant.
 impl<T: Config> Pallet<T> {
     /// The signing key with this number.
     pub fn signing_key(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<SigningKeyRecord> {
@@ -69,6 +78,59 @@ impl<T: Config> Pallet<T> {
         let record = EncryptionKeys::<T>::get((tenant, agent), key_id)?;
         Some(entry(tenant, agent, key_id, record))
     }
+
+    /// The newest encryption key of an agent that senders may use now.
+    fn current_encryption_key(tenant: TenantId, agent: AgentId) -> Option<DirectoryEntry> {
+        let now = Self::recorded_now();
+        EncryptionKeys::<T>::iter_prefix((tenant, agent))
+            .filter(|(_, record)| record.check_now(&now).is_ok())
+            .max_by_key(|(key_id, _)| *key_id)
+            .map(|(key_id, record)| entry(tenant, agent, key_id, record))
+    }
+
+    /// A group with the key of each member that senders may use now.
+    pub fn group_recipients(tenant: TenantId, group: GroupId) -> Option<GroupRecipients> {
+        let group = Groups::<T>::get(tenant, group)?;
+        let members = group
+            .members
+            .into_iter()
+            .map(|member| {
+                let suspended =
+                    Agents::<T>::get(tenant, member.agent_id).is_none_or(|agent| agent.suspended);
+                let key = (!suspended)
+                    .then(|| Self::current_encryption_key(tenant, member.agent_id))
+                    .flatten();
+                GroupRecipient { member, key }
+            })
+            .collect();
+        Some(GroupRecipients {
+            epoch: group.epoch,
+            dissolved: group.dissolved,
+            members,
+        })
+    }
+
+    /// Every group of a tenant in order of id, dissolved ones included.
+    pub fn groups(tenant: TenantId) -> Vec<GroupId> {
+        let mut groups: Vec<_> = Groups::<T>::iter_key_prefix(tenant).collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// Every schema of a tenant in order of event type and version.
+    pub fn schemas(tenant: TenantId) -> Vec<SchemaEntry> {
+        let mut schemas: Vec<_> = Schemas::<T>::iter_prefix(tenant)
+            .map(|((event_type, version), record)| SchemaEntry {
+                event_type,
+                version,
+                record,
+            })
+            .collect();
+        schemas.sort_unstable_by(|a, b| {
+            (a.event_type.as_slice(), a.version).cmp(&(b.event_type.as_slice(), b.version))
+        });
+        schemas
+    }
 }
 
 const fn entry(
@@ -82,57 +144,5 @@ const fn entry(
         agent_id,
         key_id,
         record,
-    }
-}
-
-#[cfg(any(feature = "std", feature = "try-runtime"))]
-impl<T: Config> Pallet<T> {
-    /// The registry's invariants, each a named check.
-    ///
-    /// # Errors
-    /// The name of the first invariant that does not hold.
-    pub fn do_try_state() -> Result<(), crate::sp_runtime::TryRuntimeError> {
-        Self::every_key_belongs_to_a_counted_agent()?;
-        Self::recipient_numbers_and_encryption_keys_agree()
-    }
-
-    fn every_key_belongs_to_a_counted_agent() -> Result<(), crate::sp_runtime::TryRuntimeError> {
-        for (tenant, agent, entry) in Agents::<T>::iter() {
-            if !Tenants::<T>::contains_key(tenant) {
-                return Err("agent of an unknown tenant".into());
-            }
-            let signing = SigningKeys::<T>::iter_prefix((tenant, agent)).count();
-            let encryption = EncryptionKeys::<T>::iter_prefix((tenant, agent)).count();
-            if signing != entry.signing_keys as usize
-                || encryption != entry.encryption_keys as usize
-            {
-                return Err("agent's key counts are wrong".into());
-            }
-        }
-        for ((tenant, agent), _, _) in SigningKeys::<T>::iter() {
-            if !Agents::<T>::contains_key(tenant, agent) {
-                return Err("signing key of an unknown agent".into());
-            }
-        }
-        Ok(())
-    }
-
-    fn recipient_numbers_and_encryption_keys_agree()
-    -> Result<(), crate::sp_runtime::TryRuntimeError> {
-        let last = crate::LastRecipientKid::<T>::get();
-        let mut seen = 0u32;
-        for (agent, key_id, record) in EncryptionKeys::<T>::iter() {
-            seen = seen.saturating_add(1);
-            if record.kid.0 == 0
-                || record.kid.0 > last
-                || Recipients::<T>::get(record.kid) != Some((agent.0, agent.1, key_id))
-            {
-                return Err("recipient number does not lead back to its key".into());
-            }
-        }
-        if seen != last {
-            return Err("recipient numbers have gaps".into());
-        }
-        Ok(())
     }
 }

@@ -5,15 +5,11 @@
 
 use crate::{
     Agents, Config, EncryptionKeys, Error, LastRecipientKid, Pallet, Recipients, SigningKeys,
-    frame_support::ensure,
-    frame_system,
-    pallet::{Agent, MAX_KEYS_PER_AGENT},
-    sp_io,
-    sp_runtime::traits::Zero,
+    frame_support::ensure, frame_system, sp_io, sp_runtime::traits::Zero, types::Agent,
 };
 use ves_primitives::{
     AgentId, EncryptionPublicKey, GenesisHash, KeyId, KeyPurpose, PossessionStatement,
-    RecipientKid, Signature, SigningPublicKey, TenantId,
+    RecipientKid, Signature, SigningPublicKey, TenantId, limits,
     registry::{EncryptionKeyRecord, SigningKeyRecord, ValidityWindow},
 };
 
@@ -59,7 +55,7 @@ impl<T: Config> Pallet<T> {
             Error::<T>::KeyExists
         );
         ensure!(
-            entry.signing_keys < MAX_KEYS_PER_AGENT,
+            entry.signing_keys < limits::MAX_KEYS_PER_AGENT,
             Error::<T>::MaxKeysExceeded
         );
         public_key.check()?;
@@ -84,7 +80,7 @@ impl<T: Config> Pallet<T> {
                 public_key,
                 window,
                 registered_at: Self::recorded_now(),
-                revoked_at: None,
+                revocation: None,
             },
         );
         Ok(())
@@ -106,12 +102,13 @@ impl<T: Config> Pallet<T> {
             Error::<T>::KeyExists
         );
         ensure!(
-            entry.encryption_keys < MAX_KEYS_PER_AGENT,
+            entry.encryption_keys < limits::MAX_KEYS_PER_AGENT,
             Error::<T>::MaxKeysExceeded
         );
         let now = Self::recorded_now();
         let voucher = SigningKeys::<T>::get((tenant, agent), signing_key_id)
-            .filter(|key| key.check_now(&now).is_ok())
+            // A key under notice of revocation vouches for nothing new.
+            .filter(|key| key.revocation.is_none() && key.check_at(&now).is_ok())
             .ok_or(Error::<T>::VouchingKeyInvalid)?;
         public_key.check()?;
         let statement = PossessionStatement {

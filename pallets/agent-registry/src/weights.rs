@@ -30,6 +30,34 @@ pub trait WeightInfo {
     fn revoke_signing_key() -> Weight;
     /// `revoke_encryption_key`
     fn revoke_encryption_key() -> Weight;
+    /// `rotate_signing_key`
+    fn rotate_signing_key() -> Weight;
+    /// The pool's judgement of `rotate_signing_key`.
+    fn authorize_rotation() -> Weight;
+    /// `set_key_policy`
+    fn set_key_policy() -> Weight;
+    /// `set_tenant_quota`
+    fn set_tenant_quota() -> Weight;
+    /// `set_agent_quota`
+    fn set_agent_quota() -> Weight;
+    /// `propose_tenant_admin`
+    fn propose_tenant_admin() -> Weight;
+    /// `accept_tenant_admin`
+    fn accept_tenant_admin() -> Weight;
+    /// `cancel_tenant_admin`
+    fn cancel_tenant_admin() -> Weight;
+    /// `create_group`
+    fn create_group() -> Weight;
+    /// `set_group_member`
+    fn set_group_member() -> Weight;
+    /// `remove_group_member`
+    fn remove_group_member() -> Weight;
+    /// `dissolve_group`
+    fn dissolve_group() -> Weight;
+    /// `register_schema`
+    fn register_schema() -> Weight;
+    /// `set_schema_status`
+    fn set_schema_status() -> Weight;
 }
 
 /// Estimates over the runtime's database weights.
@@ -76,5 +104,47 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     }
     fn revoke_encryption_key() -> Weight {
         Self::of(BASE_REF_TIME, 3, 1)
+    }
+    fn rotate_signing_key() -> Weight {
+        Self::of(2 * KEY_CHECK_REF_TIME, 8, 6)
+    }
+    fn authorize_rotation() -> Weight {
+        Self::of(2 * KEY_CHECK_REF_TIME, 6, 0)
+    }
+    fn set_key_policy() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 1)
+    }
+    fn set_tenant_quota() -> Weight {
+        Self::of(BASE_REF_TIME, 1, 1)
+    }
+    fn set_agent_quota() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn propose_tenant_admin() -> Weight {
+        Self::of(BASE_REF_TIME, 4, 3)
+    }
+    fn accept_tenant_admin() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 2)
+    }
+    fn cancel_tenant_admin() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 2)
+    }
+    fn create_group() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 2)
+    }
+    fn set_group_member() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 1)
+    }
+    fn remove_group_member() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn dissolve_group() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
+    }
+    fn register_schema() -> Weight {
+        Self::of(BASE_REF_TIME, 3, 2)
+    }
+    fn set_schema_status() -> Weight {
+        Self::of(BASE_REF_TIME, 2, 1)
     }
 }

@@ -111,7 +111,8 @@ impl<T: Config> Pallet<T> {
             .map(|event| (TAG_PREFIX, event).encode())
             .collect::<Vec<_>>();
         let valid = ValidTransaction {
-            priority: 0,
+            // Who has asked for less goes first.
+            priority: context.quota_left::<T>(),
             requires: Vec::new(),
             provides,
             longevity: LONGEVITY,

@@ -17,6 +17,7 @@ mod dedupe;
 mod index;
 #[cfg(test)]
 mod mock;
+mod quota;
 mod records;
 mod run;
 mod sequence;
@@ -41,7 +42,7 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::UnixTime};
     use frame_system::{ensure_authorized, pallet_prelude::*};
     use ves_primitives::{
-        BatchCommitment, CommandId, EventId, LeafHash, StoreId, StreamId, StreamTip,
+        AgentId, BatchCommitment, CommandId, EventId, LeafHash, StoreId, StreamId, StreamTip,
         SubmittedEvent, TenantId, limits,
         registry::AuthorDirectory,
         sequencer::{EventRecord, Rejection},
@@ -139,6 +140,29 @@ pub mod pallet {
         pub run: u32,
     }
 
+    /// What was sequenced for somebody in a window.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        Default,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct Usage {
+        /// Number of the window: block number divided by its length.
+        pub window: u32,
+        /// Events, rejected ones that stood behind an accepted one included.
+        pub events: u32,
+        /// Bytes of their payloads.
+        pub payload_bytes: u64,
+    }
+
     #[pallet::pallet]
     pub struct Pallet<T>(_);
 
@@ -195,6 +219,24 @@ pub mod pallet {
     #[pallet::storage]
     pub type Commands<T: Config> =
         StorageDoubleMap<_, Identity, StreamId, Blake2_128Concat, CommandId, EventId>;
+
+    /// What each tenant has had sequenced in its last window.
+    // Hasher: Blake2 - ids are chosen freely. Bound: one per registered tenant. Overwritten.
+    #[pallet::storage]
+    pub type TenantUsage<T: Config> = StorageMap<_, Blake2_128Concat, TenantId, Usage, ValueQuery>;
+
+    /// What each agent has had sequenced in its last window.
+    // Hashers: Blake2 - ids are chosen freely. Bound: one per registered agent. Overwritten.
+    #[pallet::storage]
+    pub type AgentUsage<T: Config> = StorageDoubleMap<
+        _,
+        Blake2_128Concat,
+        TenantId,
+        Blake2_128Concat,
+        AgentId,
+        Usage,
+        ValueQuery,
+    >;
 
     /// Which events each block sequenced, by run: what is to be forgotten, in order.
     // Hashers: Twox - the chain counts both. Bound and lifetime: as `Events`.
@@ -300,6 +342,10 @@ pub mod pallet {
         /// Blocks for which event and command ids are remembered.
         fn dedupe_blocks() -> u32 {
             limits::DEDUPE_BLOCKS
+        }
+        /// Blocks of one window of quotas.
+        fn quota_window_blocks() -> u32 {
+            limits::EVENT_QUOTA_WINDOW_BLOCKS
         }
         /// Most recipients of one encrypted payload.
         fn max_recipients() -> u32 {

@@ -9,6 +9,7 @@ use crate::{
         storage::{TransactionOutcome, transactional::with_transaction_opaque_err},
         traits::UnixTime,
     },
+    quota::Ledger,
     run::Placement,
     sp_io,
     sp_runtime::SaturatedConversion,
@@ -16,20 +17,20 @@ use crate::{
 use alloc::vec::Vec;
 use codec::Encode;
 use ves_primitives::{
-    AgentId, EventSigningHash, KeyId, SigningPublicKey, StoreId, StreamId, SubmittedEvent,
-    TenantId, limits,
-    registry::{AuthorDirectory, AuthorProblem},
+    AgentId, EventSigningHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId, limits,
+    registry::{Author, AuthorDirectory, AuthorProblem},
     sequencer::{Admission, EventRecord, Rejection},
     stream_id,
 };
 
-type Author = (TenantId, StoreId, AgentId, KeyId);
+type AuthorName = (TenantId, StoreId, AgentId, KeyId);
 
 /// What is the same for many events of a submission, asked for once while they stand together.
 pub(crate) struct Context {
     now_ms: u64,
-    author: Option<(Author, Result<SigningPublicKey, AuthorProblem>)>,
+    author: Option<(AuthorName, Result<Author, AuthorProblem>)>,
     stream: Option<((TenantId, StoreId), StreamId)>,
+    pub(crate) ledger: Ledger,
 }
 
 impl Context {
@@ -38,21 +39,25 @@ impl Context {
             now_ms: T::Clock::now().as_millis().saturated_into(),
             author: None,
             stream: None,
+            ledger: Ledger::open::<T>(),
         }
     }
 
-    fn author_key<D: AuthorDirectory>(
-        &mut self,
-        author: Author,
-    ) -> Result<SigningPublicKey, AuthorProblem> {
+    /// Looks the author up, unless it is the one before.
+    fn find_author<D: AuthorDirectory>(&mut self, name: AuthorName) {
+        if self.author.as_ref().is_none_or(|(known, _)| *known != name) {
+            let (tenant, store, agent, key) = name;
+            self.author = Some((name, D::author(tenant, store, agent, key)));
+        }
+    }
+
+    /// How much of its quotas the author of the event judged last has left, in thousandths.
+    pub(crate) fn quota_left<T: Config>(&mut self) -> u64 {
         match &self.author {
-            Some((known, answer)) if *known == author => *answer,
-            _ => {
-                let (tenant, store, agent, key) = author;
-                let answer = D::author_key(tenant, store, agent, key);
-                self.author = Some((author, answer));
-                answer
+            Some(((tenant, _, agent, _), Ok(author))) => {
+                self.ledger.left::<T>((*tenant, *agent), author)
             }
+            _ => 0,
         }
     }
 
@@ -117,18 +122,29 @@ impl<T: Config> Pallet<T> {
         event.check_structure()?;
         // Before anything is remembered by: whoever is forgotten is too old from here on.
         envelope.check_freshness(context.now_ms)?;
-        let key = context.author_key::<T::Authors>((
+        context.find_author::<T::Authors>((
             envelope.tenant_id,
             envelope.store_id,
             envelope.source_agent_id,
             envelope.agent_key_id,
-        ))?;
+        ));
+        let Context { author, ledger, .. } = context;
+        let author = match author {
+            Some((_, Ok(author))) => author,
+            Some((_, Err(problem))) => return Err((*problem).into()),
+            None => return Err(AuthorProblem::UnknownAgent.into()),
+        };
+        if let Some(policy) = &author.policy {
+            policy.check(envelope, event.payload.len())?;
+        }
+        let names = (envelope.tenant_id, envelope.source_agent_id);
+        ledger.check::<T>(names, author, event.payload.len())?;
         event.check_payload_hashes()?;
         let signing_hash = envelope.signing_hash()?;
         if !sp_io::crypto::ed25519_verify(
             &envelope.agent_signature.0.into(),
             &signing_hash.0,
-            &key.0.into(),
+            &author.key.0.into(),
         ) {
             return Err(Rejection::InvalidSignature);
         }
@@ -155,11 +171,25 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn sequence_submission(events: &[SubmittedEvent]) -> Vec<Admission> {
         let mut context = Context::of::<T>();
         let mut placement = Placement::<T>::begin();
-        let admissions = events
+        let admissions: Vec<_> = events
             .iter()
             .map(|event| Self::sequence_one(event, &mut context, &mut placement))
             .collect();
         placement.end();
+        // Junk behind a good event is at the expense of the good event's author.
+        let sponsor = events
+            .iter()
+            .zip(&admissions)
+            .find(|(_, admission)| matches!(admission, Admission::Acceptable))
+            .map(|(event, _)| (event.envelope.tenant_id, event.envelope.source_agent_id));
+        let rejected = admissions
+            .iter()
+            .filter(|admission| matches!(admission, Admission::Rejected(_)))
+            .count();
+        if let Some(names) = sponsor.filter(|_| rejected > 0) {
+            context.ledger.debit::<T>(names, rejected, 0);
+        }
+        context.ledger.close::<T>();
         admissions
     }
 
@@ -183,7 +213,11 @@ impl<T: Config> Pallet<T> {
             }
         };
         match outcome {
-            Ok(_) => Admission::Acceptable,
+            Ok(_) => {
+                let names = (event.envelope.tenant_id, event.envelope.source_agent_id);
+                context.ledger.debit::<T>(names, 1, event.payload.len());
+                Admission::Acceptable
+            }
             Err(reason) => {
                 placement.tell();
                 Self::deposit_event(Event::EventRejected {

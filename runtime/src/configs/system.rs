@@ -67,6 +67,7 @@ impl frame_system::Config for Runtime {
     type AccountData = ();
     type SS58Prefix = SS58Prefix;
     type MaxConsumers = ConstU32<16>;
+    type SingleBlockMigrations = (pallet_agent_registry::migrations::Migrations,);
 }
 
 impl pallet_timestamp::Config for Runtime {

@@ -10,8 +10,11 @@ extern crate alloc;
 use alloc::vec::Vec;
 use polkadot_sdk::sp_api;
 use ves_primitives::{
-    AgentId, KeyId, RecipientKid, StoreId, TenantId,
-    registry::{AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
+    AgentId, EventType, GroupId, KeyId, RecipientKid, StoreId, TenantId,
+    registry::{
+        Author, AuthorProblem, DirectoryEntry, GroupRecipients, KeyPolicy, RecordedAt, SchemaEntry,
+        SchemaRecord, SigningKeyRecord,
+    },
 };
 
 sp_api::decl_runtime_apis! {
@@ -32,8 +35,29 @@ sp_api::decl_runtime_apis! {
             agent: AgentId,
             key: KeyId,
         ) -> Result<(), AuthorProblem>;
+        /// As `author_status`, with the author's key, policy and quotas.
+        fn author(
+            tenant: TenantId,
+            store: StoreId,
+            agent: AgentId,
+            key: KeyId,
+        ) -> Result<Author, AuthorProblem>;
+        /// The policy of a signing key; none allows everything.
+        fn key_policy(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<KeyPolicy>;
+        /// Which key a signing key handed over to.
+        fn successor(tenant: TenantId, agent: AgentId, key: KeyId) -> Option<KeyId>;
+        /// A group with the encryption key of each member that senders may use now.
+        fn group(tenant: TenantId, group: GroupId) -> Option<GroupRecipients>;
+        /// Every group of a tenant in order of id, dissolved ones included.
+        fn groups(tenant: TenantId) -> Vec<GroupId>;
+        /// One version of the schema of an event type's payloads.
+        fn schema(tenant: TenantId, event_type: EventType, version: u32) -> Option<SchemaRecord>;
+        /// Every schema of a tenant in order of event type and version.
+        fn schemas(tenant: TenantId) -> Vec<SchemaEntry>;
         /// The administrator account of a tenant.
         fn tenant_admin(tenant: TenantId) -> Option<[u8; 32]>;
+        /// The account that a tenant is offered to.
+        fn proposed_tenant_admin(tenant: TenantId) -> Option<[u8; 32]>;
         /// Block number and chain time the answers refer to.
         fn now() -> RecordedAt;
     }

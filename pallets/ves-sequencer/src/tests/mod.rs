@@ -4,4 +4,5 @@
 mod batch;
 mod dedupe;
 mod pool;
+mod quota;
 mod submit;

@@ -26,7 +26,9 @@ fn ask(
     Sequencer::authorize_submission(source, &events).map(|(valid, _)| valid)
 }
 
-fn pool(events: &[SubmittedEvent]) -> Result<ValidTransaction, TransactionValidityError> {
+pub(super) fn pool(
+    events: &[SubmittedEvent],
+) -> Result<ValidTransaction, TransactionValidityError> {
     ask(TransactionSource::External, events)
 }
 

@@ -4,11 +4,16 @@
 //! Events in, places or reasons out.
 
 use crate::{Commands, EntityVersions, Event, Events, OpenLeaves, mock::*};
-use polkadot_sdk::frame_support::{assert_ok, assert_storage_noop};
+use ed25519_zebra::SigningKey;
+use polkadot_sdk::{
+    frame_support::{assert_ok, assert_storage_noop},
+    frame_system::Origin,
+};
 use ves_primitives::{
     BoundedVec, ConstU32, EncryptedPayload, Envelope, Field, KeyId, Payload, PayloadKind,
-    PayloadPlainHash, Recipient, RecipientKid, StoreId, SubmittedEvent, TenantId, limits,
-    registry::{AuthorProblem, KeyProblem},
+    PayloadPlainHash, Recipient, RecipientKid, Signature, SigningPublicKey, StoreId,
+    SubmittedEvent, TenantId, limits,
+    registry::{AuthorProblem, KeyPolicy, KeyProblem, KeyRotation, PolicyBreach},
     sequencer::{Admission, Rejection},
 };
 
@@ -300,11 +305,18 @@ fn a_v1_envelope_does_not_sign_its_command() {
 }
 
 #[test]
-fn revoked_keys_and_suspended_authors_are_refused_from_the_next_transaction_on() {
+fn suspended_authors_are_refused_at_once_and_revoked_keys_from_the_next_block_on() {
     let admin = || RuntimeOrigin::signed(ADMIN);
     chain(|| {
         submit(&[event(1)]);
-        assert_ok!(Registry::revoke_signing_key(admin(), TENANT, AGENT, KEY));
+        assert_ok!(Registry::revoke_signing_key(
+            admin(),
+            TENANT,
+            AGENT,
+            KEY,
+            None
+        ));
+        next_block();
         submit(&[event(2)]);
         assert_eq!(
             only_rejection(),
@@ -341,7 +353,8 @@ fn a_replay_of_an_event_whose_key_was_revoked_since_still_has_its_place() {
             RuntimeOrigin::signed(ADMIN),
             TENANT,
             AGENT,
-            KEY
+            KEY,
+            None
         ));
         next_block();
         submit(&[event(1)]);
@@ -457,5 +470,97 @@ fn state_keeps_hashes_only() {
             0,
             "leaves do not outlive their block"
         );
+    });
+}
+
+#[test]
+fn what_a_keys_policy_does_not_allow_is_rejected_by_name_and_leaves_no_gap() {
+    chain(|| {
+        let policy = KeyPolicy {
+            enabled: true,
+            event_types: vec!["order.*".parse().expect("a pattern")]
+                .try_into()
+                .expect("one"),
+            entity_types: vec!["*".parse().expect("a pattern")]
+                .try_into()
+                .expect("one"),
+            require_base_version: true,
+            max_payload_bytes: 100,
+        };
+        let admin = RuntimeOrigin::signed(ADMIN);
+        assert_ok!(Registry::set_key_policy(
+            admin,
+            TENANT,
+            AGENT,
+            KEY,
+            Some(policy)
+        ));
+        let kind = |text: &[u8]| text.to_vec().try_into().expect("short");
+        submit(&[
+            event_with(1, |e| e.event_type = kind(b"refund.created")),
+            event_with(2, |e| e.event_type = kind(b"order.paid")),
+            event(3),
+        ]);
+        let reasons: Vec<_> = outcomes()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::EventRejected { reason, .. } => Some(reason),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                Rejection::Policy(PolicyBreach::EventType),
+                Rejection::Policy(PolicyBreach::BaseVersion)
+            ]
+        );
+        assert_eq!(sequenced(), [1]);
+    });
+}
+
+#[test]
+fn after_a_rotation_both_keys_sign_until_the_grace_is_over() {
+    chain(|| {
+        let successor = SigningKey::from([43; 32]);
+        let mut rotation = KeyRotation {
+            tenant_id: TENANT,
+            agent_id: AGENT,
+            outgoing: KEY,
+            successor: KeyId(2),
+            public_key: SigningPublicKey(
+                ed25519_zebra::VerificationKeyBytes::from(&successor).into(),
+            ),
+            grace_seconds: 4,
+            possession: Signature([0; 64]),
+            handover: Signature([0; 64]),
+        };
+        let statement = rotation.statement(Registry::genesis_hash());
+        rotation.possession = Signature(successor.sign(&statement.successor.hash()).to_bytes());
+        rotation.handover = sign(&statement.hash());
+        assert_ok!(Registry::rotate_signing_key(
+            Origin::<Test>::Authorized.into(),
+            rotation
+        ));
+        let by_successor = |n| {
+            let mut event = draft(n);
+            event.envelope.agent_key_id = KeyId(2);
+            let hash = event.envelope.signing_hash().expect("version 2");
+            event.envelope.agent_signature = Signature(successor.sign(&hash.0).to_bytes());
+            event
+        };
+        submit(&[event(1), by_successor(2)]);
+        assert_eq!(sequenced(), [1, 2]);
+        next_block();
+        next_block();
+        submit(&[event(3), by_successor(4)]);
+        assert_eq!(sequenced(), [3, 4], "the last moment of the grace");
+        next_block();
+        submit(&[event(5), by_successor(6)]);
+        assert_eq!(
+            only_rejection(),
+            Rejection::Author(AuthorProblem::Key(KeyProblem::Expired))
+        );
+        assert_eq!(sequenced(), [5]);
     });
 }

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Signed calls of administrators: tenants, stores, agents and keys.
-//!
-//! Arguments are encoded from the protocol's own types and then checked against the node's
-//! metadata before anything is signed, so a runtime whose call has another shape is an error, not
-//! another call.
+//! Signed calls of administrators: signing, submitting, following them.
+
+mod calls;
+
+pub use calls::AdminCall;
 
 use crate::{BlockHash, ChainClient, ClientError, RuntimeVersion, TxHash, tx::call_prefix};
 use codec::{Compact, Encode};
@@ -20,11 +20,6 @@ use subxt::{
     utils::{AccountId32, H256},
 };
 use subxt_signer::{SecretUri, sr25519::Keypair};
-use ves_primitives::{
-    AgentId, EncryptionPublicKey, KeyId, Signature, SigningPublicKey, StoreId, TenantId,
-    registry::ValidityWindow,
-};
-
 /// Blocks for which a signed transaction stays valid: about two minutes.
 const MORTALITY_BLOCKS: u64 = 64;
 /// Longest secret file, bytes.
@@ -90,219 +85,6 @@ impl Signer {
 fn signer_error(reason: impl ToString) -> ClientError {
     ClientError::Signer {
         reason: reason.to_string(),
-    }
-}
-
-/// One administrative call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AdminCall {
-    /// Governance: a new tenant and its administrator's account.
-    RegisterTenant {
-        /// The tenant.
-        tenant: TenantId,
-        /// Its administrator.
-        admin: [u8; 32],
-    },
-    /// Governance: stops or resumes a tenant.
-    SetTenantSuspended {
-        /// The tenant.
-        tenant: TenantId,
-        /// Whether it is stopped.
-        suspended: bool,
-    },
-    /// A new store of the tenant.
-    RegisterStore {
-        /// The tenant.
-        tenant: TenantId,
-        /// The store.
-        store: StoreId,
-    },
-    /// A new agent of the tenant.
-    RegisterAgent {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-    },
-    /// Stops or resumes an agent.
-    SetAgentSuspended {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-        /// Whether it is stopped.
-        suspended: bool,
-    },
-    /// A new signing key of an agent.
-    RegisterSigningKey {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-        /// Number of the key among the agent's signing keys.
-        key_id: KeyId,
-        /// The key.
-        public_key: SigningPublicKey,
-        /// When it may sign.
-        window: ValidityWindow,
-        /// The key's own signature over its possession statement.
-        proof: Signature,
-    },
-    /// A new encryption key of an agent.
-    RegisterEncryptionKey {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-        /// Number of the key among the agent's encryption keys.
-        key_id: KeyId,
-        /// The key.
-        public_key: EncryptionPublicKey,
-        /// When senders may use it.
-        window: ValidityWindow,
-        /// The signing key that vouches for it.
-        signing_key_id: KeyId,
-        /// That key's signature over the possession statement.
-        proof: Signature,
-    },
-    /// Revokes a signing key for good.
-    RevokeSigningKey {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-        /// The key.
-        key_id: KeyId,
-    },
-    /// Revokes an encryption key for good.
-    RevokeEncryptionKey {
-        /// The tenant.
-        tenant: TenantId,
-        /// The agent.
-        agent: AgentId,
-        /// The key.
-        key_id: KeyId,
-    },
-}
-
-impl AdminCall {
-    /// The call's name in the registry pallet.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::RegisterTenant { .. } => "register_tenant",
-            Self::SetTenantSuspended { .. } => "set_tenant_suspended",
-            Self::RegisterStore { .. } => "register_store",
-            Self::RegisterAgent { .. } => "register_agent",
-            Self::SetAgentSuspended { .. } => "set_agent_suspended",
-            Self::RegisterSigningKey { .. } => "register_signing_key",
-            Self::RegisterEncryptionKey { .. } => "register_encryption_key",
-            Self::RevokeSigningKey { .. } => "revoke_signing_key",
-            Self::RevokeEncryptionKey { .. } => "revoke_encryption_key",
-        }
-    }
-
-    /// Whether the call is governance's and travels as a council proposal.
-    pub const fn is_governance(&self) -> bool {
-        matches!(
-            self,
-            Self::RegisterTenant { .. } | Self::SetTenantSuspended { .. }
-        )
-    }
-
-    /// Names and SCALE bytes of the arguments.
-    fn arguments(&self) -> (&'static [&'static str], Vec<u8>) {
-        const KEY: &[&str] = &["tenant", "agent", "key_id"];
-        match self {
-            Self::RegisterTenant { tenant, admin } => {
-                (&["tenant", "admin"], (tenant, admin).encode())
-            }
-            Self::SetTenantSuspended { tenant, suspended } => {
-                (&["tenant", "suspended"], (tenant, suspended).encode())
-            }
-            Self::RegisterStore { tenant, store } => {
-                (&["tenant", "store"], (tenant, store).encode())
-            }
-            Self::RegisterAgent { tenant, agent } => {
-                (&["tenant", "agent"], (tenant, agent).encode())
-            }
-            Self::SetAgentSuspended {
-                tenant,
-                agent,
-                suspended,
-            } => (
-                &["tenant", "agent", "suspended"],
-                (tenant, agent, suspended).encode(),
-            ),
-            Self::RegisterSigningKey {
-                tenant,
-                agent,
-                key_id,
-                public_key,
-                window,
-                proof,
-            } => (
-                &["tenant", "agent", "key_id", "public_key", "window", "proof"],
-                (tenant, agent, key_id, public_key, window, proof).encode(),
-            ),
-            Self::RegisterEncryptionKey {
-                tenant,
-                agent,
-                key_id,
-                public_key,
-                window,
-                signing_key_id,
-                proof,
-            } => (
-                &[
-                    "tenant",
-                    "agent",
-                    "key_id",
-                    "public_key",
-                    "window",
-                    "signing_key_id",
-                    "proof",
-                ],
-                (
-                    tenant,
-                    agent,
-                    key_id,
-                    public_key,
-                    window,
-                    signing_key_id,
-                    proof,
-                )
-                    .encode(),
-            ),
-            Self::RevokeSigningKey {
-                tenant,
-                agent,
-                key_id,
-            }
-            | Self::RevokeEncryptionKey {
-                tenant,
-                agent,
-                key_id,
-            } => (KEY, (tenant, agent, key_id).encode()),
-        }
-    }
-
-    fn encode(&self, metadata: &Metadata) -> Result<Vec<u8>, ClientError> {
-        let (names, mut bytes) = self.arguments();
-        let mut call = call_prefix(metadata, "AgentRegistry", self.name(), names)?;
-        call.append(&mut bytes);
-        if !self.is_governance() {
-            return Ok(call);
-        }
-        // With threshold 1 the council's proposal executes at once, which suffices where one
-        // member is two thirds of the council. A larger council's refusal shows in the result.
-        let arguments = ["threshold", "proposal", "length_bound"];
-        let mut proposal = call_prefix(metadata, "Council", "propose", &arguments)?;
-        Compact(1u32).encode_to(&mut proposal);
-        proposal.extend_from_slice(&call);
-        let length = u32::try_from(call.len()).unwrap_or(u32::MAX);
-        Compact(length).encode_to(&mut proposal);
-        Ok(proposal)
     }
 }
 
@@ -375,7 +157,11 @@ impl ChainClient {
     }
 
     /// Fails unless the extrinsic is in the block and succeeded there.
-    async fn expect_success(&self, block: BlockHash, extrinsic: &[u8]) -> Result<(), ClientError> {
+    pub(crate) async fn expect_success(
+        &self,
+        block: BlockHash,
+        extrinsic: &[u8],
+    ) -> Result<(), ClientError> {
         let extrinsics = self.block_extrinsics(block).await?;
         let index = extrinsics
             .iter()
@@ -573,53 +359,5 @@ mod tests {
         let secret = "correct horse battery staple";
         let error = Signer::from_uri(secret).unwrap_err().to_string();
         assert!(!error.contains("horse"), "{error}");
-    }
-
-    #[test]
-    fn arguments_are_the_scale_bytes_of_the_protocols_types_in_order() {
-        let call = AdminCall::RegisterEncryptionKey {
-            tenant: TenantId([1; 16]),
-            agent: AgentId([2; 16]),
-            key_id: KeyId(3),
-            public_key: EncryptionPublicKey([4; 32]),
-            window: ValidityWindow {
-                valid_from: None,
-                valid_to: Some(5),
-            },
-            signing_key_id: KeyId(6),
-            proof: Signature([7; 64]),
-        };
-        let (names, bytes) = call.arguments();
-        assert_eq!(names.len(), 7);
-        let mut expected = [vec![1; 16], vec![2; 16], vec![3, 0, 0, 0], vec![4; 32]].concat();
-        expected.extend([0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0]);
-        expected.extend([7; 64]);
-        assert_eq!(bytes, expected);
-    }
-
-    #[test]
-    fn only_governance_calls_travel_as_proposals() {
-        let tenant = TenantId([1; 16]);
-        assert!(
-            AdminCall::RegisterTenant {
-                tenant,
-                admin: [0; 32]
-            }
-            .is_governance()
-        );
-        assert!(
-            AdminCall::SetTenantSuspended {
-                tenant,
-                suspended: true
-            }
-            .is_governance()
-        );
-        assert!(
-            !AdminCall::RegisterStore {
-                tenant,
-                store: StoreId([2; 16])
-            }
-            .is_governance()
-        );
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the registry knows about tenants, stores, agents and keys, and how a key is judged.
+//! Keys with their history, and how a key is judged at a block.
 
 use crate::{
-    AgentId, EncryptionPublicKey, KeyId, RecipientKid, SigningPublicKey, StoreId, TenantId,
+    AgentId, EncryptionPublicKey, KeyId, RecipientKid, SigningPublicKey, TenantId, limits,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
@@ -53,6 +53,27 @@ pub struct RecordedAt {
     pub time_ms: u64,
 }
 
+/// The withdrawal of a signing key. Once recorded it is never undone, only brought forward.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct Revocation {
+    /// First block whose events the key may not sign.
+    pub effective_from: u32,
+    /// When the withdrawal was last decided.
+    pub decided_at: RecordedAt,
+}
+
 /// A registered Ed25519 key.
 #[derive(
     Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
@@ -65,8 +86,8 @@ pub struct SigningKeyRecord {
     pub window: ValidityWindow,
     /// When it entered the registry.
     pub registered_at: RecordedAt,
-    /// When it was revoked, if it was. Events of later blocks are refused.
-    pub revoked_at: Option<RecordedAt>,
+    /// Its withdrawal, if decided.
+    pub revocation: Option<Revocation>,
 }
 
 /// A registered X25519 key.
@@ -146,6 +167,11 @@ impl ValidityWindow {
         }
     }
 
+    /// Ends the window at this moment if it would last longer. Never widens it.
+    pub fn end_by(&mut self, time_ms: u64) {
+        self.valid_to = Some(self.valid_to.map_or(time_ms, |end| end.min(time_ms)));
+    }
+
     fn check(&self, time_ms: u64) -> Result<(), KeyProblem> {
         if self.valid_from.is_some_and(|from| time_ms < from) {
             return Err(KeyProblem::NotYetValid);
@@ -157,46 +183,74 @@ impl ValidityWindow {
     }
 }
 
-fn check_at(
-    window: &ValidityWindow,
-    registered: &RecordedAt,
-    revoked: Option<&RecordedAt>,
-    at: &RecordedAt,
-) -> Result<(), KeyProblem> {
-    if at.block < registered.block {
-        return Err(KeyProblem::NotFound);
-    }
-    // A revocation counts from its own block on. Within that block the order of transactions
-    // decides on chain; a later reader cannot see it and gives the block's events the benefit.
-    if revoked.is_some_and(|revoked| at.block > revoked.block) {
-        return Err(KeyProblem::Revoked);
-    }
-    window.check(at.time_ms)
+/// Why a signing key cannot be revoked as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationProblem {
+    /// It is revoked already, from the same block or an earlier one.
+    AlreadyRevoked,
+    /// The block lies further ahead than [`limits::MAX_REVOCATION_NOTICE_BLOCKS`].
+    TooFarAhead,
 }
 
+impl fmt::Display for RevocationProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyRevoked => "already revoked from that block or an earlier one",
+            Self::TooFarAhead => "the block lies too far ahead",
+        })
+    }
+}
+
+impl core::error::Error for RevocationProblem {}
+
 impl SigningKeyRecord {
-    /// Judges the key at the block that included an event, as a later reader does.
+    /// Judges the key at the block that holds an event: the chain while it makes the block, and
+    /// every reader afterwards, by this one function.
     ///
     /// # Errors
     /// Why the key could not sign then.
     pub fn check_at(&self, at: &RecordedAt) -> Result<(), KeyProblem> {
-        check_at(
-            &self.window,
-            &self.registered_at,
-            self.revoked_at.as_ref(),
-            at,
-        )
-    }
-
-    /// Judges the key now, as the chain does: a revocation earlier in this very block counts.
-    ///
-    /// # Errors
-    /// Why the key cannot sign now.
-    pub fn check_now(&self, now: &RecordedAt) -> Result<(), KeyProblem> {
-        if self.revoked_at.is_some() {
+        if at.block < self.registered_at.block {
+            return Err(KeyProblem::NotFound);
+        }
+        if self
+            .revocation
+            .is_some_and(|revocation| at.block >= revocation.effective_from)
+        {
             return Err(KeyProblem::Revoked);
         }
-        self.check_at(now)
+        self.window.check(at.time_ms)
+    }
+
+    /// Withdraws the key from a block on, from the next one if none is named.
+    ///
+    /// The current block is never affected: it may hold events of the key already, and a reader
+    /// who knows only their block could not tell those before the withdrawal from those after it.
+    ///
+    /// # Errors
+    /// [`RevocationProblem`]; the record is unchanged then.
+    pub fn revoke(
+        &mut self,
+        effective_from: Option<u32>,
+        now: RecordedAt,
+    ) -> Result<Revocation, RevocationProblem> {
+        let next = now.block.saturating_add(1);
+        let effective_from = effective_from.unwrap_or(next).max(next);
+        if effective_from.saturating_sub(now.block) > limits::MAX_REVOCATION_NOTICE_BLOCKS {
+            return Err(RevocationProblem::TooFarAhead);
+        }
+        if self
+            .revocation
+            .is_some_and(|known| known.effective_from <= effective_from)
+        {
+            return Err(RevocationProblem::AlreadyRevoked);
+        }
+        let revocation = Revocation {
+            effective_from,
+            decided_at: now,
+        };
+        self.revocation = Some(revocation);
+        Ok(revocation)
     }
 }
 
@@ -209,61 +263,9 @@ impl EncryptionKeyRecord {
         if self.revoked_at.is_some() {
             return Err(KeyProblem::Revoked);
         }
-        check_at(&self.window, &self.registered_at, None, now)
-    }
-}
-
-/// Who may write, as the sequencer asks it. The runtime joins it to the registry.
-pub trait AuthorDirectory {
-    /// The key with which this author signs for this store now.
-    ///
-    /// # Errors
-    /// Why the author may not write, the widest reason first.
-    fn author_key(
-        tenant: TenantId,
-        store: StoreId,
-        agent: AgentId,
-        key: KeyId,
-    ) -> Result<SigningPublicKey, AuthorProblem>;
-}
-
-/// Why the registry refuses an author, before any key is looked at.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    MaxEncodedLen,
-    TypeInfo,
-)]
-pub enum AuthorProblem {
-    /// The tenant is not registered.
-    UnknownTenant,
-    /// The tenant is suspended.
-    TenantSuspended,
-    /// The store is not registered for the tenant.
-    UnknownStore,
-    /// The agent is not registered for the tenant.
-    UnknownAgent,
-    /// The agent is suspended.
-    AgentSuspended,
-    /// The key cannot sign.
-    Key(KeyProblem),
-}
-
-impl fmt::Display for AuthorProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownTenant => f.write_str("unknown_tenant"),
-            Self::TenantSuspended => f.write_str("tenant_suspended"),
-            Self::UnknownStore => f.write_str("unknown_store"),
-            Self::UnknownAgent => f.write_str("unknown_agent"),
-            Self::AgentSuspended => f.write_str("agent_suspended"),
-            Self::Key(problem) => write!(f, "agent_key_invalid: {}", problem.name()),
+        if now.block < self.registered_at.block {
+            return Err(KeyProblem::NotFound);
         }
+        self.window.check(now.time_ms)
     }
 }

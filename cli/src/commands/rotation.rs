@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `keys rotate` and `keys policy`
+
+use super::{Context, admin, keys};
+use crate::{
+    chain::{Chain, ChainError},
+    cli::{PolicyArgs, RotateArgs},
+    error::{Exit, Failure, Result},
+    keys::{KeyFile, Protection, Purpose},
+    output::Report,
+    push::current_signing_key,
+};
+use ves_client::{AdminCall, BlockHash, ClientError, Wait};
+use ves_primitives::{
+    KeyId, Signature, SigningPublicKey, limits,
+    registry::{KeyPolicy, KeyRotation},
+};
+
+/// The chain's refusal of a rotation.
+fn refusal(error: ClientError) -> Failure {
+    let text = error.to_string();
+    match error {
+        ClientError::PoolRejected { .. } | ClientError::Dispatch { .. } => {
+            Failure::new(Exit::Refused, "rotation_refused", text)
+                .hint("a key hands over once; without a valid key the administrator registers one")
+        }
+        other => ChainError::from(other).into(),
+    }
+}
+
+/// The newest local key if the registry has never seen its number: made by an earlier run that was
+/// cut short, or by `keys:generate`. A new key otherwise.
+async fn successor(
+    context: &Context,
+    chain: &crate::chain::live::Live,
+    args: &RotateArgs,
+) -> Result<KeyFile> {
+    let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
+    let store = context.keys();
+    if let Some(newest) = store.list(agent, Purpose::Signing)?.pop() {
+        let best = chain.best().await?;
+        if chain
+            .signing_key(tenant, agent, newest.key_id, best)
+            .await?
+            .is_none()
+        {
+            return Ok(newest);
+        }
+    }
+    let protection = if args.insecure_plaintext_keys {
+        context
+            .ui
+            .warn("the private key is stored in the clear; for development only");
+        Protection::Plaintext
+    } else {
+        Protection::Passphrase(context.passphrases.choose()?)
+    };
+    store.generate(agent, Purpose::Signing, &protection)
+}
+
+pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Report> {
+    let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
+    let chain = context.connect().await?;
+    let store = context.keys();
+    let outgoing_id = current_signing_key(&store, &chain, tenant, agent).await?;
+    let outgoing = store
+        .load(agent, Purpose::Signing, outgoing_id)?
+        .signer(|| context.unlock())?;
+    let file = successor(context, &chain, args).await?;
+    let new = file.signer(|| context.unlock())?;
+    let mut rotation = KeyRotation {
+        tenant_id: tenant,
+        agent_id: agent,
+        outgoing: outgoing_id,
+        successor: file.key_id,
+        public_key: SigningPublicKey(file.public_key),
+        grace_seconds: args.grace,
+        possession: Signature([0; 64]),
+        handover: Signature([0; 64]),
+    };
+    let statement = rotation.statement(chain.genesis_hash());
+    rotation.possession = new.sign(&statement.successor.hash());
+    rotation.handover = outgoing.sign(&statement.hash());
+    let wait = if args.no_wait {
+        Wait::InBlock
+    } else {
+        Wait::Finalized
+    };
+    let receipt = chain
+        .client()
+        .rotate_signing_key(&rotation, wait)
+        .await
+        .map_err(refusal)?;
+    let block = chain.block(receipt.block).await?;
+    keys::note(context, &chain, tenant, &file, block).await?;
+    let ended = chain.signing_key(tenant, agent, outgoing_id, block).await?;
+    Ok(Report::new("ves.cli.keys.rotate")
+        .field("tenant_id", tenant)
+        .field("agent_id", agent)
+        .field("outgoing_key_id", outgoing_id)
+        .field(
+            "outgoing_valid_to",
+            ended.and_then(|record| record.window.valid_to),
+        )
+        .field("key_id", file.key_id)
+        .field("public_key", rotation.public_key)
+        .field("grace_seconds", args.grace)
+        .field("extrinsic_hash", receipt.hash)
+        .field("block_hash", receipt.block)
+        .field("block_number", block.number)
+        .field("finalized", !args.no_wait)
+        .line(format!(
+            "signing key {outgoing_id} has handed over to key {}; it may sign for {} s more",
+            file.key_id, args.grace
+        ))
+        .pair("block", block.number))
+}
+
+pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Report> {
+    let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
+    let key_id = KeyId(args.key_id);
+    let report = Report::new("ves.cli.keys.policy")
+        .field("tenant_id", tenant)
+        .field("agent_id", agent)
+        .field("key_id", key_id);
+    if !args.lift && args.event_types.is_empty() {
+        let chain = context.connect().await?;
+        let at = BlockHash(chain.finalized().await?.hash);
+        let policy = chain
+            .client()
+            .key_policy(tenant, agent, key_id, Some(at))
+            .await
+            .map_err(ChainError::from)?;
+        return Ok(shown(report, policy.as_ref()));
+    }
+    let policy = (!args.lift).then(|| build(args)).transpose()?;
+    let signer = admin::signer(&args.admin)?;
+    let chain = context.connect().await?;
+    let call = AdminCall::SetKeyPolicy {
+        tenant,
+        agent,
+        key_id,
+        policy: policy.clone(),
+    };
+    let (receipt, block) = admin::execute(&chain, &args.admin, &signer, &[call]).await?;
+    let report = shown(report, policy.as_ref());
+    Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
+}
+
+fn build(args: &PolicyArgs) -> Result<KeyPolicy> {
+    let too_many = |_| {
+        Failure::usage(
+            "policy_invalid",
+            format!("a rule has at most {} patterns", limits::MAX_TYPE_PATTERNS),
+        )
+    };
+    Ok(KeyPolicy {
+        enabled: !args.disabled,
+        event_types: args.event_types.clone().try_into().map_err(too_many)?,
+        entity_types: args.entity_types.clone().try_into().map_err(too_many)?,
+        require_base_version: args.require_base_version,
+        max_payload_bytes: args.max_payload_bytes.unwrap_or(limits::MAX_PAYLOAD_BYTES),
+    })
+}
+
+fn shown(report: Report, policy: Option<&KeyPolicy>) -> Report {
+    let report = report.field("policy", policy);
+    let Some(policy) = policy else {
+        return report.line("no policy: the key may be used for anything");
+    };
+    let list = |patterns: &ves_primitives::registry::TypePatterns| {
+        patterns
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    report
+        .pair("enforced", policy.enabled)
+        .pair("event types", list(&policy.event_types))
+        .pair("entity types", list(&policy.entity_types))
+        .pair("base version", policy.require_base_version)
+        .pair("payload", format!("{} bytes", policy.max_payload_bytes))
+}
