@@ -43,13 +43,13 @@ impl Usage {
     /// What is left of the quota, in thousandths.
     fn left(&self, quota: &Quota) -> u64 {
         let share = |used: u64, of: u64| {
-            of.saturating_sub(used)
+            u128::from(of.saturating_sub(used))
                 .saturating_mul(1_000)
-                .checked_div(of)
-                .unwrap_or(0)
+                .checked_div(of.into())
+                .map_or(0, SaturatedConversion::saturated_into)
         };
-        share(self.events.into(), quota.events.into())
-            .min(share(self.payload_bytes, quota.payload_bytes))
+        let events: u64 = share(self.events.into(), quota.events.into());
+        events.min(share(self.payload_bytes, quota.payload_bytes))
     }
 }
 
