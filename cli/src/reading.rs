@@ -33,6 +33,11 @@ impl Reader {
         })
     }
 
+    /// Whether a passphrase is needed to read anything.
+    pub fn is_locked(&self) -> bool {
+        !self.is_open && self.files.iter().any(KeyFile::is_locked)
+    }
+
     fn kids(&self) -> impl Iterator<Item = Option<RecipientKid>> + '_ {
         self.files
             .iter()

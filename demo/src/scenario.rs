@@ -15,6 +15,7 @@ mod outage;
 mod proofs;
 mod readers;
 mod revocation;
+mod routine;
 mod wire;
 
 use crate::stage::{Answer, Stage, Stopped, Typed, list, number, text};
@@ -74,6 +75,9 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
     outage::hold_blocks(stage, &chains).await?;
     crashes::interrupt(stage, &chains, &people).await?;
     let relay = outage::kill_relay(stage, &chains, &people, relay).await?;
+
+    stage.report.chapter("Policies in daily work");
+    routine::work(stage, &people).await?;
 
     stage.report.chapter("Without any node of the appchain");
     offline::prove(stage, &mut chains, relay, &people, &anchored).await

@@ -36,7 +36,8 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
     };
     let wishes = wishes_of(&args.wishes)?;
     let nothing_open = crate::outbox::open_entries(&pool, 0, 1).await?.is_empty();
-    if nothing_open && !wishes::any_due(&pool).await? {
+    let agent = context.config.agent()?;
+    if nothing_open && !wishes::any_due(&pool, agent).await? {
         return Ok(Report::new("ves.cli.push")
             .field("pushed", 0)
             .field("finalized", 0)
@@ -49,12 +50,12 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
     }
     let keys = context.keys();
     let unlock = || context.unlock();
-    let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
+    let mut opener = Opener::new(&keys, agent, &unlock)?;
     if args.require_proofs {
-        wishes::require(&pool, &mut opener, &wishes).await?;
+        wishes::require(&pool, agent, &mut opener, &wishes).await?;
     }
     // Committed with the events before anything is sent: whoever resumes finds them.
-    wishes::wish_for_open(&pool, &wishes).await?;
+    wishes::wish_for_open(&pool, agent, &wishes).await?;
     let chain = context.connect().await?;
     let mut signers = Signers::new(&keys, &unlock);
     let options = PushOptions {
@@ -71,8 +72,8 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
             wishes::fulfil(
                 &pool,
                 &chain,
-                &mut opener,
-                &mut signers,
+                agent,
+                (&mut opener, &mut signers),
                 &options,
                 &context.ui,
             )

@@ -363,10 +363,13 @@ impl<'a, C: ProofChain> Judge<'a, C> {
                 resolved
             }
         };
-        Ok(known.and_then(|key| match &key.revoked_at {
-            Some(revoked) if revoked.block < block => Err(Finding::new(
+        Ok(known.and_then(|key| match &key.revocation {
+            Some(revoked) if revoked.effective_from <= block => Err(Finding::new(
                 Flaw::KeyInvalid,
-                format!("the key was revoked at block {}", revoked.block),
+                format!(
+                    "the key was revoked from block {} on",
+                    revoked.effective_from
+                ),
             )),
             _ => Ok(key),
         }))

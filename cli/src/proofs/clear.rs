@@ -36,6 +36,11 @@ impl<'a> Opener<'a> {
         })
     }
 
+    /// Whether a passphrase is needed to open anything.
+    pub fn is_locked(&self) -> bool {
+        self.reader.is_locked()
+    }
+
     /// The payload of an encrypted event, and its salt.
     ///
     /// # Errors

@@ -107,11 +107,16 @@ pub struct ProofsPulled {
     pub quarantined: Vec<Received>,
     /// Proofs whose block the node no longer has.
     pub unavailable: usize,
+    /// Why it stopped before all were looked at.
+    pub stopped: Option<Failure>,
 }
 
 impl ProofsPulled {
-    /// The failure to exit with.
+    /// The failure to exit with: what stopped it, else proofs that do not hold.
     pub fn failure(&self) -> Option<Failure> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.clone());
+        }
         let first = self.quarantined.first()?;
         let reason = first.problem.as_ref().map_or("", |(name, _)| name);
         Some(
@@ -193,10 +198,8 @@ pub async fn look_at<C: ProofChain>(
     }))
 }
 
-/// Verifies the proofs of the `fresh` newest events of a stream and of the watched ones.
-///
-/// # Errors
-/// The node's silence, a locked key, or the database's refusal. What was verified before is kept.
+/// Verifies the proofs of the `fresh` newest events of a stream and of the watched ones. What was
+/// found out before something went wrong is kept.
 pub async fn pull<C: ProofChain>(
     pool: &SqlitePool,
     chain: &C,
@@ -204,24 +207,31 @@ pub async fn pull<C: ProofChain>(
     fresh: usize,
     reading: &mut Reading<'_, '_>,
     ui: &Ui,
-) -> Result<ProofsPulled> {
+) -> ProofsPulled {
+    let mut report = ProofsPulled::default();
+    let outcome = pull_into(pool, chain, stream, fresh, reading, ui, &mut report).await;
+    report.stopped = outcome.err();
+    ui.progress_done();
+    report
+}
+
+async fn pull_into<C: ProofChain>(
+    pool: &SqlitePool,
+    chain: &C,
+    stream: Stream,
+    fresh: usize,
+    reading: &mut Reading<'_, '_>,
+    ui: &Ui,
+    report: &mut ProofsPulled,
+) -> Result<()> {
     let finalized = chain.finalized().await?;
     let fresh = u32::try_from(fresh).unwrap_or(u32::MAX);
     let events = inbox::encrypted(pool, stream, fresh.max(WATCHED)).await?;
     let known = known(pool, stream).await?;
     let mut judge = Judge::new(pool, chain, finalized);
-    let mut report = ProofsPulled::default();
     for page in events.chunks(limits::MAX_LISTED_PROOF_EVENTS as usize) {
         page_of(
-            pool,
-            stream,
-            page,
-            &known,
-            &mut judge,
-            reading,
-            finalized,
-            chain,
-            &mut report,
+            pool, stream, page, &known, &mut judge, reading, finalized, chain, report,
         )
         .await?;
         ui.progress(&format!(
@@ -230,8 +240,7 @@ pub async fn pull<C: ProofChain>(
             report.quarantined.len()
         ));
     }
-    ui.progress_done();
-    Ok(report)
+    Ok(())
 }
 
 type Known = HashMap<(EventId, PolicyHash, [u8; 32]), Received>;

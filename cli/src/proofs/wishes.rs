@@ -35,7 +35,7 @@ use crate::{
 };
 use sqlx::SqlitePool;
 use store::{Outcome, record, wanted};
-use ves_primitives::{PayloadKind, limits, proof::ProofSubmission};
+use ves_primitives::{AgentId, PayloadKind, limits, proof::ProofSubmission};
 use ves_stark_prover::Opening;
 
 /// Proofs made and handed over before the first verdicts are waited for.
@@ -131,12 +131,17 @@ fn allows(wish: &Wish, amount: u64) -> bool {
         .is_ok_and(|limit| amount <= limit)
 }
 
-/// Makes sure that every wish about an unsent event can be fulfilled, those committed and `fresh`
+/// Makes sure that every wish about an agent's unsent event can be fulfilled, those committed and `fresh`
 /// ones for all encrypted events.
 ///
 /// # Errors
 /// `over_limit` or another reason why one cannot, naming event and policy.
-pub async fn require(pool: &SqlitePool, opener: &mut Opener<'_>, fresh: &[Wish]) -> Result<()> {
+pub async fn require(
+    pool: &SqlitePool,
+    agent: AgentId,
+    opener: &mut Opener<'_>,
+    fresh: &[Wish],
+) -> Result<()> {
     let mut after = 0;
     loop {
         let window = outbox::open_entries(pool, after, WINDOW).await?;
@@ -145,10 +150,12 @@ pub async fn require(pool: &SqlitePool, opener: &mut Opener<'_>, fresh: &[Wish])
         };
         after = last.local_seq;
         for entry in &window {
-            if entry.event.envelope.payload_kind != PayloadKind::Encrypted {
+            let envelope = &entry.event.envelope;
+            if envelope.payload_kind != PayloadKind::Encrypted || envelope.source_agent_id != agent
+            {
                 continue;
             }
-            let committed = of_event(pool, &entry.event.envelope).await?;
+            let committed = of_event(pool, envelope).await?;
             let committed = committed
                 .iter()
                 .filter(|known| known.state == State::Wanted)
@@ -177,22 +184,22 @@ pub async fn require(pool: &SqlitePool, opener: &mut Opener<'_>, fresh: &[Wish])
     }
 }
 
-/// Proves what is wished of final events and waits for the chain's verdicts.
+/// Proves what is wished of an agent's final events and waits for the chain's verdicts.
 ///
 /// # Errors
 /// The database's refusal. What else goes wrong is in the report.
 pub async fn fulfil<C: ProofChain>(
     pool: &SqlitePool,
     chain: &C,
-    opener: &mut Opener<'_>,
-    signers: &mut Signers<'_>,
+    agent: AgentId,
+    (opener, signers): (&mut Opener<'_>, &mut Signers<'_>),
     options: &PushOptions,
     ui: &Ui,
 ) -> Result<Fulfilled> {
     let mut report = Fulfilled::default();
     let mut after = 0;
     loop {
-        let chunk = wanted(pool, after, CHUNK).await?;
+        let chunk = wanted(pool, agent, after, CHUNK).await?;
         let Some((last, _)) = chunk.last() else { break };
         after = last.wish_id;
         let outcome = fulfil_some(pool, chain, opener, signers, options, ui, &chunk).await;

@@ -345,7 +345,8 @@ impl Prover {
         let mut signers = Signers::new(&self.keys, &no_passphrase);
         let (pool, chain) = (&self.pool, &self.chain);
         let mut opener = self.opener();
-        wishes::fulfil(pool, chain, &mut opener, &mut signers, &options, &ui())
+        let keys = (&mut opener, &mut signers);
+        wishes::fulfil(pool, chain, AGENT, keys, &options, &ui())
             .await
             .unwrap()
     }
@@ -357,7 +358,7 @@ impl Prover {
     /// Pushes an event with this total, proven to be at most 1000.00.
     pub(crate) async fn proven(&self, total: &str) -> EventId {
         let id = self.hide(&format!(r#"{{"total":"{total}"}}"#)).await;
-        wishes::wish_for_open(&self.pool, &[cap(100_000)])
+        wishes::wish_for_open(&self.pool, AGENT, &[cap(100_000)])
             .await
             .unwrap();
         self.push().await;
@@ -379,8 +380,8 @@ impl Prover {
             opener: readable.then_some(&mut opener),
             amount_field: "total",
         };
-        received::pull(db, &self.chain, STREAM, 0, &mut reading, &ui())
-            .await
-            .unwrap()
+        let report = received::pull(db, &self.chain, STREAM, 0, &mut reading, &ui()).await;
+        assert_eq!(report.stopped, None);
+        report
     }
 }

@@ -267,6 +267,24 @@ pub(crate) struct GenInputs {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// The running total of a budget.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TotalArgs {
+    /// Secret file with the running total of a budget, mode 0600: created when missing, updated
+    /// when the proof is handed out (agent.budget.v1)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) total_file: Option<PathBuf>,
+    /// The total before this event: checked against --total-file, or its start when missing
+    #[arg(
+        long,
+        value_name = "N",
+        env = "VES_STARK_PREVIOUS_TOTAL",
+        hide_env_values = true
+    )]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) previous_total: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     #[command(flatten)]
@@ -281,19 +299,8 @@ pub(crate) struct Prove {
     pub(crate) authorization_receipt: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) binding: Binding,
-    /// Secret file with the running total of a budget, mode 0600: created when missing, updated
-    /// when the proof is written (agent.budget.v1)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) total_file: Option<PathBuf>,
-    /// The total before this event: checked against --total-file, or its start when missing
-    #[arg(
-        long,
-        value_name = "N",
-        env = "VES_STARK_PREVIOUS_TOTAL",
-        hide_env_values = true
-    )]
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) previous_total: Option<String>,
+    #[command(flatten)]
+    pub(crate) total: TotalArgs,
     /// File to write [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -316,6 +323,8 @@ pub(crate) struct ProveSubmit {
     pub(crate) authorization_receipt: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) binding: Binding,
+    #[command(flatten)]
+    pub(crate) total: TotalArgs,
     /// Have the sequencer verify the proof it stored
     #[arg(long)]
     pub(crate) verify: bool,

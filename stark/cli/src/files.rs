@@ -153,6 +153,19 @@ impl Drop for Lock {
     }
 }
 
+/// Renames a file over another.
+///
+/// # Errors
+/// [`Exit::General`](crate::error::Exit::General).
+pub(crate) fn replace(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| Failure::write(to, &error))
+}
+
+/// Removes a file that may stay if it cannot be removed.
+pub(crate) fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
 /// Writes a file that readers see either as it was or complete.
 ///
 /// # Errors

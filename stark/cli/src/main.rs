@@ -6,6 +6,7 @@
 
 mod batch;
 mod benchmark;
+mod budget;
 mod bundle;
 mod cli;
 mod error;

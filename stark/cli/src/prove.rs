@@ -4,14 +4,15 @@
 //! `gen-inputs` and `prove`.
 
 use crate::{
-    bundle::{self, Bundle, Subject, Totals},
+    budget::Step,
+    bundle::{self, Bundle, Subject},
     cli::{GenInputs, Prove},
     error::{Failure, Result},
     events,
-    files::{self, Lock, Pending},
+    files::{self, Pending},
     json::{self, Members},
     output::{Report, Ui},
-    secret::{Secret, Total},
+    secret::Secret,
 };
 use std::{path::Path, time::Instant};
 use ves_primitives::{
@@ -61,57 +62,36 @@ pub(crate) fn run(ui: &Ui, args: &Prove) -> Result<Report> {
     }
     let secret = Secret::from_args(&args.amount, inputs.event_id)?;
     bind_commitment(&mut inputs, &secret, args)?;
-    let mut subject = Subject {
+    let step = Step::begin(
+        &args.total,
+        &policy,
+        &secret,
+        args.binding.currency,
+        (inputs.tenant_id, inputs.store_id),
+    )?;
+    let subject = Subject {
         inputs,
         currency: args.binding.currency,
         genesis: args.binding.chain.genesis,
-        totals: None,
+        totals: step.as_ref().map(Step::totals).transpose()?,
     };
-    let mut openings = vec![secret.opening()?];
-    let mut staged = None;
-    // Held until the new total is in place: two steps from one total would fork the budget.
-    let _lock = args.total_file.as_deref().map(Lock::take).transpose()?;
-    if let Some(path) = &args.total_file {
-        let total = Total::open(
-            path,
-            args.previous_total.as_deref(),
-            subject.currency,
-            (inputs.tenant_id, inputs.store_id),
-        )?;
-        let next = total.plus(&secret)?;
-        subject.totals = Some(Totals {
-            previous: total.secret.commit(subject.currency)?,
-            new: next.secret.commit(subject.currency)?,
-        });
-        openings.insert(0, total.secret.opening()?);
-        openings.push(next.secret.opening()?);
-        staged = Some((next, path));
-    }
+    let amount = secret.opening()?;
+    let openings = match &step {
+        None => vec![amount],
+        Some(step) => step.openings(amount)?,
+    };
     let bundle = make(ui, subject, &openings)?;
     // On disk before the proof is handed out, in place only after.
-    let staged = staged.map(|(next, path)| next.stage(path)).transpose()?;
+    let staged = step.as_ref().map(Step::stage).transpose()?;
     let report = hand_out(ui, args, &bundle)?;
     staged.map_or(Ok(()), Pending::commit)?;
     Ok(report)
 }
 
-/// The budget's flags go with its policy, and only with it.
+/// Where a budget's totals have no place.
 fn check_budget_args(args: &Prove, policy: &Policy, json: bool) -> Result<()> {
     let is_budget = matches!(policy, Policy::AgentBudget { .. });
-    if is_budget && args.total_file.is_none() {
-        return Err(Failure::usage(
-            "total_file",
-            "agent.budget.v1 needs --total-file",
-        ));
-    }
-    // A previous total in the environment is no contradiction, it is just not used.
-    if !is_budget && args.total_file.is_some() {
-        return Err(Failure::usage(
-            "total_file",
-            "--total-file goes with agent.budget.v1 only",
-        ));
-    }
-    if args.total_file.is_some() && args.total_file == args.output {
+    if args.total.total_file.is_some() && args.total.total_file == args.output {
         return Err(Failure::usage(
             "total_file",
             "--total-file and --output name the same file",

@@ -4,7 +4,8 @@
 //! `prove-submit`: the sequencer's endpoints (VES-STARK B8). The amount never leaves this machine.
 
 use crate::{
-    bundle::{PROOF_TYPE, PROOF_VERSION, Subject},
+    budget::Step,
+    bundle::{Bundle, PROOF_TYPE, PROOF_VERSION, Subject},
     cli::ProveSubmit,
     error::{Failure, Result},
     events,
@@ -37,12 +38,6 @@ const API_KEY: &str = "STATESET_API_KEY";
 /// Wrong arguments, an amount over the limit, or a sequencer that does not play along.
 pub(crate) fn run(ui: &Ui, args: &ProveSubmit) -> Result<Report> {
     let policy = args.policy.policy()?;
-    if let Policy::AgentBudget { .. } = policy {
-        return Err(Failure::usage(
-            "budget_submit",
-            "the endpoint has no place for a budget's totals; use prove --total-file",
-        ));
-    }
     let sequencer = Sequencer::connect(&args.sequencer_url)?;
     let secret = Secret::from_args(&args.amount, args.event_id)?;
     ui.progress("fetching the public inputs…");
@@ -58,15 +53,34 @@ pub(crate) fn run(ui: &Ui, args: &ProveSubmit) -> Result<Report> {
         )
         .hint("give the payload salt the commitment was made with: --payload-salt"));
     }
+    let step = Step::begin(
+        &args.total,
+        &policy,
+        &secret,
+        args.binding.currency,
+        (inputs.tenant_id, inputs.store_id),
+    )?;
     let subject = Subject {
         inputs,
         currency: args.binding.currency,
         genesis: args.binding.chain.genesis,
-        totals: None,
+        totals: step.as_ref().map(Step::totals).transpose()?,
     };
-    let bundle = prove::make(ui, subject, &[secret.opening()?])?;
+    let amount = secret.opening()?;
+    let openings = match &step {
+        None => vec![amount],
+        Some(step) => step.openings(amount)?,
+    };
+    let bundle = prove::make(ui, subject, &openings)?;
     ui.progress("submitting the proof…");
-    let id = sequencer.submit(args.event_id, &inputs, &bundle.proof)?;
+    let kept = step.as_ref().map(Step::keep).transpose()?;
+    let id = sequencer.submit(&bundle).map_err(|failure| match &kept {
+        None => failure,
+        Some(kept) => kept.failed(failure),
+    })?;
+    if let Some(kept) = &kept {
+        kept.accepted()?;
+    }
     let proof_hash = hex::encode(compliance_proof_hash(&bundle.proof));
     let report = Report::new("ves.stark.prove-submit")
         .field("proofId", &id)
@@ -138,17 +152,22 @@ impl Sequencer {
     }
 
     /// Submits a proof; returns its id.
-    fn submit(&self, event: EventId, inputs: &ComplianceInputs, proof: &[u8]) -> Result<String> {
-        let request = json!({
+    fn submit(&self, bundle: &Bundle) -> Result<String> {
+        let inputs = &bundle.subject.inputs;
+        let mut request = json!({
             "proofType": PROOF_TYPE,
             "proofVersion": PROOF_VERSION,
             "policyId": inputs.policy.id(),
             "policyParams": params(&inputs.policy),
-            "proofB64": json::to_base64(proof),
+            "proofB64": json::to_base64(&bundle.proof),
             "witnessCommitment": inputs.commitment.map(hex::encode),
             "publicInputs": events::to_json(inputs),
         });
-        let answer = self.post(&[&event.to_string(), "proofs"], &request)?;
+        if let Some(totals) = bundle.subject.totals {
+            request["previousTotalCommitment"] = hex::encode(totals.previous).into();
+            request["newTotalCommitment"] = hex::encode(totals.new).into();
+        }
+        let answer = self.post(&[&inputs.event_id.to_string(), "proofs"], &request)?;
         ["proofId", "proof_id", "id"]
             .iter()
             .find_map(|name| answer.get(name)?.as_str())

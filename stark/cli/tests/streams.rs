@@ -268,6 +268,58 @@ fn a_proof_is_submitted_to_a_sequencer_without_the_amount() {
     .fails(2, "insecure_url");
 }
 
+/// A sequencer's answer to the question for inputs.
+fn inputs_answer(scratch: &Scratch) -> (String, Value) {
+    let inputs = scratch.json("inputs.json");
+    let event = inputs["eventId"].as_str().unwrap().to_owned();
+    let canonical = ves_primitives::jcs::canonicalize(&inputs.to_string()).unwrap();
+    let hash = hex::encode(ves_primitives::sha256(canonical.as_bytes()));
+    let answer = json!({ "eventId": event, "publicInputs": inputs, "publicInputsHash": hash });
+    (event, answer)
+}
+
+#[test]
+fn a_submitted_step_of_a_budget_is_never_lost() {
+    let scratch = Scratch::new();
+    let policy = "-l 1000 -p agent.budget.v1";
+    run(&scratch, &format!("gen-inputs {policy} -o inputs.json")).ok();
+    let (event, answer) = inputs_answer(&scratch);
+    let submit = |amount: u64, url: &str| {
+        let flags = format!("--event-id {event} {policy} --total-file total --json");
+        run(
+            &scratch,
+            &format!("prove-submit -a {amount} {flags} --sequencer-url {url}"),
+        )
+    };
+    let (url, server) = serve(vec![
+        (200, answer.clone()),
+        (201, json!({ "proofId": "p-1" })),
+    ]);
+    submit(600, &url).ok();
+    let asked = server.join().unwrap();
+    assert!(asked[1].contains("previousTotalCommitment"));
+    assert!(asked[1].contains("newTotalCommitment"));
+    let accepted = scratch.text("total");
+    assert!(!scratch.path("total.submitted").exists());
+
+    // Refused: nothing is spent.
+    let (url, server) = serve(vec![(200, answer.clone()), (409, json!({}))]);
+    submit(100, &url).fails(6, "conflict");
+    server.join().unwrap();
+    assert_eq!(scratch.text("total"), accepted);
+    assert!(!scratch.path("total.submitted").exists());
+
+    // No usable answer: the total stays and so does the new one, until somebody decides.
+    let (url, server) = serve(vec![(200, answer.clone()), (500, json!({}))]);
+    submit(100, &url).fails(6, "refused");
+    server.join().unwrap();
+    assert_eq!(scratch.text("total"), accepted);
+    assert_ne!(scratch.text("total.submitted"), accepted);
+    let (url, server) = serve(vec![(200, answer)]);
+    submit(100, &url).fails(4, "total_pending");
+    server.join().unwrap();
+}
+
 #[test]
 fn no_output_and_no_file_holds_the_amount_or_the_salt() {
     let scratch = Scratch::with_inputs();

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     proofs::checks::Flaw,
     testing::{
-        pool,
+        AGENT, pool,
         proofs::{Prover, STREAM},
     },
 };
@@ -50,7 +50,7 @@ async fn a_proof_that_comes_after_its_event_was_pulled_is_found() {
     let prover = Prover::new().await;
     prover.hide(r#"{"total":"10.00"}"#).await;
     let wish = crate::testing::proofs::cap(5_000);
-    crate::proofs::wishes::wish_for_open(&prover.pool, &[wish])
+    crate::proofs::wishes::wish_for_open(&prover.pool, AGENT, &[wish])
         .await
         .unwrap();
     prover.push().await;
@@ -146,7 +146,7 @@ async fn a_commitment_to_another_amount_than_the_payloads_is_noticed_by_readers(
         amount_field: "discounted".into(),
         ..crate::testing::proofs::cap(5_000)
     };
-    crate::proofs::wishes::wish_for_open(&prover.pool, &[wish])
+    crate::proofs::wishes::wish_for_open(&prover.pool, AGENT, &[wish])
         .await
         .unwrap();
     prover.push().await;

@@ -13,7 +13,9 @@ use codec::{DecodeAll, Encode};
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection, SqlitePool};
 use std::collections::{BTreeSet, HashMap};
-use ves_primitives::{Envelope, EventId, Policy, ProofHash, StoreId, TenantId, proof::ProofRecord};
+use ves_primitives::{
+    AgentId, Envelope, EventId, Policy, ProofHash, StoreId, TenantId, proof::ProofRecord,
+};
 
 /// Where a wish stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -161,11 +163,11 @@ pub async fn wish(
     Ok(())
 }
 
-/// Commits wishes about every encrypted event that is still on its way, all or none.
+/// Commits wishes about every encrypted event of an agent that is still on its way, all or none.
 ///
 /// # Errors
 /// The database's refusal.
-pub async fn wish_for_open(pool: &SqlitePool, wishes: &[Wish]) -> Result<()> {
+pub async fn wish_for_open(pool: &SqlitePool, agent: AgentId, wishes: &[Wish]) -> Result<()> {
     if wishes.is_empty() {
         return Ok(());
     }
@@ -175,13 +177,15 @@ pub async fn wish_for_open(pool: &SqlitePool, wishes: &[Wish]) -> Result<()> {
             "INSERT INTO ves_proof_wishes (tenant_id, store_id, event_id, policy, currency, \
              amount_field, wished_at, updated_at) \
              SELECT tenant_id, store_id, event_id, ?1, ?2, ?3, ?4, ?4 FROM ves_outbox \
-             WHERE payload_kind = 1 AND state IN ('queued', 'signed', 'submitted', 'in_block') \
+             WHERE payload_kind = 1 AND agent_id = ?5 \
+             AND state IN ('queued', 'signed', 'submitted', 'in_block') \
              ORDER BY local_seq ON CONFLICT DO NOTHING",
         )
         .bind(wish.policy.encode())
         .bind(wish.currency.to_string())
         .bind(&wish.amount_field)
         .bind(now_rfc3339())
+        .bind(agent.0.as_slice())
         .execute(&mut *tx)
         .await?;
     }
@@ -189,10 +193,11 @@ pub async fn wish_for_open(pool: &SqlitePool, wishes: &[Wish]) -> Result<()> {
     Ok(())
 }
 
-/// Wishes about final events behind this one, oldest first, each with its event. Wishes about
+/// Wishes about an agent's final events behind this one, oldest first, each with its event. Wishes about
 /// events that the chain refused are settled on the way.
 pub(super) async fn wanted(
     pool: &SqlitePool,
+    agent: AgentId,
     after: i64,
     limit: i64,
 ) -> Result<Vec<(WishEntry, Entry)>> {
@@ -209,11 +214,13 @@ pub(super) async fn wanted(
     let positions: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT w.wish_id, o.local_seq FROM ves_proof_wishes w \
          JOIN ves_outbox o USING (tenant_id, store_id, event_id) \
-         WHERE w.state = 'wanted' AND o.state = 'finalized' AND w.wish_id > ?1 \
+         WHERE w.state = 'wanted' AND o.state = 'finalized' AND o.agent_id = ?3 \
+         AND w.wish_id > ?1 \
          ORDER BY w.wish_id LIMIT ?2",
     )
     .bind(after)
     .bind(limit)
+    .bind(agent.0.as_slice())
     .fetch_all(pool)
     .await?;
     let seqs: BTreeSet<i64> = positions.iter().map(|(_, seq)| *seq).collect();
@@ -300,12 +307,12 @@ pub async fn latest(pool: &SqlitePool, limit: u32) -> Result<Vec<WishEntry>> {
     rows.into_iter().map(WishEntry::try_from).collect()
 }
 
-/// Whether a wish about a final event waits to be fulfilled.
+/// Whether a wish about an agent's final event waits to be fulfilled.
 ///
 /// # Errors
 /// The database's refusal.
-pub async fn any_due(pool: &SqlitePool) -> Result<bool> {
-    Ok(!wanted(pool, 0, 1).await?.is_empty())
+pub async fn any_due(pool: &SqlitePool, agent: AgentId) -> Result<bool> {
+    Ok(!wanted(pool, agent, 0, 1).await?.is_empty())
 }
 
 /// What became of a wish.

@@ -6,14 +6,14 @@ use crate::{
     capture::append,
     crypto::EncryptionSecret,
     testing::{
-        draft, pool,
+        AGENT, draft, pool,
         proofs::{Prover, cap, usd},
     },
 };
-use ves_primitives::{EventId, Policy, proof::ProofRefusal};
+use ves_primitives::{AgentId, EventId, Policy, proof::ProofRefusal};
 
 async fn wish_all(prover: &Prover, wishes: &[Wish]) {
-    wish_for_open(&prover.pool, wishes).await.unwrap();
+    wish_for_open(&prover.pool, AGENT, wishes).await.unwrap();
 }
 
 fn states(report: &Fulfilled) -> Vec<(State, Option<&str>)> {
@@ -36,11 +36,11 @@ async fn every_wish_about_a_final_event_is_proven_once() {
     };
     wish_all(&prover, &[cap(5_000), threshold.clone()]).await;
     assert!(
-        !any_due(&prover.pool).await.unwrap(),
+        !any_due(&prover.pool, AGENT).await.unwrap(),
         "nothing is final yet"
     );
     prover.push().await;
-    assert!(any_due(&prover.pool).await.unwrap());
+    assert!(any_due(&prover.pool, AGENT).await.unwrap());
     let report = prover.fulfil().await;
     assert_eq!(report.failure(), None);
     assert_eq!(states(&report), [(State::Proven, None); 6]);
@@ -67,6 +67,21 @@ async fn public_events_are_not_wished_for() {
     wish_all(&prover, &[cap(5_000)]).await;
     prover.push().await;
     assert!(prover.fulfil().await.wishes.is_empty());
+}
+
+#[tokio::test]
+async fn events_of_another_agent_in_the_same_outbox_are_left_to_it() {
+    let prover = Prover::new().await;
+    prover.hide(r#"{"total":"10.00"}"#).await;
+    let other = AgentId([0x77; 16]);
+    wish_for_open(&prover.pool, other, &[cap(5_000)])
+        .await
+        .unwrap();
+    assert_eq!(counts(&prover.pool).await.unwrap()[0], (State::Wanted, 0));
+    wish_all(&prover, &[cap(5_000)]).await;
+    prover.push().await;
+    assert!(!any_due(&prover.pool, other).await.unwrap());
+    assert!(any_due(&prover.pool, AGENT).await.unwrap());
 }
 
 #[tokio::test]
@@ -161,10 +176,10 @@ async fn with_required_proofs_nothing_is_sent_that_cannot_be_proven() {
     prover.hide(r#"{"total":"10.00"}"#).await;
     let over = prover.hide(r#"{"total":"60.00"}"#).await;
     let mut opener = prover.opener();
-    require(&prover.pool, &mut opener, &[cap(6_000)])
+    require(&prover.pool, AGENT, &mut opener, &[cap(6_000)])
         .await
         .unwrap();
-    let refused = require(&prover.pool, &mut opener, &[cap(5_000)])
+    let refused = require(&prover.pool, AGENT, &mut opener, &[cap(5_000)])
         .await
         .unwrap_err();
     assert_eq!((refused.code, refused.exit), ("over_limit", Exit::Refused));
@@ -172,7 +187,11 @@ async fn with_required_proofs_nothing_is_sent_that_cannot_be_proven() {
     assert_eq!(counts(&prover.pool).await.unwrap()[0], (State::Wanted, 0));
     // Wishes that are committed count as well.
     wish_all(&prover, &[cap(5_000)]).await;
-    assert!(require(&prover.pool, &mut opener, &[]).await.is_err());
+    assert!(
+        require(&prover.pool, AGENT, &mut opener, &[])
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -201,7 +220,7 @@ async fn a_wish_about_a_rejected_event_goes_with_it() {
         .execute(&db)
         .await
         .unwrap();
-    assert!(!any_due(&db).await.unwrap());
+    assert!(!any_due(&db, AGENT).await.unwrap());
     let known = of_event(&db, &envelope).await.unwrap();
     assert_eq!(known[0].state, State::Skipped);
     assert_eq!(known[0].reason.as_deref(), Some("event_not_sequenced"));
