@@ -9,7 +9,10 @@ use crate::{
         proofs::{Prover, STREAM},
     },
 };
-use ves_primitives::{AmountCommitment, KeyId, Policy, registry::RecordedAt};
+use ves_primitives::{
+    AmountCommitment, KeyId, Policy,
+    registry::{RecordedAt, Revocation},
+};
 
 fn flaw(report: &ProofsPulled) -> &str {
     assert!(report.verified.is_empty());
@@ -127,9 +130,12 @@ async fn a_proof_endorsed_with_a_revoked_key_does_not_count() {
     let (_dir, db) = pool().await;
     prover.pull_events(&db).await;
     prover.chain.edit_key(|key| {
-        key.revoked_at = Some(RecordedAt {
-            block: 0,
-            time_ms: 0,
+        key.revocation = Some(Revocation {
+            effective_from: 0,
+            decided_at: RecordedAt {
+                block: 0,
+                time_ms: 0,
+            },
         });
     });
     assert_eq!(flaw(&prover.pull_proofs(&db, true).await), "key_invalid");
