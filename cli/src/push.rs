@@ -370,7 +370,7 @@ impl<C: Chain> Push<'_, C> {
     }
 
     /// Finds the event that the pool refused, settles it, and returns the others.
-    async fn drop_refused(&self, batch: Vec<Entry>, error: &ChainError) -> Result<Vec<Entry>> {
+    async fn drop_refused(&mut self, batch: Vec<Entry>, error: &ChainError) -> Result<Vec<Entry>> {
         let best = self.chain.best().await?;
         let events: Vec<SubmittedEvent> = batch.iter().map(|entry| entry.event.clone()).collect();
         let verdicts = self.chain.can_submit(&events, best).await?;
@@ -393,6 +393,8 @@ impl<C: Chain> Push<'_, C> {
         };
         let mut rest = batch;
         let entry = rest.remove(refused);
+        // It may have been on its way before: nobody waits for it any more.
+        self.in_flight.remove(&entry.local_seq);
         outbox::record(
             self.pool,
             &[(entry.local_seq, Outcome::Rejected { reason })],

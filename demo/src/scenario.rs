@@ -9,6 +9,7 @@ mod chains;
 mod crashes;
 mod full_disk;
 mod identities;
+mod lifecycle;
 mod offline;
 mod orders;
 mod outage;
@@ -69,6 +70,9 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
 
     stage.report.chapter("Forged events");
     wire::attack(stage, &chains, &people, &orders).await?;
+
+    stage.report.chapter("Keys, policies and groups change");
+    lifecycle::show(stage, &people).await?;
     revocation::revoke(stage, &chains, &people).await?;
 
     stage.report.chapter("Crashes");

@@ -236,6 +236,28 @@ async fn a_busy_pool_is_asked_again() {
     assert_eq!(s.chain.lock().submissions, 1);
 }
 
+/// The pool first has no room, then, asked again, knows better than the pre-flight.
+#[tokio::test]
+async fn an_event_refused_at_the_second_attempt_is_settled_and_not_waited_for() {
+    let s = Setup::new().await;
+    s.append_many(1).await;
+    s.chain.lock().refuse = vec![
+        ChainError::PoolRefused(22),
+        ChainError::PoolBusy("temporarily banned".into()),
+    ];
+    let report = s
+        .push_with(PushOptions {
+            timeout: Duration::from_secs(20),
+            ..PushOptions::default()
+        })
+        .await;
+    assert_eq!(
+        report.events[0].reason.as_deref(),
+        Some("agent_key_invalid: revoked")
+    );
+    assert_eq!(report.count(State::Rejected), 1);
+}
+
 #[tokio::test]
 async fn without_waiting_the_events_stay_submitted_and_settle_later() {
     let s = Setup::new().await;

@@ -28,7 +28,7 @@ sp_api::decl_runtime_apis! {
         fn encryption_keys(tenant: TenantId, agent: AgentId) -> Vec<DirectoryEntry>;
         /// The encryption key with this chain-wide recipient number.
         fn encryption_key_by_kid(kid: RecipientKid) -> Option<DirectoryEntry>;
-        /// Whether this author may write to this store with this key now.
+        /// Whether this author may write to this store with this key in the next block.
         fn author_status(
             tenant: TenantId,
             store: StoreId,

@@ -29,7 +29,7 @@ sp_api::decl_runtime_apis! {
         fn event_status(stream: StreamId, event: EventId) -> Option<EventRecord>;
         /// The version an entity has, 0 if it has no events.
         fn entity_version(stream: StreamId, entity_type: Vec<u8>, entity_id: Vec<u8>) -> u64;
-        /// What would happen to each event if the list were submitted now, in order.
+        /// What would happen to each event if the list stood in the next block, in order.
         fn can_submit(events: Vec<SubmittedEvent>) -> Vec<Admission>;
         /// The limits a client must keep.
         fn limits() -> SequencerLimits;
