@@ -288,9 +288,11 @@ async function nothingElse(api, from, genuine, carriers) {
       carried += 1;
       if (!own) detours += 1;
     });
-    for (const { data } of eventsOf(found, 'vesSequencer', 'EventSequenced')) {
-      same('the sequenced event', data.eventId.toHex(), hexOfUuid(genuine.id));
-      sequenced += 1;
+    for (const { data } of eventsOf(found, 'vesSequencer', 'EventsSequenced')) {
+      for (const id of data.eventIds) {
+        same('the sequenced event', id.toHex(), hexOfUuid(genuine.id));
+        sequenced += 1;
+      }
     }
     same('rejected events', eventsOf(found, 'vesSequencer', 'EventRejected').length, 0);
   }
