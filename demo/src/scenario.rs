@@ -71,10 +71,6 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
     stage.report.chapter("Forged events");
     wire::attack(stage, &chains, &people, &orders).await?;
 
-    stage.report.chapter("Keys, policies and groups change");
-    lifecycle::show(stage, &people).await?;
-    revocation::revoke(stage, &chains, &people).await?;
-
     stage.report.chapter("Crashes");
     outage::hold_blocks(stage, &chains).await?;
     crashes::interrupt(stage, &chains, &people).await?;
@@ -82,6 +78,10 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
 
     stage.report.chapter("Policies in daily work");
     routine::work(stage, &people).await?;
+
+    stage.report.chapter("Keys, policies and groups change");
+    lifecycle::show(stage, &people).await?;
+    revocation::revoke(stage, &chains, &people).await?;
 
     stage.report.chapter("Without any node of the appchain");
     offline::prove(stage, &mut chains, relay, &people, &anchored).await

@@ -127,10 +127,11 @@ async fn limit(stage: &mut Stage, people: &People) -> Result<Evidence> {
 }
 
 async fn group(stage: &mut Stage, people: &People) -> Result<Evidence> {
-    let (a, b, c) = (&people.a, &people.b, &people.c);
-    let created = ask(stage, people, a, &["groups:create", "--dev-admin"]).await?;
+    // C writes; B stays and A leaves.
+    let (writer, stays, leaves) = (&people.c, &people.b, &people.a);
+    let created = ask(stage, people, writer, &["groups:create", "--dev-admin"]).await?;
     let group = text(&created, "/group_id")?;
-    for member in [b, c] {
+    for member in [stays, leaves] {
         let args = [
             "groups:add-member",
             &group,
@@ -138,45 +139,45 @@ async fn group(stage: &mut Stage, people: &People) -> Result<Evidence> {
             &member.id,
             "--dev-admin",
         ];
-        ask(stage, people, a, &args).await?;
+        ask(stage, people, writer, &args).await?;
     }
     let to_group = ["--to-group", group.as_str()];
-    let first = append(stage, people, a, ("order", "order.noted"), &to_group).await?;
+    let first = append(stage, people, writer, ("order", "order.noted"), &to_group).await?;
     let remove = [
         "groups:remove-member",
         &group,
         "--member",
-        &c.id,
+        &leaves.id,
         "--dev-admin",
     ];
-    ask(stage, people, a, &remove).await?;
-    let second = append(stage, people, a, ("order", "order.noted"), &to_group).await?;
-    let pushed = ask(stage, people, a, &["push"]).await?;
+    ask(stage, people, writer, &remove).await?;
+    let second = append(stage, people, writer, ("order", "order.noted"), &to_group).await?;
+    let pushed = ask(stage, people, writer, &["push"]).await?;
     same("rejected", number(&pushed, "/rejected")?, 0)?;
-    for reader in [b, c] {
+    for reader in [stays, leaves] {
         ask(stage, people, reader, &["pull"]).await?;
         ask(stage, people, reader, &["decrypt", &first]).await?;
     }
-    ask(stage, people, b, &["decrypt", &second]).await?;
+    ask(stage, people, stays, &["decrypt", &second]).await?;
     let store = people.other_store.to_string();
-    let refused = c
+    let refused = leaves
         .ask(stage, &["decrypt", &second, "--store", &store])
         .await?
         .failure(EXIT_KEY)?;
     let reason = text(&refused, "/error/code")?;
     same("the reason", reason.as_str(), "not_a_recipient")?;
-    let shown = ask(stage, people, a, &["groups:show", &group]).await?;
+    let shown = ask(stage, people, writer, &["groups:show", &group]).await?;
     same("members", list(&shown, "/members")?.len(), 1)?;
     // Nobody but the tenant's admin changes a group.
     let args = [
         "groups:add-member",
         &group,
         "--member",
-        &c.id,
+        &leaves.id,
         "--dev-admin",
         "//Bob",
     ];
-    a.ask(stage, &args).await?.failure(EXIT_REFUSED)?;
+    writer.ask(stage, &args).await?.failure(EXIT_REFUSED)?;
     Ok(Evidence::new()
         .with("group", group)
         .with("epoch", number(&shown, "/epoch")?)
