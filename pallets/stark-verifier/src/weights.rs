@@ -4,7 +4,7 @@
 //! Weights of `pallet_stark_verifier`, written by `scripts/bench-weights.sh`. Not edited by hand.
 //!
 //! Measured on 2026-11-24 in the runtime's wasm (Compiled) on AMD EPYC: 2 steps,
-//! 20 repetitions. Full nodes alone validate this chain, so proof sizes count nothing.
+//! 30 repetitions. Full nodes alone validate this chain, so proof sizes count nothing.
 
 use crate::{frame_support, frame_system};
 use core::marker::PhantomData;
@@ -41,61 +41,61 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     fn submit_proof() -> Weight {
-        // At least 1_935_750 ns.
-        Weight::from_parts(2_071_273_000, 0)
-            .saturating_add(T::DbWeight::get().reads(12))
+        // At least 979_563 ns.
+        Weight::from_parts(1_026_993_000, 0)
+            .saturating_add(T::DbWeight::get().reads(13))
             .saturating_add(T::DbWeight::get().writes(4))
     }
     fn submit_budget_proof() -> Weight {
-        // At least 2_441_816 ns.
-        Weight::from_parts(2_630_327_000, 0)
-            .saturating_add(T::DbWeight::get().reads(13))
+        // At least 1_337_016 ns.
+        Weight::from_parts(1_403_816_000, 0)
+            .saturating_add(T::DbWeight::get().reads(14))
             .saturating_add(T::DbWeight::get().writes(5))
     }
     fn authorize_proof() -> Weight {
-        // At least 996_498 ns.
-        Weight::from_parts(1_075_906_000, 0).saturating_add(T::DbWeight::get().reads(12))
+        // At least 56_414 ns.
+        Weight::from_parts(60_701_000, 0).saturating_add(T::DbWeight::get().reads(13))
     }
     fn authorize_batch_proof() -> Weight {
-        // At least 1_185_790 ns.
-        Weight::from_parts(1_287_673_000, 0).saturating_add(T::DbWeight::get().reads(13))
+        // At least 65_197 ns.
+        Weight::from_parts(75_723_000, 0).saturating_add(T::DbWeight::get().reads(11))
     }
     fn submit_batch_proof_12() -> Weight {
-        // At least 3_521_347 ns.
-        Weight::from_parts(3_670_420_000, 0)
-            .saturating_add(T::DbWeight::get().reads(35))
+        // At least 2_262_558 ns.
+        Weight::from_parts(2_418_321_000, 0)
+            .saturating_add(T::DbWeight::get().reads(48))
             .saturating_add(T::DbWeight::get().writes(3))
     }
     fn submit_batch_proof_28() -> Weight {
-        // At least 5_961_581 ns.
-        Weight::from_parts(6_353_145_000, 0)
-            .saturating_add(T::DbWeight::get().reads(67))
+        // At least 4_067_613 ns.
+        Weight::from_parts(4_413_300_000, 0)
+            .saturating_add(T::DbWeight::get().reads(96))
             .saturating_add(T::DbWeight::get().writes(3))
     }
     fn submit_batch_proof_60() -> Weight {
-        // At least 9_922_885 ns.
-        Weight::from_parts(10_477_654_000, 0)
-            .saturating_add(T::DbWeight::get().reads(131))
+        // At least 7_874_757 ns.
+        Weight::from_parts(8_205_150_000, 0)
+            .saturating_add(T::DbWeight::get().reads(192))
             .saturating_add(T::DbWeight::get().writes(3))
     }
     fn submit_batch_proof_124() -> Weight {
-        // At least 17_488_771 ns.
-        Weight::from_parts(18_597_397_000, 0)
-            .saturating_add(T::DbWeight::get().reads(259))
+        // At least 14_593_638 ns.
+        Weight::from_parts(15_345_622_000, 0)
+            .saturating_add(T::DbWeight::get().reads(384))
             .saturating_add(T::DbWeight::get().writes(3))
     }
     fn submit_batch_proof_128() -> Weight {
-        // At least 21_846_708 ns.
-        Weight::from_parts(22_583_028_000, 0)
-            .saturating_add(T::DbWeight::get().reads(267))
+        // At least 18_687_461 ns.
+        Weight::from_parts(19_449_509_000, 0)
+            .saturating_add(T::DbWeight::get().reads(396))
             .saturating_add(T::DbWeight::get().writes(3))
     }
     fn set_circuit_enabled() -> Weight {
-        // At least 4_947 ns.
-        Weight::from_parts(5_428_000, 0).saturating_add(T::DbWeight::get().writes(1))
+        // At least 4_517 ns.
+        Weight::from_parts(5_038_000, 0).saturating_add(T::DbWeight::get().writes(1))
     }
     fn end_block() -> Weight {
-        // At least 350 ns.
-        Weight::from_parts(481_000, 0).saturating_add(T::DbWeight::get().writes(1))
+        // At least 310 ns.
+        Weight::from_parts(421_000, 0).saturating_add(T::DbWeight::get().writes(1))
     }
 }

@@ -51,15 +51,16 @@ impl<T: Config> Pallet<T> {
             .fold(0, usize::saturating_add);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let changes = Self::changes(events);
+        let slope = |weight: fn(u32) -> Weight, of: u32| weight(of).saturating_sub(weight(0));
         // An event after another author's costs more than one after its own author's.
         T::WeightInfo::submit_events(count)
             .saturating_add(
                 T::WeightInfo::submit_events_of_authors(changes)
                     .saturating_sub(T::WeightInfo::submit_events(changes)),
             )
-            .saturating_add(T::WeightInfo::submit_payload(bytes))
-            .saturating_add(T::WeightInfo::commit_leaves(count))
-            .saturating_add(T::WeightInfo::commit_streams(changes))
+            .saturating_add(slope(T::WeightInfo::submit_payload, bytes))
+            .saturating_add(slope(T::WeightInfo::commit_leaves, count))
+            .saturating_add(slope(T::WeightInfo::commit_streams, changes))
     }
 
     pub(crate) fn authorization_weight(events: &Submission) -> Weight {

@@ -386,7 +386,10 @@ pub mod pallet {
         /// Forgets events that are past the window, and reserves the part of `on_finalize` that does
         /// not depend on what is submitted; each submission pays for its own leaves and streams.
         fn on_initialize(block: BlockNumberFor<T>) -> Weight {
-            Self::forget_old_events(block).saturating_add(T::WeightInfo::commit_block_base())
+            Self::forget_old_events(block)
+                .saturating_add(T::WeightInfo::commit_block_base())
+                .saturating_add(T::WeightInfo::commit_leaves(0))
+                .saturating_add(T::WeightInfo::commit_streams(0))
         }
 
         fn on_finalize(block: BlockNumberFor<T>) {
