@@ -29,6 +29,12 @@ pub trait WeightInfo {
     fn forget_events(n: u32) -> Weight;
     /// `forget_runs` at its worst.
     fn forget_runs(r: u32) -> Weight;
+    /// `unlist_batches` at its worst.
+    fn unlist_batches() -> Weight;
+    /// `set_relays` at its worst.
+    fn set_relays(n: u32) -> Weight;
+    /// `note_anchored` at its worst.
+    fn note_anchored(p: u32) -> Weight;
 }
 
 /// As measured, over the runtime's database weights.
@@ -54,7 +60,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         Weight::from_parts(1_500_000 * u64::from(l), 0)
     }
     fn commit_streams(s: u32) -> Weight {
-        Weight::from_parts(60_000_000 * u64::from(s), 0)
+        Weight::from_parts(100_000_000 * u64::from(s), 0)
     }
     fn forget_nothing() -> Weight {
         Weight::from_parts(10_000_000, 0)
@@ -64,5 +70,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     }
     fn forget_runs(r: u32) -> Weight {
         Weight::from_parts(10_000_000 * u64::from(r), 0)
+    }
+    fn unlist_batches() -> Weight {
+        Weight::from_parts(60_000_000, 0)
+    }
+    fn set_relays(n: u32) -> Weight {
+        Weight::from_parts(500_000_000 + 30_000_000 * u64::from(n), 0)
+    }
+    fn note_anchored(p: u32) -> Weight {
+        Weight::from_parts(90_000_000 + 40_000_000 * u64::from(p), 0)
     }
 }

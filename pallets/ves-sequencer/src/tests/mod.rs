@@ -5,4 +5,5 @@ mod batch;
 mod dedupe;
 mod pool;
 mod quota;
+mod retention;
 mod submit;
