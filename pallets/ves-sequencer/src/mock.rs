@@ -90,19 +90,23 @@ pub(crate) fn other_stream() -> StreamId {
     stream_id(TENANT, OTHER_STORE)
 }
 
-/// Runs the test in block 1 of a chain with one tenant, two stores and an agent with a key; ends
-/// the last block and checks the invariants of both pallets afterwards.
-pub(crate) fn chain(test: impl FnOnce()) {
+/// A chain with these tenants, each with its admin and stores, before block 1.
+pub(crate) fn new_chain(tenants: Vec<(TenantId, u64, Vec<StoreId>)>) -> sp_io::TestExternalities {
+    let accounts = vec![];
     let storage = RuntimeGenesisConfig {
-        registry: pallet_agent_registry::GenesisConfig {
-            accounts: vec![],
-            tenants: vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])],
-        },
+        registry: pallet_agent_registry::GenesisConfig { accounts, tenants },
         ..Default::default()
     }
     .build_storage()
     .expect("genesis is well formed");
-    sp_io::TestExternalities::new(storage).execute_with(|| {
+    sp_io::TestExternalities::new(storage)
+}
+
+/// Runs the test in block 1 of a chain with one tenant, two stores and an agent with a key; ends
+/// the last block and checks the invariants of both pallets afterwards.
+pub(crate) fn chain(test: impl FnOnce()) {
+    let tenants = vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])];
+    new_chain(tenants).execute_with(|| {
         begin_block(1);
         let admin = || RuntimeOrigin::signed(ADMIN);
         Registry::register_agent(admin(), TENANT, AGENT).expect("agent is new");
@@ -126,7 +130,7 @@ pub(crate) fn chain(test: impl FnOnce()) {
     });
 }
 
-fn begin_block(number: u64) {
+pub(crate) fn begin_block(number: u64) {
     System::reset_events();
     System::initialize(&number, &Default::default(), &Default::default());
     pallet_timestamp::Now::<Test>::put(NOW_MS + (number - 1) * 2_000);

@@ -3,6 +3,7 @@
 
 mod batch;
 mod dedupe;
+mod model;
 mod pool;
 mod quota;
 mod retention;
