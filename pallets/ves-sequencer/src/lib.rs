@@ -15,6 +15,8 @@ mod batch;
 mod benchmarking;
 mod dedupe;
 mod index;
+mod integrity;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 mod quota;
@@ -38,7 +40,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     #[cfg(feature = "try-runtime")]
     use super::sp_runtime;
-    use super::{WeightInfo, frame_support, frame_system, polkadot_sdk};
+    use super::{WeightInfo, frame_support, frame_system, migrations, polkadot_sdk};
     use codec::Compact;
     use frame_support::{dispatch::PostDispatchInfo, pallet_prelude::*, traits::UnixTime};
     use frame_system::{ensure_authorized, pallet_prelude::*};
@@ -59,10 +61,6 @@ pub mod pallet {
     /// Accounts that may report what is anchored.
     pub type RelayList<T> =
         BoundedVec<<T as frame_system::Config>::AccountId, ConstU32<{ limits::MAX_RELAYS }>>;
-
-    // A full submission, and one whose events are all of different streams, must fit into a block.
-    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
-    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
 
     /// Events that took their place one after another: what one submission adds to a stream at once.
     pub type Run<T> = BoundedVec<T, ConstU32<{ limits::MAX_EVENTS_PER_SUBMISSION }>>;
@@ -168,6 +166,7 @@ pub mod pallet {
     }
 
     #[pallet::pallet]
+    #[pallet::storage_version(migrations::STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -502,6 +501,15 @@ pub mod pallet {
 
         fn on_finalize(block: BlockNumberFor<T>) {
             Self::commit_batches(block);
+        }
+
+        fn integrity_test() {
+            let checked = Self::check_runtime(&T::BlockWeights::get(), &T::BlockLength::get());
+            assert_eq!(
+                checked,
+                Ok(()),
+                "the runtime does not fit the protocol's limits"
+            );
         }
 
         #[cfg(feature = "try-runtime")]

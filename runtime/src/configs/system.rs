@@ -67,7 +67,11 @@ impl frame_system::Config for Runtime {
     type AccountData = ();
     type SS58Prefix = SS58Prefix;
     type MaxConsumers = ConstU32<16>;
-    type SingleBlockMigrations = (pallet_agent_registry::migrations::Migrations,);
+    type SingleBlockMigrations = (
+        pallet_agent_registry::migrations::Migrations,
+        pallet_ves_sequencer::migrations::Migrations,
+        pallet_stark_verifier::migrations::Migrations,
+    );
 }
 
 impl pallet_timestamp::Config for Runtime {

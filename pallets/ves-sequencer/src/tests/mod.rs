@@ -3,6 +3,9 @@
 
 mod batch;
 mod dedupe;
+mod frozen;
+mod integrity;
+mod migrations;
 mod model;
 mod pool;
 mod quota;

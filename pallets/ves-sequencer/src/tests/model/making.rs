@@ -184,7 +184,9 @@ fn tampered(mut signed: Signed, tamper: Option<Tamper>) -> Signed {
             signed.event.payload = Payload::Plain(b"[]".to_vec().try_into().expect("short"));
         }
         Some(Tamper::Signature) => {
-            envelope.agent_signature.0[3] ^= 1;
+            // Never back to what it was.
+            let byte = &mut envelope.agent_signature.0[3];
+            *byte = byte.wrapping_add(1);
             signed.signer = None;
         }
         Some(Tamper::Command) => {

