@@ -4,6 +4,7 @@
 mod batch;
 mod dedupe;
 mod frozen;
+mod growth;
 mod integrity;
 mod migrations;
 mod model;
