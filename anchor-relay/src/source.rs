@@ -12,7 +12,7 @@ use crate::journal::{BlockBatches, Cursor, Journal, JournalError};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::BTreeMap, sync::Arc};
-use ves_primitives::{BatchCommitment, BlockCommitment, GenesisHash, StreamId, StreamTip};
+use ves_primitives::{BatchCommitment, BlockCommitment, GenesisHash, StreamId, StreamTip, limits};
 
 /// Headers asked for at the same time while catching up.
 const CONCURRENT_HEADERS: usize = 16;
@@ -237,7 +237,11 @@ impl<S: Source> Walker<S> {
                 Commitment::Absent => {}
                 Commitment::Present(commitment) => {
                     let number = block.number;
-                    let batches = self.source.batches(number, head).await?;
+                    // The state of the head lists the batches of late blocks only. That of the block
+                    // itself lists its own, on a node that still has it.
+                    let late = finalized.saturating_sub(number) < limits::ANCHORED_RETENTION_BLOCKS;
+                    let at = if late { head } else { block.hash };
+                    let batches = self.source.batches(number, at).await?;
                     taken.push(accept(journal, &mut tips, number, commitment, batches).await?);
                 }
                 Commitment::Unreadable => {

@@ -13,7 +13,7 @@ use anchor_relay::{
 };
 use support::{GENESIS, Script, ScriptedSource, id};
 use tempfile::TempDir;
-use ves_primitives::{BlockCommitment, GenesisHash, StateRoot, StreamTip};
+use ves_primitives::{BlockCommitment, GenesisHash, StateRoot, StreamTip, limits};
 
 async fn journal() -> (TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
@@ -55,6 +55,18 @@ async fn every_height_is_walked_although_the_finalized_head_jumps() {
         .last()
         .unwrap();
     assert_eq!(tip, last.tip());
+}
+
+#[tokio::test]
+async fn batches_that_the_head_no_longer_lists_are_read_at_their_own_block() {
+    let (_dir, journal) = journal().await;
+    let mut script = Script::regular(1, 2);
+    for _ in 0..limits::ANCHORED_RETENTION_BLOCKS {
+        script.push(Vec::new());
+    }
+    let source = ScriptedSource::all(script.block(&[(0, 1)]));
+    walk_all(&source, &journal).await.unwrap();
+    assert_eq!(journal.totals().await.unwrap(), (3, 0));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use ves_primitives::{
     AgentId, BatchCommitment, EventId, GenesisHash, KeyId, RecipientKid, StoreId, StreamId,
     StreamTip, SubmittedEvent, TenantId,
     registry::{AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
-    sequencer::{Admission, EventRecord, SequencerLimits},
+    sequencer::{Admission, EventRecord, KeptBatches, SequencerLimits},
     wire::hex_bytes,
 };
 
@@ -241,7 +241,21 @@ impl ChainClient {
             .await
     }
 
-    /// The batches that a block committed, in stream-id order.
+    /// Which of a stream's batches the chain still holds, and how many are reported as anchored.
+    ///
+    /// # Errors
+    /// As [`ChainClient::runtime_call`].
+    pub async fn kept_batches(
+        &self,
+        stream: StreamId,
+        at: Option<BlockHash>,
+    ) -> Result<KeptBatches, ClientError> {
+        self.runtime_call("VesSequencerApi_kept_batches", &stream, at)
+            .await
+    }
+
+    /// The batches that a block committed, in stream-id order; none once the state that is asked is
+    /// `ANCHORED_RETENTION_BLOCKS` further.
     ///
     /// # Errors
     /// As [`ChainClient::runtime_call`].

@@ -128,7 +128,7 @@ impl PreparedBlock {
     pub(crate) fn weight(&self) -> usize {
         self.events
             .iter()
-            .map(|event| event.event.encoded_len())
+            .map(|event| event.event.encoded_size())
             .sum()
     }
 

@@ -322,9 +322,19 @@ impl SubmittedEvent {
         Ok(())
     }
 
-    /// SCALE length in bytes, for quotas and weights.
-    pub fn encoded_len(&self) -> usize {
-        self.encoded_size()
+    /// Bytes of what is as long as its author chose: payload and texts. What hashing and decoding
+    /// cost grows with it.
+    pub fn variable_len(&self) -> usize {
+        let envelope = &self.envelope;
+        [
+            envelope.entity_type.len(),
+            envelope.entity_id.len(),
+            envelope.event_type.len(),
+            envelope.created_at.len(),
+            self.payload.len(),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 }
 

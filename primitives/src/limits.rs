@@ -59,6 +59,18 @@ pub const SLOT_MS: u64 = 2_000;
 pub const DEDUPE_BLOCKS: u32 = ((EVENT_WINDOW_MS + EVENT_SKEW_MS) / SLOT_MS + 2) as u32;
 /// Most events forgotten in one block.
 pub const MAX_FORGOTTEN_PER_BLOCK: u32 = 8_192;
+/// Blocks for which a batch stays in state once it is anchored, and a block's list of batches: a
+/// day, in which a relay that was cut off finds its place again.
+pub const ANCHORED_RETENTION_BLOCKS: u32 = (24 * 60 * 60 * 1_000 / SLOT_MS) as u32;
+/// Blocks for which a batch that nobody reports as anchored stays in state: 30 days, far longer
+/// than an EVM chain or all relays are ever out of order.
+pub const UNANCHORED_RETENTION_BLOCKS: u32 = 30 * ANCHORED_RETENTION_BLOCKS;
+/// Most batches of a stream that leave state when it commits one: more than come.
+pub const MAX_PRUNED_PER_COMMIT: u32 = 2;
+/// Most batches of a stream that leave state with one report of anchoring.
+pub const MAX_PRUNED_PER_REPORT: u32 = 32;
+/// Most accounts that may report what is anchored.
+pub const MAX_RELAYS: u32 = 16;
 /// Blocks after which a quota of events is whole again: one minute.
 pub const EVENT_QUOTA_WINDOW_BLOCKS: u32 = 30;
 /// Events of a window for whom no quota was set: as many as the chain itself can take.

@@ -5,7 +5,7 @@
 
 use crate::{
     BatchCommitment, Envelope, EnvelopeError, EventId, Field, LeafHash, ReceiptHash, Staleness,
-    StreamId, SubmittedEvent,
+    StreamId, SubmittedEvent, limits,
     proof::refusal_code_name,
     registry::{AuthorProblem, PolicyBreach, rotation_code_name},
 };
@@ -232,6 +232,36 @@ impl EventRecord {
         envelope
             .signing_hash()
             .is_ok_and(|hash| envelope.leaf_hash(self.sequence, &hash) == self.leaf)
+    }
+}
+
+/// Which batches of a stream the chain still holds, and how many are anchored.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct KeptBatches {
+    /// Number of the oldest batch that state holds; the stream's batch count if it holds none.
+    pub oldest: u64,
+    /// How many batches, counted from the first, are reported as anchored.
+    pub anchored: u64,
+}
+
+impl KeptBatches {
+    /// Whether the oldest batch, committed in `block`, has been kept long enough.
+    pub const fn may_drop_oldest(&self, block: u32, now: u32) -> bool {
+        let age = now.saturating_sub(block);
+        age >= limits::UNANCHORED_RETENTION_BLOCKS
+            || (self.oldest < self.anchored && age >= limits::ANCHORED_RETENTION_BLOCKS)
     }
 }
 

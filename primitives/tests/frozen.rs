@@ -18,7 +18,7 @@ use ves_primitives::{
     },
     sequencer::{
         Admission, BlockIndex, EMPTY_SUBMISSION_CODE, EventRecord, IndexedEvent, IndexedRejection,
-        Rejection, SequencerLimits, pool_code_name,
+        KeptBatches, Rejection, SequencerLimits, pool_code_name,
     },
     *,
 };
@@ -505,10 +505,14 @@ fn rejections() -> Vec<(Rejection, Vec<u8>, u8)> {
             24,
         ),
         (R::SequenceExhausted, vec![9], 8),
-        (R::Policy(PolicyBreach::EventType), vec![10, 0], 40),
-        (R::Policy(PolicyBreach::EntityType), vec![10, 1], 41),
-        (R::Policy(PolicyBreach::BaseVersion), vec![10, 2], 42),
-        (R::Policy(PolicyBreach::PayloadBytes), vec![10, 3], 43),
+        (R::CreatedAtTooOld, vec![10], 10),
+        (R::CreatedAtInFuture, vec![11], 11),
+        (R::Policy(PolicyBreach::EventType), vec![12, 0], 40),
+        (R::Policy(PolicyBreach::EntityType), vec![12, 1], 41),
+        (R::Policy(PolicyBreach::BaseVersion), vec![12, 2], 42),
+        (R::Policy(PolicyBreach::PayloadBytes), vec![12, 3], 43),
+        (R::TenantQuotaExhausted, vec![13], 12),
+        (R::AgentQuotaExhausted, vec![14], 13),
     ]
 }
 
@@ -668,7 +672,7 @@ fn rejection_encoding_is_frozen() {
 #[test]
 fn pool_codes_are_unique_and_named_after_the_rejection() {
     let all = rejections();
-    assert_eq!(all.len(), 29);
+    assert_eq!(all.len(), 33);
     let mut codes = std::collections::BTreeSet::new();
     for (rejection, _, code) in &all {
         assert_eq!(rejection.pool_code(), *code, "{rejection}");
@@ -737,6 +741,13 @@ fn sequencer_record_encodings_are_frozen() {
             leaf: LeafHash([3; 32]),
         },
         &[&[1, 0, 0, 0, 0, 0, 0, 0], &[2, 0, 0, 0], &[3; 32]],
+    );
+    frozen(
+        &KeptBatches {
+            oldest: 4,
+            anchored: 5,
+        },
+        &[&[4, 0, 0, 0, 0, 0, 0, 0], &[5, 0, 0, 0, 0, 0, 0, 0]],
     );
     frozen(&Admission::Acceptable, &[&[0]]);
     frozen(

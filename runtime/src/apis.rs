@@ -41,7 +41,7 @@ use ves_primitives::{
         Author, AuthorDirectory, AuthorProblem, DirectoryEntry, GroupRecipients, KeyPolicy,
         RecordedAt, SchemaEntry, SchemaRecord, SigningKeyRecord,
     },
-    sequencer::{Admission, BlockIndex, EventRecord, SequencerLimits},
+    sequencer::{Admission, BlockIndex, EventRecord, KeptBatches, SequencerLimits},
 };
 
 /// The block's `submit_events` calls, with their place.
@@ -301,6 +301,10 @@ impl_runtime_apis! {
 
         fn batch_of_sequence(stream: StreamId, sequence: u64) -> Option<BatchCommitment> {
             VesSequencer::batch_of_sequence(stream, sequence)
+        }
+
+        fn kept_batches(stream: StreamId) -> KeptBatches {
+            pallet_ves_sequencer::Kept::<Runtime>::get(stream)
         }
 
         fn batches_in_block(number: u32) -> Vec<BatchCommitment> {

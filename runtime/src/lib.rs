@@ -106,7 +106,7 @@ pub type Executive = frame_executive::Executive<
 >;
 
 /// Milliseconds between blocks.
-pub const SLOT_DURATION_MS: u64 = 2_000;
+pub const SLOT_DURATION_MS: u64 = ves_primitives::limits::SLOT_MS;
 
 /// This runtime's identity.
 #[runtime_version]

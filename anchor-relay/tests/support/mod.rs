@@ -21,7 +21,7 @@ use std::{
 };
 use ves_primitives::{
     BatchCommitment, BlockCommitment, GenesisHash, LeafHash, StoreId, StreamId, StreamTip,
-    TenantId, sha256, stream_id,
+    TenantId, limits, sha256, stream_id,
 };
 
 pub const GENESIS: GenesisHash = GenesisHash([7; 32]);
@@ -193,14 +193,15 @@ impl Source for ScriptedSource {
     async fn batches(
         &self,
         number: u32,
-        _at: BlockHash,
+        at: BlockHash,
     ) -> Result<Vec<BatchCommitment>, SourceError> {
         self.ask(|inner| {
-            inner
-                .script
-                .blocks
-                .get(number as usize - 1)
-                .map(|(_, b)| b.clone())
+            let blocks = &inner.script.blocks;
+            let (asked, _) = blocks.iter().rev().find(|(block, _)| block.hash == at)?;
+            let (_, batches) = blocks.get(number as usize - 1)?;
+            // As the chain: it lists the batches of a block for so long.
+            let listed = asked.number - number < limits::ANCHORED_RETENTION_BLOCKS;
+            Some(if listed { batches.clone() } else { Vec::new() })
         })
     }
 }

@@ -15,7 +15,7 @@ use polkadot_sdk::{
 use std::{collections::BTreeMap, sync::Mutex};
 use ves_primitives::{
     BLOCK_COMMITMENT_ENGINE, BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
-    sequencer::{Admission, BlockIndex, EventRecord, Rejection, SequencerLimits},
+    sequencer::{Admission, BlockIndex, EventRecord, KeptBatches, Rejection, SequencerLimits},
 };
 
 type Header = generic::Header<u32, BlakeTwo256>;
@@ -40,6 +40,7 @@ sp_api::mock_impl_runtime_apis! {
         fn tip(_stream: StreamId) -> StreamTip { StreamTip::EMPTY }
         fn batch(_stream: StreamId, _index: u64) -> Option<BatchCommitment> { None }
         fn batch_of_sequence(_stream: StreamId, _sequence: u64) -> Option<BatchCommitment> { None }
+        fn kept_batches(_stream: StreamId) -> KeptBatches { KeptBatches::default() }
         fn batches_in_block(_number: u32) -> Vec<BatchCommitment> { Vec::new() }
         fn event_status(_stream: StreamId, _event: EventId) -> Option<EventRecord> { None }
         fn entity_version(_stream: StreamId, _kind: Vec<u8>, _id: Vec<u8>) -> u64 { 0 }

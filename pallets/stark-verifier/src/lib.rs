@@ -13,6 +13,8 @@ mod admission;
 mod batch;
 #[cfg(any(test, feature = "runtime-benchmarks"))]
 mod benchmarking;
+mod integrity;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 mod quota;
@@ -34,7 +36,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     #[cfg(feature = "try-runtime")]
     use super::sp_runtime;
-    use super::{WeightInfo, frame_support, frame_system, polkadot_sdk};
+    use super::{WeightInfo, frame_support, frame_system, migrations, polkadot_sdk};
     use alloc::boxed::Box;
     use frame_support::pallet_prelude::*;
     use frame_system::{ensure_authorized, pallet_prelude::*};
@@ -74,6 +76,7 @@ pub mod pallet {
     }
 
     #[pallet::pallet]
+    #[pallet::storage_version(migrations::STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -364,6 +367,15 @@ pub mod pallet {
 
         fn on_finalize(_: BlockNumberFor<T>) {
             ProofsInBlock::<T>::kill();
+        }
+
+        fn integrity_test() {
+            let checked = Self::check_runtime(&T::BlockWeights::get(), &T::BlockLength::get());
+            assert_eq!(
+                checked,
+                Ok(()),
+                "the runtime does not fit the protocol's limits"
+            );
         }
 
         #[cfg(feature = "try-runtime")]

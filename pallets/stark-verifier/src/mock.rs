@@ -74,6 +74,7 @@ impl pallet_agent_registry::Config for Test {
 }
 
 impl pallet_ves_sequencer::Config for Test {
+    type GovernanceOrigin = EnsureRoot<u64>;
     type Authors = Registry;
     type Clock = Timestamp;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;

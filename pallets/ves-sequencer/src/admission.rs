@@ -24,6 +24,15 @@ const LONGEVITY: u64 = 64;
 /// Leads every tag of this pallet in the pool.
 const TAG_PREFIX: &[u8] = b"ves/event";
 
+/// What the weight of a submission depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) events: u32,
+    pub(crate) bytes: u32,
+    /// As [`Pallet::changes`] counts them.
+    pub(crate) changes: u32,
+}
+
 impl<T: Config> Pallet<T> {
     /// How often author or store change from one event to the next, and one: upper bound on the
     /// streams a submission touches, and on how often an author is looked up.
@@ -44,22 +53,32 @@ impl<T: Config> Pallet<T> {
 
     /// Weight of the call and of the end-of-block work its events cause.
     pub(crate) fn submission_weight(events: &Submission) -> Weight {
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let bytes = events
             .iter()
-            .map(SubmittedEvent::encoded_len)
+            .map(SubmittedEvent::variable_len)
             .fold(0, usize::saturating_add);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let changes = Self::changes(events);
+        Self::weight_of_size(Size {
+            events: u32::try_from(events.len()).unwrap_or(u32::MAX),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            changes: Self::changes(events),
+        })
+    }
+
+    pub(crate) fn weight_of_size(size: Size) -> Weight {
+        let Size {
+            events,
+            bytes,
+            changes,
+        } = size;
         let slope = |weight: fn(u32) -> Weight, of: u32| weight(of).saturating_sub(weight(0));
         // An event after another author's costs more than one after its own author's.
-        T::WeightInfo::submit_events(count)
+        T::WeightInfo::submit_events(events)
             .saturating_add(
                 T::WeightInfo::submit_events_of_authors(changes)
                     .saturating_sub(T::WeightInfo::submit_events(changes)),
             )
             .saturating_add(slope(T::WeightInfo::submit_payload, bytes))
-            .saturating_add(slope(T::WeightInfo::commit_leaves, count))
+            .saturating_add(slope(T::WeightInfo::commit_leaves, events))
             .saturating_add(slope(T::WeightInfo::commit_streams, changes))
     }
 

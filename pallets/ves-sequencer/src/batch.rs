@@ -4,7 +4,8 @@
 //! The end of a block: one batch per touched stream, one commitment in the header.
 
 use crate::{
-    Batches, BlockBatches, Config, Event, Load, OpenBatches, OpenLeaves, OpenStreams, Pallet, Tips,
+    Batches, BlockBatches, Config, Event, Kept, Load, OpenBatches, OpenLeaves, OpenStreams, Pallet,
+    Tips,
     frame_support::{BoundedVec, defensive},
     frame_system::{self, pallet_prelude::BlockNumberFor},
     sp_runtime::{SaturatedConversion, generic::DigestItem},
@@ -58,6 +59,7 @@ impl<T: Config> Pallet<T> {
             };
             Tips::<T>::insert(id, batch.tip());
             Batches::<T>::insert(id, batch.batch_index, &batch);
+            Self::prune_after_commit(id, batch.tip().batch_count, block_number);
             // As many streams at most as `OpenStreams` has room for.
             if listed.try_push((id, batch.batch_index)).is_err() {
                 defensive!("block has more batches than its limit");
@@ -81,13 +83,17 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// The batch that holds a sequence, found by bisection: ranges ascend without gaps.
+    /// The batch that holds a sequence, unless it is pruned; found by bisection, since ranges ascend
+    /// without gaps.
     pub fn batch_of_sequence(stream: StreamId, sequence: u64) -> Option<BatchCommitment> {
         let tip = Tips::<T>::get(stream)?;
         if sequence == 0 || sequence > tip.sequence {
             return None;
         }
-        let (mut low, mut high) = (0u64, tip.batch_count.checked_sub(1)?);
+        let (mut low, mut high) = (
+            Kept::<T>::get(stream).oldest,
+            tip.batch_count.checked_sub(1)?,
+        );
         while low <= high {
             let middle = low.saturating_add(high.saturating_sub(low) / 2);
             let batch = Batches::<T>::get(stream, middle)?;
@@ -102,7 +108,8 @@ impl<T: Config> Pallet<T> {
         None
     }
 
-    /// The batches that a block committed, in stream-id order.
+    /// The batches that a block of the last `ANCHORED_RETENTION_BLOCKS` committed, in stream-id
+    /// order.
     pub fn batches_in_block(number: u32) -> Vec<BatchCommitment> {
         BlockBatches::<T>::get(number)
             .into_iter()

@@ -5,18 +5,28 @@
 //! entity and a command of its own, and is really signed.
 
 use crate::{
-    Call, Config, Pallet, Submission, Tips,
-    frame_support::{pallet_prelude::TransactionSource, traits::Hooks},
+    BlockBatches, Call, Config, Kept, Pallet, RelayList, Relays, Submission, Tips,
+    frame_support::{
+        BoundedVec,
+        pallet_prelude::TransactionSource,
+        traits::{EnsureOrigin, Hooks},
+    },
     frame_system::{self, RawOrigin},
-    polkadot_sdk::{self, frame_benchmarking::v2::*, sp_core::crypto::KeyTypeId},
+    polkadot_sdk::{
+        self,
+        frame_benchmarking::{account, v2::*},
+        sp_core::crypto::KeyTypeId,
+    },
     sp_io,
     sp_runtime::SaturatedConversion,
 };
 use alloc::{vec, vec::Vec};
 use ves_primitives::{
-    AgentId, CommandId, Envelope, EventId, KeyId, LeafHash, Payload, PayloadCipherHash,
-    PayloadKind, Signature, SigningPublicKey, StoreId, SubmittedEvent, TenantId, limits,
-    payload_plain_hash, sequencer::EventRecord, stream_id,
+    AgentId, BatchCommitment, CommandId, Envelope, EventId, KeyId, LeafHash, Payload,
+    PayloadCipherHash, PayloadKind, Signature, SigningPublicKey, StoreId, StreamTip,
+    SubmittedEvent, TenantId, limits, payload_plain_hash,
+    sequencer::{EventRecord, KeptBatches},
+    stream_id,
 };
 
 /// Puts authors into the state of the registry that the sequencer asks.
@@ -237,18 +247,93 @@ mod calls {
         );
     }
 
-    /// One leaf each.
+    /// One leaf each, and as many batches to prune as a commit may.
     #[benchmark]
     fn commit_streams(s: Linear<1, { limits::MAX_STREAMS_PER_BLOCK }>) {
         for n in 0..s {
+            keep_batches::<T>(StoreId(id(n)), limits::MAX_PRUNED_PER_COMMIT);
             Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(n)), 1);
         }
         #[block]
         {
-            Pallet::<T>::on_finalize(1u32.saturated_into());
+            Pallet::<T>::on_finalize(later());
         }
-        assert_eq!(Tips::<T>::iter_keys().count(), s as usize);
+        assert_eq!(crate::Batches::<T>::iter_keys().count(), s as usize);
     }
+
+    /// A full block's.
+    #[benchmark]
+    fn unlist_batches() {
+        let list: Vec<_> = (0..limits::MAX_STREAMS_PER_BLOCK)
+            .map(|n| (stream_id(TENANT, StoreId(id(n))), 1))
+            .collect();
+        BlockBatches::<T>::insert(1, BoundedVec::truncate_from(list));
+        #[block]
+        {
+            Pallet::<T>::unlist_old_batches(later());
+        }
+        assert!(!BlockBatches::<T>::contains_key(1));
+    }
+
+    /// In place of as many others as there may be.
+    #[benchmark]
+    fn set_relays(n: Linear<0, { limits::MAX_RELAYS }>) {
+        let governance =
+            T::GovernanceOrigin::try_successful_origin().expect("governance can act in benchmarks");
+        let named = |role, n| {
+            let accounts = (0..n).map(|n| account(role, n, 0)).collect();
+            RelayList::<T>::truncate_from(accounts)
+        };
+        Pallet::<T>::set_relays(governance.clone(), named("former", limits::MAX_RELAYS))
+            .expect("each is named once");
+        let relays = named("relay", n);
+        #[extrinsic_call]
+        _(governance as T::RuntimeOrigin, relays.clone());
+        assert_eq!(Relays::<T>::get(), relays);
+    }
+
+    /// By the last of all relays.
+    #[benchmark]
+    fn note_anchored(p: Linear<0, { limits::MAX_PRUNED_PER_REPORT }>) {
+        let relays: Vec<T::AccountId> = (0..limits::MAX_RELAYS)
+            .map(|n| account("relay", n, 0))
+            .collect();
+        let relay = relays[relays.len() - 1].clone();
+        Relays::<T>::put(RelayList::<T>::truncate_from(relays));
+        // One that is not old enough is looked at, too.
+        keep_batches::<T>(StoreId(id(1)), p);
+        let stream = stream_id(TENANT, StoreId(id(1)));
+        Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(1)), 1);
+        Kept::<T>::remove(stream);
+        Pallet::<T>::on_finalize(later());
+        frame_system::Pallet::<T>::set_block_number(later());
+        #[extrinsic_call]
+        _(RawOrigin::Signed(relay), stream, u64::from(p) + 1);
+        assert_eq!(Kept::<T>::get(stream).oldest, u64::from(p));
+    }
+}
+
+/// A block in which a batch of block 1 has been kept long enough.
+fn later<N: From<u32>>() -> N {
+    (limits::ANCHORED_RETENTION_BLOCKS + 1).into()
+}
+
+/// As if the stream had so many batches, all of block 1 and anchored.
+fn keep_batches<T: Config>(store: StoreId, count: u32) {
+    let stream = stream_id(TENANT, store);
+    let mut tip = StreamTip::EMPTY;
+    for _ in 0..count {
+        let batch = BatchCommitment::commit(TENANT, store, 1, &tip, &[LeafHash([7; 32])])
+            .expect("one leaf makes a batch");
+        tip = batch.tip();
+        crate::Batches::<T>::insert(stream, batch.batch_index, batch);
+    }
+    Tips::<T>::insert(stream, tip);
+    let kept = KeptBatches {
+        oldest: 0,
+        anchored: tip.batch_count,
+    };
+    Kept::<T>::insert(stream, kept);
 }
 
 /// As if block 1 had sequenced these events in one run.

@@ -11,7 +11,7 @@ use crate::{
 use ves_primitives::limits;
 
 /// Most empty blocks passed over in one block: more than come to be in one.
-const MAX_STEPS: u32 = 64;
+pub(crate) const MAX_STEPS: u32 = 64;
 
 impl<T: Config> Pallet<T> {
     /// Forgets whole runs, oldest first, until the window begins or the block has done its share.

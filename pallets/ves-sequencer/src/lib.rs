@@ -15,10 +15,13 @@ mod batch;
 mod benchmarking;
 mod dedupe;
 mod index;
+mod integrity;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 mod quota;
 mod records;
+mod retention;
 mod run;
 mod sequence;
 #[cfg(test)]
@@ -37,15 +40,15 @@ pub use weights::WeightInfo;
 pub mod pallet {
     #[cfg(feature = "try-runtime")]
     use super::sp_runtime;
-    use super::{WeightInfo, frame_support, frame_system, polkadot_sdk};
+    use super::{WeightInfo, frame_support, frame_system, migrations, polkadot_sdk};
     use codec::Compact;
-    use frame_support::{pallet_prelude::*, traits::UnixTime};
+    use frame_support::{dispatch::PostDispatchInfo, pallet_prelude::*, traits::UnixTime};
     use frame_system::{ensure_authorized, pallet_prelude::*};
     use ves_primitives::{
         AgentId, BatchCommitment, CommandId, EventId, LeafHash, StoreId, StreamId, StreamTip,
         SubmittedEvent, TenantId, limits,
         registry::AuthorDirectory,
-        sequencer::{EventRecord, Rejection},
+        sequencer::{EventRecord, KeptBatches, Rejection},
     };
 
     /// Events of one submission.
@@ -55,10 +58,9 @@ pub mod pallet {
     pub type MaxEventsPerBlock = ConstU32<{ limits::MAX_EVENTS_PER_BLOCK }>;
     /// Bound of everything that counts streams of a block.
     pub type MaxStreamsPerBlock = ConstU32<{ limits::MAX_STREAMS_PER_BLOCK }>;
-
-    // A full submission, and one whose events are all of different streams, must fit into a block.
-    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
-    const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
+    /// Accounts that may report what is anchored.
+    pub type RelayList<T> =
+        BoundedVec<<T as frame_system::Config>::AccountId, ConstU32<{ limits::MAX_RELAYS }>>;
 
     /// Events that took their place one after another: what one submission adds to a stream at once.
     pub type Run<T> = BoundedVec<T, ConstU32<{ limits::MAX_EVENTS_PER_SUBMISSION }>>;
@@ -164,10 +166,13 @@ pub mod pallet {
     }
 
     #[pallet::pallet]
+    #[pallet::storage_version(migrations::STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Who names the relays: the consortium's governance.
+        type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Who may write, and with which key.
         type Authors: AuthorDirectory;
         /// Chain time, by which the age of events is judged.
@@ -256,14 +261,28 @@ pub mod pallet {
     #[pallet::storage]
     pub type EntityVersions<T: Config> = StorageMap<_, Identity, [u8; 16], Compact<u64>>;
 
-    /// Every batch of every stream, by its number within the stream.
-    // Hashers: Identity as `Tips`; Twox for the number, which the chain counts itself.
+    /// The batches of every stream that are not yet pruned, by their number within the stream.
+    // Hashers: Identity as `Tips`; Twox for the number, which the chain counts itself. Lifetime:
+    // `ANCHORED_RETENTION_BLOCKS` once anchored, `UNANCHORED_RETENTION_BLOCKS` otherwise, and from
+    // then on until the stream's next batch or report. Bound: one per stream and block of these, and
+    // those of streams that stand still.
     #[pallet::storage]
     pub type Batches<T: Config> =
         StorageDoubleMap<_, Identity, StreamId, Twox64Concat, u64, BatchCommitment>;
 
+    /// Where each stream's batches begin in state, and how many are anchored.
+    // Hasher: Identity as `Tips`. Bound: one per registered store. Kept for ever: it says what was
+    // pruned.
+    #[pallet::storage]
+    pub type Kept<T: Config> = StorageMap<_, Identity, StreamId, KeptBatches, ValueQuery>;
+
+    /// Who may report what is anchored. Each keeps a reference that lets its account transact.
+    #[pallet::storage]
+    pub type Relays<T: Config> = StorageValue<_, RelayList<T>, ValueQuery>;
+
     /// Which batches each block committed, in stream-id order.
     // Hasher: Twox - block numbers are no one's choice. Bound: `MaxStreamsPerBlock` per block.
+    // Lifetime: `ANCHORED_RETENTION_BLOCKS`.
     #[pallet::storage]
     pub type BlockBatches<T: Config> = StorageMap<
         _,
@@ -311,6 +330,34 @@ pub mod pallet {
             /// The commitment.
             batch: BatchCommitment,
         },
+        /// A relay reported a stream's first batches as anchored.
+        BatchesAnchored {
+            /// The stream.
+            stream_id: StreamId,
+            /// How many, counted from the first.
+            batch_count: u64,
+            /// Who reported it.
+            relay: T::AccountId,
+        },
+        /// Governance named who may report what is anchored.
+        RelaysChanged {
+            /// They, and nobody else.
+            relays: RelayList<T>,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// An account is named twice.
+        RelayNamedTwice,
+        /// The signer is not among those who may report what is anchored.
+        NotARelay,
+        /// The stream has no batch.
+        StreamNotFound,
+        /// The stream has fewer batches.
+        AnchoredBeyondTip,
+        /// More batches were reported as anchored before.
+        AnchoredBefore,
     }
 
     #[pallet::extra_constants]
@@ -342,6 +389,18 @@ pub mod pallet {
         /// Blocks for which event and command ids are remembered.
         fn dedupe_blocks() -> u32 {
             limits::DEDUPE_BLOCKS
+        }
+        /// Blocks for which an anchored batch, and a block's list of batches, stay in state.
+        fn anchored_retention_blocks() -> u32 {
+            limits::ANCHORED_RETENTION_BLOCKS
+        }
+        /// Blocks for which a batch that nobody reports as anchored stays in state.
+        fn unanchored_retention_blocks() -> u32 {
+            limits::UNANCHORED_RETENTION_BLOCKS
+        }
+        /// Most accounts that may report what is anchored.
+        fn max_relays() -> u32 {
+            limits::MAX_RELAYS
         }
         /// Blocks of one window of quotas.
         fn quota_window_blocks() -> u32 {
@@ -379,14 +438,64 @@ pub mod pallet {
             Self::sequence_submission(&events);
             Ok(())
         }
+
+        /// Names the accounts that may report what is anchored, in place of those before.
+        ///
+        /// ## Dispatch Origin
+        /// Governance.
+        /// ## Details
+        /// The accounts come into being: from now on they can sign transactions.
+        /// ## Errors
+        /// [`Error::RelayNamedTwice`].
+        /// ## Events
+        /// [`Event::RelaysChanged`].
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::set_relays(
+            u32::try_from(relays.len()).unwrap_or(limits::MAX_RELAYS)
+        ))]
+        pub fn set_relays(origin: OriginFor<T>, relays: RelayList<T>) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::do_set_relays(relays)
+        }
+
+        /// Reports that the first `batch_count` batches of a stream are anchored, and prunes some of
+        /// those that have been kept long enough.
+        ///
+        /// ## Dispatch Origin
+        /// A relay that governance named, signed.
+        /// ## Details
+        /// The chain cannot look into another chain and takes the relay's word. A report decides no
+        /// more than how long batches stay in state; the event store keeps all of them. The same
+        /// number may be reported again, which prunes a stream that stands still.
+        /// ## Errors
+        /// [`Error::NotARelay`], [`Error::StreamNotFound`], [`Error::AnchoredBeyondTip`],
+        /// [`Error::AnchoredBefore`].
+        /// ## Events
+        /// [`Event::BatchesAnchored`] if the number is new.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::note_anchored(limits::MAX_PRUNED_PER_REPORT))]
+        pub fn note_anchored(
+            origin: OriginFor<T>,
+            stream_id: StreamId,
+            batch_count: u64,
+        ) -> DispatchResultWithPostInfo {
+            let relay = ensure_signed(origin)?;
+            let pruned = Self::do_note_anchored(relay, stream_id, batch_count)?;
+            Ok(PostDispatchInfo {
+                actual_weight: Some(T::WeightInfo::note_anchored(pruned)),
+                pays_fee: Pays::No,
+            })
+        }
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Forgets events that are past the window, and reserves the part of `on_finalize` that does
-        /// not depend on what is submitted; each submission pays for its own leaves and streams.
+        /// Forgets events and lists of batches that are past their time, and reserves the part of
+        /// `on_finalize` that does not depend on what is submitted; each submission pays for its own
+        /// leaves and streams.
         fn on_initialize(block: BlockNumberFor<T>) -> Weight {
             Self::forget_old_events(block)
+                .saturating_add(Self::unlist_old_batches(block))
                 .saturating_add(T::WeightInfo::commit_block_base())
                 .saturating_add(T::WeightInfo::commit_leaves(0))
                 .saturating_add(T::WeightInfo::commit_streams(0))
@@ -394,6 +503,15 @@ pub mod pallet {
 
         fn on_finalize(block: BlockNumberFor<T>) {
             Self::commit_batches(block);
+        }
+
+        fn integrity_test() {
+            let checked = Self::check_runtime(&T::BlockWeights::get(), &T::BlockLength::get());
+            assert_eq!(
+                checked,
+                Ok(()),
+                "the runtime does not fit the protocol's limits"
+            );
         }
 
         #[cfg(feature = "try-runtime")]

@@ -11,10 +11,12 @@ use polkadot_sdk::{
     pallet_timestamp, sp_io,
     sp_runtime::BuildStorage,
 };
+use std::collections::BTreeSet;
 use ves_primitives::{
-    AgentId, CommandId, Envelope, EventId, KeyId, KeyPurpose, Payload, PayloadCipherHash,
-    PayloadKind, PossessionStatement, Signature, SigningPublicKey, StoreId, StreamId,
-    SubmittedEvent, TenantId, payload_plain_hash, registry::ValidityWindow, stream_id,
+    AgentId, CommandId, CreatedAt, Envelope, EventId, KeyId, KeyPurpose, Payload,
+    PayloadCipherHash, PayloadKind, PossessionStatement, Signature, SigningPublicKey, StoreId,
+    StreamId, SubmittedEvent, TenantId, limits, payload_plain_hash, registry::ValidityWindow,
+    stream_id,
 };
 
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -60,6 +62,7 @@ impl pallet_agent_registry::Config for Test {
 }
 
 impl crate::Config for Test {
+    type GovernanceOrigin = EnsureRoot<u64>;
     type Authors = Registry;
     type Clock = Timestamp;
     type WeightInfo = crate::weights::SubstrateWeight<Self>;
@@ -87,19 +90,23 @@ pub(crate) fn other_stream() -> StreamId {
     stream_id(TENANT, OTHER_STORE)
 }
 
-/// Runs the test in block 1 of a chain with one tenant, two stores and an agent with a key; ends
-/// the last block and checks the invariants of both pallets afterwards.
-pub(crate) fn chain(test: impl FnOnce()) {
+/// A chain with these tenants, each with its admin and stores, before block 1.
+pub(crate) fn new_chain(tenants: Vec<(TenantId, u64, Vec<StoreId>)>) -> sp_io::TestExternalities {
+    let accounts = vec![];
     let storage = RuntimeGenesisConfig {
-        registry: pallet_agent_registry::GenesisConfig {
-            accounts: vec![],
-            tenants: vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])],
-        },
+        registry: pallet_agent_registry::GenesisConfig { accounts, tenants },
         ..Default::default()
     }
     .build_storage()
     .expect("genesis is well formed");
-    sp_io::TestExternalities::new(storage).execute_with(|| {
+    sp_io::TestExternalities::new(storage)
+}
+
+/// Runs the test in block 1 of a chain with one tenant, two stores and an agent with a key; ends
+/// the last block and checks the invariants of both pallets afterwards.
+pub(crate) fn chain(test: impl FnOnce()) {
+    let tenants = vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])];
+    new_chain(tenants).execute_with(|| {
         begin_block(1);
         let admin = || RuntimeOrigin::signed(ADMIN);
         Registry::register_agent(admin(), TENANT, AGENT).expect("agent is new");
@@ -123,7 +130,7 @@ pub(crate) fn chain(test: impl FnOnce()) {
     });
 }
 
-fn begin_block(number: u64) {
+pub(crate) fn begin_block(number: u64) {
     System::reset_events();
     System::initialize(&number, &Default::default(), &Default::default());
     pallet_timestamp::Now::<Test>::put(NOW_MS + (number - 1) * 2_000);
@@ -144,12 +151,37 @@ pub(crate) fn next_block() {
     begin_block(number + 1);
 }
 
-/// Ends the current block and begins one much later; those between are empty.
+/// Ends the current block and begins one much later; those between are empty. Of their hooks, those
+/// run that have something to do.
 pub(crate) fn skip_to_block(number: u64) {
     end_block();
     System::finalize();
+    let between = System::block_number() + 1..number;
+    let forgotten = crate::Memory::<Test>::iter_keys().map(|(at, _)| at + limits::DEDUPE_BLOCKS);
+    let unlisted =
+        crate::BlockBatches::<Test>::iter_keys().map(|at| at + limits::ANCHORED_RETENTION_BLOCKS);
+    let due: BTreeSet<_> = forgotten.chain(unlisted).map(u64::from).collect();
+    for block in due.into_iter().filter(|block| between.contains(block)) {
+        pass_empty_blocks_until(block);
+        System::set_block_number(block);
+        Sequencer::on_initialize(block);
+    }
+    pass_empty_blocks_until(number);
     System::set_block_number(number - 1);
     begin_block(number);
+}
+
+/// Where blocks without events have moved the place of forgetting, a few at a time, when this block
+/// begins.
+fn pass_empty_blocks_until(number: u64) {
+    let window_begins = u32::try_from(number).expect("short chain") - 1;
+    let Some(window_begins) = window_begins.checked_sub(limits::DEDUPE_BLOCKS - 1) else {
+        return;
+    };
+    let (block, run) = crate::Memory::<Test>::iter_keys()
+        .min()
+        .map_or((window_begins, 0), |oldest| oldest.min((window_begins, 0)));
+    crate::Forgotten::<Test>::put(crate::ForgetNext { block, run });
 }
 
 pub(crate) fn sign(message: &[u8]) -> Signature {
@@ -202,6 +234,58 @@ pub(crate) fn event_with(n: u16, change: impl FnOnce(&mut Envelope)) -> Submitte
     let mut draft = draft(n);
     change(&mut draft.envelope);
     signed(draft)
+}
+
+/// A signed event of the current block's time.
+pub(crate) fn event_now(n: u16) -> SubmittedEvent {
+    event_with(n, |e| e.created_at = created_at(now_ms()))
+}
+
+/// Chain time of the current block.
+pub(crate) fn now_ms() -> u64 {
+    pallet_timestamp::Now::<Test>::get()
+}
+
+/// The text of a moment, in the zone of the epoch.
+pub(crate) fn created_at(ms: u64) -> CreatedAt {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let (mut year, mut day) = (1970, ms / DAY_MS);
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let mut month = 0;
+    while day >= lengths[month] {
+        day -= lengths[month];
+        month += 1;
+    }
+    let (seconds, millis) = (ms % DAY_MS / 1_000, ms % 1_000);
+    let text = format!(
+        "{year:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{millis:03}Z",
+        month + 1,
+        day + 1,
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
+    text.into_bytes().try_into().expect("short")
 }
 
 pub(crate) fn command(n: u8) -> Option<CommandId> {

@@ -4,11 +4,12 @@
 //! The sequencer's invariants, each a named check.
 
 use crate::{
-    Batches, BlockBatches, Commands, Config, EntityVersions, Events, Forgotten, Load, Memory,
-    OpenBatches, OpenLeaves, OpenStreams, Pallet, Tips, sp_runtime::TryRuntimeError,
+    Batches, BlockBatches, Commands, Config, EntityVersions, Events, Forgotten, Kept, Load, Memory,
+    OpenBatches, OpenLeaves, OpenStreams, Pallet, Tips, frame_system,
+    sp_runtime::{SaturatedConversion, TryRuntimeError},
 };
 use alloc::vec::Vec;
-use ves_primitives::StreamTip;
+use ves_primitives::{StreamTip, limits};
 
 impl<T: Config> Pallet<T> {
     /// Runs every check; ask between blocks.
@@ -17,11 +18,11 @@ impl<T: Config> Pallet<T> {
     /// The first invariant that does not hold.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Self::nothing_of_a_block_outlives_it()?;
-        Self::batches_of_every_stream_form_one_chain()?;
+        Self::kept_batches_of_every_stream_form_one_chain()?;
         Self::remembered_events_end_at_the_tip_without_a_gap()?;
         Self::what_is_remembered_will_be_forgotten()?;
         Self::versions_count_the_events_of_entities()?;
-        Self::every_batch_is_listed_by_its_block()
+        Self::every_recent_batch_is_listed_by_its_block()
     }
 
     fn nothing_of_a_block_outlives_it() -> Result<(), TryRuntimeError> {
@@ -34,26 +35,44 @@ impl<T: Config> Pallet<T> {
             .ok_or_else(|| "open batches remain after the block".into())
     }
 
-    fn batches_of_every_stream_form_one_chain() -> Result<(), TryRuntimeError> {
+    fn kept_batches_of_every_stream_form_one_chain() -> Result<(), TryRuntimeError> {
+        let mut counted = 0u64;
         for (stream, tip) in Tips::<T>::iter() {
-            let mut at = StreamTip::EMPTY;
-            for index in 0..tip.batch_count {
+            let kept = Kept::<T>::get(stream);
+            if kept.anchored > tip.batch_count {
+                return Err("more batches are anchored than a stream has".into());
+            }
+            let held = tip.batch_count.checked_sub(kept.oldest);
+            counted += held.ok_or("the oldest batch lies beyond the tip")?;
+            // Where the oldest one begins was checked while its predecessor was there.
+            let mut at = None;
+            for index in kept.oldest..tip.batch_count {
                 let batch = Batches::<T>::get(stream, index).ok_or("a batch is missing")?;
                 if batch.stream_id() != stream {
                     return Err("a batch belongs to another stream".into());
                 }
+                let begin = at.unwrap_or_else(|| StreamTip {
+                    sequence: batch.sequence_start.saturating_sub(1),
+                    state_root: batch.prev_state_root,
+                    batch_count: index,
+                });
+                if index == 0 && begin != StreamTip::EMPTY {
+                    return Err("a first batch does not begin its stream".into());
+                }
                 batch
-                    .check_continues(&at)
+                    .check_continues(&begin)
                     .map_err(|_| "a batch does not continue its stream")?;
-                at = batch.tip();
+                at = Some(batch.tip());
             }
-            if at != tip {
+            if at.is_some_and(|at| at != tip) {
                 return Err("a tip is not its last batch's".into());
             }
         }
-        let counted: u64 = Tips::<T>::iter_values().map(|tip| tip.batch_count).sum();
         if Batches::<T>::iter_keys().count() as u64 != counted {
-            return Err("there are batches beyond a tip".into());
+            return Err("there are batches beyond a tip or below the oldest".into());
+        }
+        if Kept::<T>::iter_keys().any(|stream| !Tips::<T>::contains_key(stream)) {
+            return Err("batches of a stream without a tip are anchored".into());
         }
         Ok(())
     }
@@ -119,9 +138,14 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn every_batch_is_listed_by_its_block() -> Result<(), TryRuntimeError> {
+    fn every_recent_batch_is_listed_by_its_block() -> Result<(), TryRuntimeError> {
+        let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
+        let is_old = |block: u32| now.saturating_sub(block) >= limits::ANCHORED_RETENTION_BLOCKS;
         let mut listed = 0usize;
         for (block, batches) in BlockBatches::<T>::iter() {
+            if is_old(block) {
+                return Err("a block's list was not dropped".into());
+            }
             for (stream, index) in batches {
                 let batch = Batches::<T>::get(stream, index).ok_or("a block lists no batch")?;
                 if batch.block_number != block {
@@ -130,8 +154,9 @@ impl<T: Config> Pallet<T> {
                 listed = listed.saturating_add(1);
             }
         }
-        if listed != Batches::<T>::iter_keys().count() {
-            return Err("a batch is listed by no block".into());
+        let recent = Batches::<T>::iter_values().filter(|batch| !is_old(batch.block_number));
+        if listed != recent.count() {
+            return Err("a recent batch is listed by no block".into());
         }
         Ok(())
     }

@@ -32,6 +32,12 @@ pub trait WeightInfo {
     fn commit_leaves(l: u32) -> Weight;
     /// `commit_streams` at its worst.
     fn commit_streams(s: u32) -> Weight;
+    /// `unlist_batches` at its worst.
+    fn unlist_batches() -> Weight;
+    /// `set_relays` at its worst.
+    fn set_relays(n: u32) -> Weight;
+    /// `note_anchored` at its worst.
+    fn note_anchored(p: u32) -> Weight;
 }
 
 /// As measured, over the runtime's database weights.
@@ -128,5 +134,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(s.into())))
             .saturating_add(T::DbWeight::get().writes(3))
             .saturating_add(T::DbWeight::get().writes((4_u64).saturating_mul(s.into())))
+    }
+    fn unlist_batches() -> Weight {
+        Weight::from_parts(20_000_000, 0)
+    }
+    fn set_relays(n: u32) -> Weight {
+        Weight::from_parts(20_000_000 * u64::from(n), 0)
+    }
+    fn note_anchored(p: u32) -> Weight {
+        Weight::from_parts(50_000_000 * u64::from(p), 0)
     }
 }

@@ -33,7 +33,7 @@ pub const MAXIMUM_BLOCK_LENGTH: u32 = 10 * 1024 * 1024;
 /// other validators import it while the next author waits for its slot.
 const MAXIMUM_BLOCK_REF_TIME: u64 = WEIGHT_REF_TIME_PER_MILLIS * SLOT_DURATION_MS * 2 / 3;
 /// Share of a block that transactions may fill; the rest is for mandatory and operational work.
-const NORMAL_RATIO: Perbill = Perbill::from_percent(85);
+const NORMAL_RATIO: Perbill = Perbill::from_percent(90);
 
 parameter_types! {
     pub const BlockHashCount: BlockNumber = 4_096;
@@ -54,8 +54,8 @@ parameter_types! {
     /// lookup in the trie, and of a write its share of the new root and of the commit. Measured,
     /// see `docs/adr/0011-weights.md`.
     pub const DbWeight: RuntimeDbWeight = RuntimeDbWeight {
-        read: 6 * WEIGHT_REF_TIME_PER_MICROS,
-        write: 15 * WEIGHT_REF_TIME_PER_MICROS,
+        read: 8 * WEIGHT_REF_TIME_PER_MICROS,
+        write: 25 * WEIGHT_REF_TIME_PER_MICROS,
     };
 }
 
@@ -75,7 +75,11 @@ impl frame_system::Config for Runtime {
     type AccountData = ();
     type SS58Prefix = SS58Prefix;
     type MaxConsumers = ConstU32<16>;
-    type SingleBlockMigrations = (pallet_agent_registry::migrations::Migrations,);
+    type SingleBlockMigrations = (
+        pallet_agent_registry::migrations::Migrations,
+        pallet_ves_sequencer::migrations::Migrations,
+        pallet_stark_verifier::migrations::Migrations,
+    );
 }
 
 impl pallet_timestamp::Config for Runtime {

@@ -17,6 +17,7 @@ impl pallet_agent_registry::Config for Runtime {
 }
 
 impl pallet_ves_sequencer::Config for Runtime {
+    type GovernanceOrigin = Governance;
     type Authors = AgentRegistry;
     type Clock = Timestamp;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;

@@ -4,6 +4,7 @@
 mod batch;
 mod budget;
 mod fixtures;
+mod integrity;
 mod quota;
 mod single;
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use polkadot_sdk::{sp_api, sp_runtime::traits::Block as BlockT};
 use ves_primitives::{
     BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
-    sequencer::{Admission, BlockIndex, EventRecord, SequencerLimits},
+    sequencer::{Admission, BlockIndex, EventRecord, KeptBatches, SequencerLimits},
 };
 
 sp_api::decl_runtime_apis! {
@@ -19,11 +19,14 @@ sp_api::decl_runtime_apis! {
     pub trait VesSequencerApi {
         /// Where the stream stands; empty if it has no batch.
         fn tip(stream: StreamId) -> StreamTip;
-        /// A batch by its number within the stream, from 0.
+        /// A batch by its number within the stream, from 0, unless it is pruned.
         fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment>;
-        /// The batch that holds a sequence.
+        /// The batch that holds a sequence, unless it is pruned.
         fn batch_of_sequence(stream: StreamId, sequence: u64) -> Option<BatchCommitment>;
-        /// The batches that a block committed, in stream-id order.
+        /// Which of the stream's batches are not pruned, and how many are reported as anchored.
+        fn kept_batches(stream: StreamId) -> KeptBatches;
+        /// The batches that a block committed, in stream-id order; none of a block more than
+        /// `ANCHORED_RETENTION_BLOCKS` before the state that is asked.
         fn batches_in_block(number: u32) -> Vec<BatchCommitment>;
         /// What became of an event.
         fn event_status(stream: StreamId, event: EventId) -> Option<EventRecord>;

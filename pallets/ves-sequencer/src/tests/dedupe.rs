@@ -10,25 +10,8 @@ const DEDUPE: u64 = limits::DEDUPE_BLOCKS as u64;
 
 /// An event of a moment, milliseconds before or after block 1.
 fn event_at(n: u16, offset_ms: i64) -> SubmittedEvent {
-    let moment = chrono_text(NOW_MS.saturating_add_signed(offset_ms));
-    event_with(n, |e| {
-        e.created_at = moment.into_bytes().try_into().expect("short")
-    })
-}
-
-/// RFC 3339 of a moment within the days around block 1, in the zone of the epoch.
-fn chrono_text(ms: u64) -> String {
-    // 2026-11-01T00:00:00Z
-    let into_november = ms - 1_793_491_200_000;
-    let (seconds, millis) = (into_november / 1_000, into_november % 1_000);
-    let (minutes, hours) = (seconds / 60, seconds / 3_600);
-    format!(
-        "2026-11-{:02}T{:02}:{:02}:{:02}.{millis:03}Z",
-        1 + hours / 24,
-        hours % 24,
-        minutes % 60,
-        seconds % 60,
-    )
+    let moment = NOW_MS.saturating_add_signed(offset_ms);
+    event_with(n, |e| e.created_at = created_at(moment))
 }
 
 #[test]
@@ -108,15 +91,11 @@ fn sequences_and_versions_go_on_when_events_are_forgotten() {
     chain(|| {
         submit(&[event(1), event(2)]);
         skip_to_block(DEDUPE + 2);
-        let window_later = i64::try_from(DEDUPE * 2_000).expect("days");
-        let late = {
-            let moment = chrono_text(NOW_MS.saturating_add_signed(window_later));
-            event_with(3, |e| {
-                e.created_at = moment.into_bytes().try_into().expect("short");
-                e.entity_id = b"1".to_vec().try_into().expect("short");
-                e.base_version = Some(1);
-            })
-        };
+        let late = event_with(3, |e| {
+            e.created_at = created_at(now_ms());
+            e.entity_id = b"1".to_vec().try_into().expect("short");
+            e.base_version = Some(1);
+        });
         submit(&[late]);
         assert_eq!(sequenced(), [3]);
         assert_eq!(Sequencer::entity_version(stream(), b"order", b"1"), 2);

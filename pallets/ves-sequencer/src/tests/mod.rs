@@ -3,6 +3,12 @@
 
 mod batch;
 mod dedupe;
+mod frozen;
+mod growth;
+mod integrity;
+mod migrations;
+mod model;
 mod pool;
 mod quota;
+mod retention;
 mod submit;

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Whether the limits of the protocol fit each other, and a runtime them.
+
+use crate::{
+    Config, Pallet,
+    admission::Size,
+    dedupe,
+    frame_support::{dispatch::DispatchClass, weights::Weight},
+    frame_system::limits::{BlockLength, BlockWeights},
+    weights::WeightInfo,
+};
+use codec::MaxEncodedLen;
+use ves_primitives::{SubmittedEvent, limits};
+
+// A full submission, and one whose events are all of different streams, must fit into a block.
+const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
+const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
+// An event must be remembered until its age refuses it, however far ahead its clock was, and be of
+// some age before: blocks do not follow faster than slots.
+const _: () = assert!(
+    limits::DEDUPE_BLOCKS as u64 * limits::SLOT_MS
+        > limits::EVENT_WINDOW_MS + limits::EVENT_SKEW_MS
+);
+// A stream must lose batches faster than it gets them.
+const _: () = assert!(limits::MAX_PRUNED_PER_COMMIT > 1);
+// A batch that a block lists must be there.
+const _: () = assert!(limits::ANCHORED_RETENTION_BLOCKS <= limits::UNANCHORED_RETENTION_BLOCKS);
+
+impl<T: Config> Pallet<T> {
+    /// The dearest submission there can be, its authorisation included.
+    fn dearest_submission(length: &BlockLength) -> Weight {
+        let most = limits::MAX_EVENTS_PER_SUBMISSION;
+        let size = Size {
+            events: most,
+            bytes: *length.max.get(DispatchClass::Normal),
+            changes: most,
+        };
+        Self::weight_of_size(size).saturating_add(T::WeightInfo::authorize_submission(most))
+    }
+
+    /// The most that the hooks take for themselves.
+    fn dearest_hooks() -> Weight {
+        // The last run begins before the limit and is taken whole.
+        let events = limits::MAX_FORGOTTEN_PER_BLOCK + limits::MAX_EVENTS_PER_SUBMISSION;
+        T::WeightInfo::forget_nothing()
+            .saturating_add(T::WeightInfo::forget_events(events))
+            .saturating_add(T::WeightInfo::forget_runs(events + dedupe::MAX_STEPS))
+            .saturating_add(T::WeightInfo::unlist_batches())
+            .saturating_add(T::WeightInfo::commit_block_base())
+    }
+
+    /// Whether every submission that the protocol allows has a chance to be included.
+    pub(crate) fn check_runtime(
+        weights: &BlockWeights,
+        length: &BlockLength,
+    ) -> Result<(), &'static str> {
+        let normal = weights.get(DispatchClass::Normal);
+        let submission = Self::dearest_submission(length);
+        if normal
+            .max_extrinsic
+            .is_some_and(|most| submission.any_gt(most))
+        {
+            return Err("the dearest submission is too heavy for a transaction");
+        }
+        let together = Self::dearest_hooks()
+            .saturating_add(weights.base_block)
+            .saturating_add(normal.base_extrinsic)
+            .saturating_add(submission);
+        if together.any_gt(weights.max_block) {
+            return Err("the hooks leave no room for the dearest submission");
+        }
+        if SubmittedEvent::max_encoded_len() > *length.max.get(DispatchClass::Normal) as usize {
+            return Err("the longest event is too long for a block");
+        }
+        Ok(())
+    }
+}
