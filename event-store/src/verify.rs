@@ -128,7 +128,7 @@ impl PreparedBlock {
     pub(crate) fn weight(&self) -> usize {
         self.events
             .iter()
-            .map(|event| event.event.encoded_size())
+            .map(|event| codec::Encode::encoded_size(&event.event))
             .sum()
     }
 
