@@ -94,7 +94,10 @@ fn new_event(new: &New, reference: &Reference) -> Signed {
         tenant_id: tenant(new.tenant),
         store_id: store(new.store),
         source_agent_id: agent(new.agent),
-        agent_key_id: KeyId(new.key.into()),
+        agent_key_id: new.key.map_or_else(
+            || reference.newest_key(tenant(new.tenant), agent(new.agent)),
+            |number| KeyId(number.into()),
+        ),
         entity_type: entity_type.as_bytes().to_vec().try_into().expect("short"),
         entity_id: vec![b'a' + new.entity].try_into().expect("short"),
         event_type: event_type.as_bytes().to_vec().try_into().expect("short"),

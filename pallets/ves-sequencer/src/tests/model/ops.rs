@@ -47,7 +47,8 @@ pub(super) struct New {
     pub(super) tenant: u8,
     pub(super) store: u8,
     pub(super) agent: u8,
-    pub(super) key: u8,
+    /// None for the agent's newest.
+    pub(super) key: Option<u8>,
     pub(super) event: u8,
     pub(super) entity: u8,
     pub(super) event_type: u8,
@@ -234,7 +235,12 @@ fn base() -> impl Strategy<Value = Base> {
 }
 
 fn new_event() -> impl Strategy<Value = New> {
-    let names = (one_of_two(), one_of_two(), one_of_two(), key_no());
+    let names = (
+        one_of_two(),
+        one_of_two(),
+        one_of_two(),
+        option::weighted(0.6, key_no()),
+    );
     let content = (
         0..60u8,
         0..4u8,
@@ -288,7 +294,7 @@ fn registry_op() -> impl Strategy<Value = RegistryOp> {
         2 => (0..2u8, 0..2u8, on()).prop_map(|(t, a, s)| RegistryOp::SuspendAgent(t, a, s)),
         1 => (0..2u8, quota()).prop_map(|(t, q)| RegistryOp::LimitTenant(t, q)),
         1 => (0..2u8, 0..2u8, quota()).prop_map(|(t, a, q)| RegistryOp::LimitAgent(t, a, q)),
-        3 => (key(), option::weighted(0.7, 0..5u8)).prop_map(|(k, p)| RegistryOp::LimitKey(k, p)),
+        6 => (key(), option::weighted(0.8, 0..5u8)).prop_map(|(k, p)| RegistryOp::LimitKey(k, p)),
         3 => (0..2u8, 0..2u8, 2..4u8, option::weighted(0.6, 0..40u8), option::weighted(0.3, 0..8u8))
             .prop_map(|(t, a, k, from, to)| RegistryOp::RegisterKey((t, a, k), from, to)),
         1 => (key(), option::weighted(0.6, 0..9u8)).prop_map(|(k, n)| RegistryOp::Revoke(k, n)),

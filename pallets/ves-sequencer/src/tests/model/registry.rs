@@ -184,6 +184,13 @@ impl Reference {
         true
     }
 
+    /// The key with the highest number; the first for whom has none.
+    pub(super) fn newest_key(&self, tenant: TenantId, agent: AgentId) -> KeyId {
+        let agent = self.tenants.get(&tenant).and_then(|t| t.agents.get(&agent));
+        let newest = agent.and_then(|agent| agent.keys.keys().next_back());
+        newest.copied().unwrap_or(KeyId(1))
+    }
+
     /// Works for a suspended tenant too.
     pub(super) fn revoke_key(
         &mut self,
