@@ -13,7 +13,7 @@ cd "$VES_ROOT"
 seconds="${1:-3600}"
 
 say "five changes of every byte"
-VES_LONG_TESTS=1 cargo test --locked --workspace --test hostile -- --nocapture
+VES_LONG_TESTS=1 cargo test --locked --workspace --test hostile --test mutated_proofs -- --nocapture
 
 command -v cargo-fuzz >/dev/null || fail "no cargo-fuzz: cargo install cargo-fuzz"
 export RUSTC_BOOTSTRAP=1
