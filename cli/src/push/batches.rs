@@ -31,7 +31,7 @@ pub(super) fn chunks<'a>(
             .iter()
             .take(max_events)
             .take_while(|entry| {
-                bytes = bytes.saturating_add(entry.event.encoded_len());
+                bytes = bytes.saturating_add(codec::Encode::encoded_size(&entry.event));
                 bytes <= max_bytes && entry.event.envelope.stream_id() == stream
             })
             .count();
