@@ -170,7 +170,7 @@ async function runtimeApis(api, { agent, plain }) {
   const keys = await api.call.agentRegistryApi.signingKeys(hexOfUuid(TENANT), hexOfUuid(id));
   same('signing keys', keys.length, 1);
   const [, record] = keys[0];
-  ensure(record.revokedAt.isNone, 'the key is revoked');
+  ensure(record.revocation.isNone, 'the key is revoked');
   return `tip ${sequence}, key ${record.publicKey.toHex().slice(0, 10)}…`;
 }
 
