@@ -35,5 +35,7 @@ for pallet in "${pallets[@]}"; do
     "$CARGO_TARGET_DIR/debug/ves-bencher" --runtime "$wasm" --genesis-builder-preset development \
         --pallet "$pallet" --extrinsic '*' --steps "${STEPS:-50}" --repeat "${REPEAT:-20}" \
         --wasm-execution compiled --no-storage-info --no-median-slopes --no-min-squares \
-        --template scripts/weights.hbs --output "$folder/src/weights.rs" ${JSON:+--json-file "$JSON"}
+        --template scripts/weights.hbs --output "$folder/src/weights.rs"
 done
+# The writer does not format.
+cargo fmt --all
