@@ -2,23 +2,24 @@
 # SPDX-FileCopyrightText: The VES Appchain contributors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Events per second that one validator finalizes, counted from chain data. Starts its own node.
-# Options go to the load generator: --rate, --seconds, --batch, --payload, --streams.
+# Events per second that a chain on this machine finalizes, counted from chain data. Starts its own
+# nodes: one validator, or as many as VALIDATORS says (1 or 4).
+# Options go to the load generator: --rate, --seconds, --batch, --payload, --streams, --agents and
+# more (--help). PRELOAD=N has N events sequenced first, so that there is history.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 cd "$VES_ROOT"
 
 scripts/setup.sh
 cargo build --workspace --locked --quiet --all-targets
-log="$(mktemp)"
-"$CARGO_TARGET_DIR/debug/ves-node" --dev --tmp --rpc-port 19944 --no-prometheus --port 0 \
-    --pool-limit 65536 --pool-kbytes 262144 --rpc-max-request-size 32 >"$log" 2>&1 &
-node=$!
-trap 'kill $node 2>/dev/null; rm -f "$log"' EXIT
-for _ in $(seq 60); do
-    grep -q 'Running JSON-RPC server' "$log" && break
-    kill -0 $node 2>/dev/null || { cat "$log" >&2; fail "the node did not start"; }
-    sleep 1
+source scripts/bench-nodes.sh
+start_chain "${VALIDATORS:-1}"
+if [ "${PRELOAD:-0}" -gt 0 ]; then
+    say "$PRELOAD events of history"
+    load --rate 4000 --seconds $(((PRELOAD + 3999) / 4000)) >&2
+fi
+load "$@"
+for log in "$BENCH_DIR"/node-*.log; do
+    printf '%s: %d proposals thrown away, %d reorganisations\n' "$(basename "$log")" \
+        "$(grep -c 'Discarding proposal' "$log" || true)" "$(grep -c 'Reorg on' "$log" || true)" >&2
 done
-sleep 4
-"$CARGO_TARGET_DIR/debug/examples/load" --url ws://127.0.0.1:19944 "$@"

@@ -46,6 +46,8 @@ enum Command {
     Submit(submit::SubmitArgs),
     /// Fill the disks of an agent and of the relay. Needs the right to mount a file system.
     FullDisk(RunArgs),
+    /// Let three of four validators take no events, and show that events are taken all the same.
+    Censorship(RunArgs),
 }
 
 /// Which scenario to play.
@@ -53,6 +55,7 @@ enum Command {
 enum Play {
     MainPath,
     FullDisk,
+    Censorship,
 }
 
 #[derive(Args)]
@@ -93,6 +96,7 @@ pub(crate) async fn run() -> ExitCode {
     let outcome = match &cli.command {
         None => demo(&cli.run, Play::MainPath).await,
         Some(Command::FullDisk(args)) => demo(args, Play::FullDisk).await,
+        Some(Command::Censorship(args)) => demo(args, Play::Censorship).await,
         Some(Command::Tamper(args)) => tamper::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Submit(args)) => submit::run(args).await,
     };
@@ -140,6 +144,7 @@ async fn demo(args: &RunArgs, play: Play) -> Result<ExitCode> {
         match play {
             Play::MainPath => scenario::play(&mut stage).await,
             Play::FullDisk => scenario::play_full_disk(&mut stage).await,
+            Play::Censorship => scenario::play_censorship(&mut stage).await,
         }
     };
     let interrupted = tokio::select! {

@@ -5,6 +5,7 @@
 
 mod anchoring;
 mod bundles;
+mod censorship;
 mod chains;
 mod crashes;
 mod full_disk;
@@ -43,6 +44,11 @@ pub(crate) async fn play(stage: &mut Stage) {
 /// [`SmallDisk`](crate::disk::SmallDisk).
 pub(crate) async fn play_full_disk(stage: &mut Stage) {
     let _: Result<(), Stopped> = full_disk::play(stage).await;
+}
+
+/// Plays what becomes of events when most validators take none.
+pub(crate) async fn play_censorship(stage: &mut Stage) {
+    let _: Result<(), Stopped> = censorship::play(stage).await;
 }
 
 async fn all(stage: &mut Stage) -> Result<(), Stopped> {
@@ -126,6 +132,7 @@ struct Entry {
     id: String,
     state: String,
     sequence: Option<u64>,
+    block: Option<u32>,
     reason: Option<String>,
 }
 
@@ -137,6 +144,9 @@ fn entries(answer: Answer) -> Result<Vec<Entry>> {
             id: text(event, "/event_id")?,
             state: text(event, "/state")?,
             sequence: event["sequence"].as_u64(),
+            block: event["block_number"]
+                .as_u64()
+                .and_then(|n| n.try_into().ok()),
             reason: event["reason"].as_str().map(str::to_owned),
         };
         found.push((number(event, "/local_seq")?, entry));

@@ -63,6 +63,9 @@ pub(crate) enum Subcommand {
     /// Import blocks.
     ImportBlocks(sc_cli::ImportBlocksCmd),
 
+    /// Import exported blocks and compare the time of each with the weight it declares.
+    MeasureImport(crate::measure_import::MeasureImportCmd),
+
     /// Remove the whole chain.
     PurgeChain(sc_cli::PurgeChainCmd),
 

@@ -14,6 +14,11 @@ use polkadot_sdk::{
 };
 use ves_runtime::Block;
 
+/// Submissions in the pool: about a minute of full blocks of submissions of 16 events.
+const POOL_LIMIT: &str = "16384";
+/// Their KiB: about half a minute of the longest blocks.
+const POOL_KBYTES: &str = "131072";
+
 impl SubstrateCli for Cli {
     fn impl_name() -> String {
         "VES Node".into()
@@ -41,6 +46,24 @@ impl SubstrateCli for Cli {
 
     fn copyright_start_year() -> i32 {
         2026
+    }
+
+    /// As the SDK does it, with defaults of this chain for the pool: few validators fork rarely, and
+    /// submissions are long.
+    fn setup_command(command: clap::Command) -> clap::Command {
+        command
+            .name(Self::executable_name())
+            .version(Self::impl_version() + "\n")
+            .author(Self::author())
+            .about(Self::description())
+            .long_about(Self::description())
+            .after_help(format!("Support: {}", Self::support_url()))
+            .propagate_version(true)
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+            .mut_arg("pool_type", |arg| arg.default_value("single-state"))
+            .mut_arg("pool_limit", |arg| arg.default_value(POOL_LIMIT))
+            .mut_arg("pool_kbytes", |arg| arg.default_value(POOL_KBYTES))
     }
 
     fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {
@@ -127,6 +150,18 @@ pub(crate) fn run() -> sc_cli::Result<()> {
                     ..
                 } = service::new_partial(&config)?;
                 Ok((cmd.run(client, import_queue), task_manager))
+            })
+        }
+        Some(Subcommand::MeasureImport(cmd)) => {
+            let runner = cli.create_runner(cmd)?;
+            let cmd = cmd.clone();
+            runner.async_run(|config| {
+                let PartialComponents {
+                    client,
+                    task_manager,
+                    ..
+                } = service::new_partial(&config)?;
+                Ok((cmd.run(client), task_manager))
             })
         }
         Some(Subcommand::PurgeChain(cmd)) => {

@@ -12,8 +12,14 @@ mod chain_spec;
 mod cli;
 mod command;
 mod event_store;
+mod measure_import;
 mod rpc;
 mod service;
+
+/// The trie's nodes are many small and short-lived allocations, which the system's allocator is slow
+/// with (`docs/adr/0016-throughput.md`).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> polkadot_sdk::sc_cli::Result<()> {
     command::run()

@@ -30,9 +30,11 @@ use polkadot_sdk::{
 use std::{sync::Arc, time::Duration};
 use ves_runtime::{apis::RuntimeApi, configs::MAXIMUM_BLOCK_LENGTH, opaque::Block};
 
+/// What the runtime may ask of the node: the SDK's functions and this chain's one.
+type HostFunctions = (sp_io::SubstrateHostFunctions, ves_host::HostFunctions);
 /// Full client.
 pub(crate) type FullClient =
-    sc_service::TFullClient<Block, RuntimeApi, WasmExecutor<sp_io::SubstrateHostFunctions>>;
+    sc_service::TFullClient<Block, RuntimeApi, WasmExecutor<HostFunctions>>;
 /// Database backend.
 pub(crate) type FullBackend = sc_service::TFullBackend<Block>;
 /// Transaction pool.
@@ -312,7 +314,9 @@ where
                 keystore: keystore_container.keystore(),
                 sync_oracle: sync_service.clone(),
                 justification_sync_link: sync_service.clone(),
-                block_proposal_slot_portion: SlotProportion::new(2f32 / 3f32),
+                // Half as long again as a full block takes by its weight, so that a machine that is
+                // busy otherwise does not throw away what it built.
+                block_proposal_slot_portion: SlotProportion::new(3f32 / 4f32),
                 max_block_proposal_slot_portion: None,
                 telemetry: telemetry.as_ref().map(Telemetry::handle),
                 compatibility_mode: Default::default(),

@@ -57,8 +57,6 @@ pub const SLOT_MS: u64 = 2_000;
 /// Blocks for which an event's and a command's id are remembered. By then the event is older than
 /// `EVENT_WINDOW_MS`, however far its agent's clock was ahead, and refused for its age.
 pub const DEDUPE_BLOCKS: u32 = ((EVENT_WINDOW_MS + EVENT_SKEW_MS) / SLOT_MS + 2) as u32;
-/// Most events forgotten in one block: the hooks must leave room for the dearest submission.
-pub const MAX_FORGOTTEN_PER_BLOCK: u32 = 4_096;
 /// Blocks for which a batch stays in state once it is anchored, and a block's list of batches: a
 /// day, in which a relay that was cut off finds its place again.
 pub const ANCHORED_RETENTION_BLOCKS: u32 = (24 * 60 * 60 * 1_000 / SLOT_MS) as u32;

@@ -312,7 +312,7 @@ impl_runtime_apis! {
         }
 
         fn event_status(stream: StreamId, event: EventId) -> Option<EventRecord> {
-            pallet_ves_sequencer::Events::<Runtime>::get(stream, event)
+            VesSequencer::event_record(stream, event)
         }
 
         fn entity_version(stream: StreamId, entity_type: Vec<u8>, entity_id: Vec<u8>) -> u64 {

@@ -79,7 +79,7 @@ impl pallet_stark_verifier::BenchmarkHelper for Fixtures {
     }
 
     fn remember_event(stream: StreamId, event: EventId, record: EventRecord) {
-        pallet_ves_sequencer::Events::<Runtime>::insert(stream, event, record);
+        crate::VesSequencer::remember_for_benchmark(stream, event, record);
     }
 
     fn remember_batch(batch: &BatchCommitment) {

@@ -30,7 +30,7 @@ const FIXTURE: &[u8] =
     include_bytes!("../../pallets/stark-verifier/src/benchmarking/fixtures/event.scale");
 
 struct Wasm {
-    executor: WasmExecutor<SubstrateHostFunctions>,
+    executor: WasmExecutor<(SubstrateHostFunctions, ves_host::HostFunctions)>,
     code: &'static [u8],
 }
 

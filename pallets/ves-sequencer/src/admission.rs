@@ -11,13 +11,16 @@ use crate::{
         },
         weights::Weight,
     },
-    sequence::{Context, Judgement},
+    sequence::{Context, Examined, Finding, names},
     sp_io,
     weights::WeightInfo,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use codec::Encode;
-use ves_primitives::{SubmittedEvent, limits, sequencer::EMPTY_SUBMISSION_CODE};
+use ves_primitives::{
+    SubmittedEvent, limits,
+    sequencer::{EMPTY_SUBMISSION_CODE, Rejection},
+};
 
 /// Blocks that a submission may wait in the pool.
 const LONGEVITY: u64 = 64;
@@ -29,8 +32,33 @@ const TAG_PREFIX: &[u8] = b"ves/event";
 pub(crate) struct Size {
     pub(crate) events: u32,
     pub(crate) bytes: u32,
+    /// Events with a command.
+    pub(crate) commands: u32,
     /// As [`Pallet::changes`] counts them.
     pub(crate) changes: u32,
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Size {
+    fn of<T: Config>(events: &[SubmittedEvent]) -> Self {
+        let bytes = events
+            .iter()
+            .map(SubmittedEvent::variable_len)
+            .fold(0, usize::saturating_add);
+        let commands = events
+            .iter()
+            .filter(|event| event.envelope.command_id.is_some())
+            .count();
+        Self {
+            events: count(events.len()),
+            bytes: count(bytes),
+            commands: count(commands),
+            changes: Pallet::<T>::changes(events),
+        }
+    }
 }
 
 impl<T: Config> Pallet<T> {
@@ -48,31 +76,38 @@ impl<T: Config> Pallet<T> {
                 _ => false,
             })
             .count();
-        u32::try_from(changes).unwrap_or(u32::MAX).saturating_add(1)
+        count(changes).saturating_add(1)
     }
 
     /// Weight of the call and of the end-of-block work its events cause.
     pub(crate) fn submission_weight(events: &Submission) -> Weight {
-        let bytes = events
-            .iter()
-            .map(SubmittedEvent::variable_len)
-            .fold(0, usize::saturating_add);
-        Self::weight_of_size(Size {
-            events: u32::try_from(events.len()).unwrap_or(u32::MAX),
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            changes: Self::changes(events),
-        })
+        Self::weight_of_size(Size::of::<T>(events))
+    }
+
+    /// The same if all signatures hold.
+    pub(crate) fn honest_weight(events: &Submission) -> Weight {
+        Self::honest_weight_of_size(Size::of::<T>(events))
     }
 
     pub(crate) fn weight_of_size(size: Size) -> Weight {
+        Self::honest_weight_of_size(size).saturating_add(T::WeightInfo::check_singly(size.events))
+    }
+
+    fn honest_weight_of_size(size: Size) -> Weight {
         let Size {
             events,
             bytes,
+            commands,
             changes,
         } = size;
         let slope = |weight: fn(u32) -> Weight, of: u32| weight(of).saturating_sub(weight(0));
-        // An event after another author's costs more than one after its own author's.
+        // An event with a command costs more than one without, one after another author's more than
+        // one after its own author's.
         T::WeightInfo::submit_events(events)
+            .saturating_add(
+                T::WeightInfo::submit_commands(commands)
+                    .saturating_sub(T::WeightInfo::submit_events(commands)),
+            )
             .saturating_add(
                 T::WeightInfo::submit_events_of_authors(changes)
                     .saturating_sub(T::WeightInfo::submit_events(changes)),
@@ -111,15 +146,26 @@ impl<T: Config> Pallet<T> {
         let mut context = Context::of::<T>();
         let decisive = events
             .iter()
-            .map(|event| Self::judge(event, &mut context))
-            .find(|judgement| !matches!(judgement, Judgement::Replay(_)));
-        match decisive {
-            None => return Err(InvalidTransaction::Stale.into()),
-            Some(Judgement::Rejected(reason)) => {
-                return Err(InvalidTransaction::Custom(reason.pool_code()).into());
+            .map(|event| (event, Self::examine(event, &mut context)))
+            .find(|(_, examined)| !matches!(examined.finding, Finding::Replay(_)));
+        let refused = |reason: Rejection| InvalidTransaction::Custom(reason.pool_code());
+        let Some((event, examined)) = decisive else {
+            return Err(InvalidTransaction::Stale.into());
+        };
+        let Examined {
+            stream_id, finding, ..
+        } = examined;
+        let priority = match finding {
+            Finding::Rejected(reason) => return Err(refused(reason).into()),
+            Finding::Replay(_) => return Err(InvalidTransaction::Stale.into()),
+            Finding::Candidate(candidate) => {
+                let ledger = &mut context.ledger;
+                // Who has asked for less goes first.
+                let left = ledger.left::<T>(names(&event.envelope), candidate.author());
+                Self::check_alone(event, stream_id, candidate, ledger).map_err(refused)?;
+                left
             }
-            Some(Judgement::Acceptable(_) | Judgement::Replay(_)) => {}
-        }
+        };
         // Each tag once: the pool panics, and the node with it, when it removes a transaction that
         // provides a tag twice. The tag is of the event with its signature and payload: by less,
         // junk behind somebody's good event could keep another's event of the same id out.
@@ -131,8 +177,7 @@ impl<T: Config> Pallet<T> {
             .map(|event| (TAG_PREFIX, event).encode())
             .collect::<Vec<_>>();
         let valid = ValidTransaction {
-            // Who has asked for less goes first.
-            priority: context.quota_left::<T>(),
+            priority,
             requires: Vec::new(),
             provides,
             longevity: LONGEVITY,
@@ -142,12 +187,9 @@ impl<T: Config> Pallet<T> {
     }
 
     fn block_has_room_for(events: &Submission) -> bool {
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let open = OpenStreams::<T>::decode_len().unwrap_or(0);
-        let streams = u32::try_from(open)
-            .unwrap_or(u32::MAX)
-            .saturating_add(Self::changes(events));
-        Load::<T>::get().events.saturating_add(count) <= limits::MAX_EVENTS_PER_BLOCK
+        let streams = count(open).saturating_add(Self::changes(events));
+        Load::<T>::get().events.saturating_add(count(events.len())) <= limits::MAX_EVENTS_PER_BLOCK
             && (streams <= limits::MAX_STREAMS_PER_BLOCK || Self::touches_only_open_streams(events))
     }
 

@@ -4,45 +4,56 @@
 //! The end of a block: one batch per touched stream, one commitment in the header.
 
 use crate::{
-    Batches, BlockBatches, Config, Event, Kept, Load, OpenBatches, OpenLeaves, OpenStreams, Pallet,
+    Batches, BlockBatches, Config, Event, Kept, Load, Memory, OpenBatches, OpenStreams, Pallet,
     Tips,
-    frame_support::{BoundedVec, defensive},
+    frame_support::{BoundedVec, defensive, weights::Weight},
     frame_system::{self, pallet_prelude::BlockNumberFor},
     sp_runtime::{SaturatedConversion, generic::DigestItem},
+    weights::WeightInfo,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use codec::Encode;
 use ves_primitives::{
-    BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, StreamId, StreamTip,
+    BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, LeafHash, StreamId, StreamTip,
 };
 
 impl<T: Config> Pallet<T> {
-    /// Turns the open leaves into batches and leaves nothing of them behind.
+    /// What the end of a block costs whatever was submitted.
+    pub(crate) fn weight_of_empty_commit() -> Weight {
+        T::WeightInfo::commit_block_base()
+            .saturating_add(T::WeightInfo::commit_leaves(0))
+            .saturating_add(T::WeightInfo::commit_streams(0))
+    }
+
+    /// Turns the block's runs into batches, in order of stream id.
     ///
     /// Mandatory and unmetered, so bounded by construction: `authorize` admits no more events and
     /// streams than the limits, and each submission has paid for its own share.
     pub(crate) fn commit_batches(block: BlockNumberFor<T>) {
-        let mut open = OpenStreams::<T>::take().into_inner();
-        Load::<T>::kill();
-        if open.is_empty() {
+        OpenStreams::<T>::kill();
+        let load = Load::<T>::take();
+        if load.runs == 0 {
             return;
         }
-        open.sort_unstable();
         let block_number: u32 = block.saturated_into();
-        let mut batches = Vec::with_capacity(open.len());
+        let mut streams = BTreeMap::<StreamId, Vec<LeafHash>>::new();
+        for number in 0..load.runs {
+            let Some(run) = Memory::<T>::get(block_number, number) else {
+                defensive!("a run of the block is missing");
+                continue;
+            };
+            streams
+                .entry(run.stream_id)
+                .or_default()
+                .extend(run.events.iter().map(|event| event.leaf));
+        }
+        let mut batches = Vec::with_capacity(streams.len());
         let mut listed = BoundedVec::default();
-        for id in open {
+        for (id, leaves) in streams {
             let Some(stream) = OpenBatches::<T>::take(id) else {
                 defensive!("open stream has no batch");
                 continue;
             };
-            if stream.runs == 0 {
-                // Opened by an event that then found its stream full.
-                continue;
-            }
-            let leaves: Vec<_> = (0..stream.runs)
-                .flat_map(|run| OpenLeaves::<T>::take(id, run))
-                .collect();
             let tip = Tips::<T>::get(id).unwrap_or(StreamTip::EMPTY);
             let batch = BatchCommitment::commit(
                 stream.tenant_id,
@@ -60,7 +71,7 @@ impl<T: Config> Pallet<T> {
             Tips::<T>::insert(id, batch.tip());
             Batches::<T>::insert(id, batch.batch_index, &batch);
             Self::prune_after_commit(id, batch.tip().batch_count, block_number);
-            // As many streams at most as `OpenStreams` has room for.
+            // As many streams at most as a block admits.
             if listed.try_push((id, batch.batch_index)).is_err() {
                 defensive!("block has more batches than its limit");
             }

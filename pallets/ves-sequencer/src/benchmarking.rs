@@ -2,14 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! What submissions and the end of a block cost, at the worst: every event is accepted, is of an
-//! entity and a command of its own, and is really signed.
+//! entity of its own, and is really signed.
 
 use crate::{
-    BlockBatches, Call, Config, Kept, Pallet, RelayList, Relays, Submission, Tips,
+    BlockBatches, Call, Config, Kept, Load, Pallet, RelayList, Relays, Submission, Tips,
+    dedupe::{command_key, event_key},
     frame_support::{
         BoundedVec,
         pallet_prelude::TransactionSource,
         traits::{EnsureOrigin, Hooks},
+        weights::Weight,
     },
     frame_system::{self, RawOrigin},
     polkadot_sdk::{
@@ -23,7 +25,7 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use ves_primitives::{
     AgentId, BatchCommitment, CommandId, Envelope, EventId, KeyId, LeafHash, Payload,
-    PayloadCipherHash, PayloadKind, Signature, SigningPublicKey, StoreId, StreamTip,
+    PayloadCipherHash, PayloadKind, Signature, SigningPublicKey, StoreId, StreamId, StreamTip,
     SubmittedEvent, TenantId, limits, payload_plain_hash,
     sequencer::{EventRecord, KeptBatches},
     stream_id,
@@ -42,6 +44,8 @@ pub trait BenchmarkHelper {
 }
 
 const KEYS: KeyTypeId = KeyTypeId(*b"vesb");
+/// About as many events as a block forgets.
+const MOST_FORGOTTEN: u32 = 8_192;
 const KEY_ID: KeyId = KeyId(1);
 const TENANT: TenantId = TenantId([1; 16]);
 
@@ -77,6 +81,15 @@ fn text<B: TryFrom<Vec<u8>>>(bytes: &[u8]) -> B {
 
 /// An event that will be accepted; `n` makes it unlike any other.
 fn event(author: Author, n: u32, payload_bytes: u32) -> SubmittedEvent {
+    event_with(author, n, payload_bytes, None)
+}
+
+fn event_with(
+    author: Author,
+    n: u32,
+    payload_bytes: u32,
+    command_id: Option<CommandId>,
+) -> SubmittedEvent {
     let json = vec![b'1'; payload_bytes.max(1) as usize];
     let mut envelope = Envelope {
         ves_version: 2,
@@ -93,7 +106,7 @@ fn event(author: Author, n: u32, payload_bytes: u32) -> SubmittedEvent {
         payload_kind: PayloadKind::Plaintext,
         payload_plain_hash: payload_plain_hash(None, &json),
         payload_cipher_hash: PayloadCipherHash::PLAINTEXT,
-        command_id: Some(CommandId(id(n))),
+        command_id,
         base_version: Some(0),
         agent_signature: Signature([0; 64]),
     };
@@ -131,6 +144,40 @@ mod calls {
         assert_eq!(sequenced::<T>(author), u64::from(n));
     }
 
+    /// All of one author, each with a command of its own.
+    #[benchmark]
+    fn submit_commands(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let author = author::<T>(1);
+        let events = (0..n).map(|n| event_with(author, n, 2, Some(CommandId(id(n)))));
+        let events = submission(events.collect());
+        #[extrinsic_call]
+        submit_events(RawOrigin::Authorized, events);
+        assert_eq!(sequenced::<T>(author), u64::from(n));
+    }
+
+    /// What signatures cost once more if one of them does not hold; each of another key.
+    #[benchmark]
+    fn check_singly(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let signed: Vec<_> = (0..n)
+            .map(|n| {
+                let SubmittedEvent { envelope, .. } = event(author::<T>(n), n, 2);
+                (envelope, author::<T>(n).key)
+            })
+            .collect();
+        #[block]
+        {
+            for (envelope, key) in &signed {
+                let hash = envelope.signing_hash().expect("version 2 has a hash").0;
+                let signature = envelope.agent_signature.0.into();
+                assert!(sp_io::crypto::ed25519_verify(
+                    &signature,
+                    &hash,
+                    &key.0.into()
+                ));
+            }
+        }
+    }
+
     /// Each of an author and a stream of its own.
     #[benchmark]
     fn submit_events_of_authors(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
@@ -157,7 +204,7 @@ mod calls {
     fn authorize_submission(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
         let events: Vec<_> = (0..n).map(|n| event(author::<T>(n), 1, 2)).collect();
         for n in 0..limits::MAX_STREAMS_PER_BLOCK {
-            Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(n)), 1);
+            open::<T>(1, StoreId(id(n)), 1);
         }
         let events = submission(events);
         #[block]
@@ -167,14 +214,20 @@ mod calls {
         }
     }
 
-    /// In the pool; all replays but the last. No weight covers it.
+    /// Replays, each of another run of full length: cheaper than new events.
+    #[benchmark(extra)]
+    fn submit_replays(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
+        let events = submission(replays::<T>(n));
+        #[extrinsic_call]
+        submit_events(RawOrigin::Authorized, events);
+    }
+
+    /// In the pool; all replays but the last, each of another run of full length. No weight covers
+    /// it.
     #[benchmark(extra)]
     fn admit_submission(n: Linear<1, { limits::MAX_EVENTS_PER_SUBMISSION }>) {
-        let author = author::<T>(1);
-        let events: Vec<_> = (0..n).map(|n| event(author, n, 2)).collect();
-        let replays = submission(events[..events.len() - 1].to_vec());
-        Pallet::<T>::submit_events(RawOrigin::Authorized.into(), replays)
-            .expect("an authorised submission is settled");
+        let mut events = replays::<T>(n - 1);
+        events.push(event(author::<T>(1), u32::MAX, 2));
         let events = submission(events);
         #[block]
         {
@@ -187,39 +240,44 @@ mod calls {
     fn forget_nothing() {
         #[block]
         {
-            Pallet::<T>::forget_old_events(1u32.saturated_into());
+            Pallet::<T>::forget_old_events(1u32.saturated_into(), Weight::MAX);
         }
+    }
+
+    #[benchmark]
+    fn forget_events(n: Linear<1, { MOST_FORGOTTEN }>) {
+        remember_all::<T>(n, false);
+        #[block]
+        {
+            let now = limits::DEDUPE_BLOCKS + 1;
+            Pallet::<T>::forget_old_events(now.saturated_into(), Weight::MAX);
+        }
+        assert_eq!(crate::Events::<T>::iter_keys().count(), 0);
     }
 
     /// Each with a command.
     #[benchmark]
-    fn forget_events(n: Linear<1, { limits::MAX_FORGOTTEN_PER_BLOCK }>) {
-        let author = author::<T>(1);
-        let mut left = n;
-        let mut run = 0;
-        while left > 0 {
-            let events = left.min(limits::MAX_EVENTS_PER_SUBMISSION);
-            remember::<T>(author.store, run, events);
-            run += 1;
-            left -= events;
-        }
+    fn forget_commands(n: Linear<1, { MOST_FORGOTTEN }>) {
+        remember_all::<T>(n, true);
         #[block]
         {
-            Pallet::<T>::forget_old_events((limits::DEDUPE_BLOCKS + 1).saturated_into());
+            let now = limits::DEDUPE_BLOCKS + 1;
+            Pallet::<T>::forget_old_events(now.saturated_into(), Weight::MAX);
         }
         assert_eq!(crate::Events::<T>::iter_keys().count(), 0);
     }
 
     /// One event each.
     #[benchmark]
-    fn forget_runs(r: Linear<1, { limits::MAX_FORGOTTEN_PER_BLOCK }>) {
+    fn forget_runs(r: Linear<1, { MOST_FORGOTTEN }>) {
         let author = author::<T>(1);
         for run in 0..r {
-            remember::<T>(author.store, run, 1);
+            remember::<T>(author.store, run as u16, 1, false);
         }
         #[block]
         {
-            Pallet::<T>::forget_old_events((limits::DEDUPE_BLOCKS + 1).saturated_into());
+            let now = limits::DEDUPE_BLOCKS + 1;
+            Pallet::<T>::forget_old_events(now.saturated_into(), Weight::MAX);
         }
         assert_eq!(crate::Events::<T>::iter_keys().count(), 0);
     }
@@ -235,7 +293,7 @@ mod calls {
     /// All of one stream.
     #[benchmark]
     fn commit_leaves(l: Linear<1, { limits::MAX_EVENTS_PER_BLOCK }>) {
-        Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(1)), l);
+        open::<T>(1, StoreId(id(1)), l);
         #[block]
         {
             Pallet::<T>::on_finalize(1u32.saturated_into());
@@ -252,7 +310,7 @@ mod calls {
     fn commit_streams(s: Linear<1, { limits::MAX_STREAMS_PER_BLOCK }>) {
         for n in 0..s {
             keep_batches::<T>(StoreId(id(n)), limits::MAX_PRUNED_PER_COMMIT);
-            Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(n)), 1);
+            open::<T>(later(), StoreId(id(n)), 1);
         }
         #[block]
         {
@@ -303,7 +361,7 @@ mod calls {
         // One that is not old enough is looked at, too.
         keep_batches::<T>(StoreId(id(1)), p);
         let stream = stream_id(TENANT, StoreId(id(1)));
-        Pallet::<T>::open_for_benchmark(TENANT, StoreId(id(1)), 1);
+        open::<T>(later(), StoreId(id(1)), 1);
         Kept::<T>::remove(stream);
         Pallet::<T>::on_finalize(later());
         frame_system::Pallet::<T>::set_block_number(later());
@@ -336,47 +394,107 @@ fn keep_batches<T: Config>(store: StoreId, count: u32) {
     Kept::<T>::insert(stream, kept);
 }
 
-/// As if block 1 had sequenced these events in one run.
-fn remember<T: Config>(store: StoreId, run: u32, events: u32) {
-    let stream_id = stream_id(TENANT, store);
-    let ids: Vec<_> = (0..events).map(|n| id(run * 256 + n)).collect();
-    for id in &ids {
-        let record = EventRecord {
-            sequence: 1,
-            block_number: 1,
-            leaf: LeafHash([7; 32]),
+/// As if the block had sequenced this run.
+fn insert_run<T: Config>(block: u32, run: u16, stored: crate::Remembered) {
+    for (position, event) in (0u8..=u8::MAX).zip(&stored.events) {
+        let index = crate::MemoryIndex {
+            block,
+            run,
+            position,
         };
-        crate::Events::<T>::insert(stream_id, EventId(*id), record);
-        crate::Commands::<T>::insert(stream_id, CommandId(*id), EventId(*id));
+        crate::Events::<T>::insert(event_key(stored.stream_id, event.event_id), index);
+        if let Some(command) = event.command_id {
+            crate::Commands::<T>::insert(command_key(stored.stream_id, command), index);
+        }
     }
-    let events = ids
-        .into_iter()
-        .map(|id| (EventId(id), Some(CommandId(id))))
-        .collect::<Vec<_>>();
-    let remembered = crate::Remembered {
-        stream_id,
-        events: events.try_into().expect("within the limit"),
+    crate::Memory::<T>::insert(block, run, stored);
+}
+
+/// A run of events that only their ids tell apart.
+fn run_of(store: StoreId, run: u16, events: u32, commands: bool) -> crate::Remembered {
+    let events = (0..events)
+        .map(|n| {
+            let id = id(u32::from(run) * limits::MAX_EVENTS_PER_SUBMISSION + n);
+            crate::RememberedEvent {
+                event_id: EventId(id),
+                command_id: commands.then_some(CommandId(id)),
+                leaf: LeafHash([7; 32]),
+            }
+        })
+        .collect();
+    crate::Remembered {
+        stream_id: stream_id(TENANT, store),
+        first_sequence: 1,
+        events: crate::Run::truncate_from(events),
+    }
+}
+
+/// As if block 1 had sequenced these events in one run.
+fn remember<T: Config>(store: StoreId, run: u16, events: u32, commands: bool) {
+    insert_run::<T>(1, run, run_of(store, run, events, commands));
+}
+
+/// As if block 1 had sequenced these events in full submissions.
+fn remember_all<T: Config>(events: u32, commands: bool) {
+    let author = author::<T>(1);
+    let most = limits::MAX_EVENTS_PER_SUBMISSION;
+    for run in 0..events.div_ceil(most) {
+        let of_run = most.min(events - run * most);
+        remember::<T>(author.store, run as u16, of_run, commands);
+    }
+}
+
+/// Events that were sequenced before, each the last of a run of full length.
+fn replays<T: Config>(n: u32) -> Vec<SubmittedEvent> {
+    let author = author::<T>(1);
+    (0..n)
+        .map(|n| {
+            let run = n as u16;
+            let mut stored = run_of(author.store, run, limits::MAX_EVENTS_PER_SUBMISSION, true);
+            let replay = event(author, u32::MAX - 1 - n, 2);
+            let sequence = u64::from(limits::MAX_EVENTS_PER_SUBMISSION);
+            let hash = replay
+                .envelope
+                .signing_hash()
+                .expect("version 2 has a hash");
+            let last = stored.events.last_mut().expect("the run is full");
+            last.event_id = replay.envelope.event_id;
+            last.leaf = replay.envelope.leaf_hash(sequence, &hash);
+            insert_run::<T>(1, run, stored);
+            replay
+        })
+        .collect()
+}
+
+/// Opens a stream in the block, with this many leaves.
+fn open<T: Config>(block: u32, store_id: StoreId, leaves: u32) {
+    let most = limits::MAX_EVENTS_PER_SUBMISSION;
+    let mut load = Load::<T>::get();
+    for run in 0..leaves.div_ceil(most) {
+        let of_run = most.min(leaves - run * most);
+        crate::Memory::<T>::insert(block, load.runs, run_of(store_id, load.runs, of_run, true));
+        load.runs += 1;
+    }
+    Load::<T>::put(load);
+    let batch = crate::OpenBatch {
+        tenant_id: TENANT,
+        store_id,
+        sequence: leaves.into(),
     };
-    crate::Memory::<T>::insert(1, run, remembered);
+    let stream_id = stream_id(TENANT, store_id);
+    crate::OpenBatches::<T>::insert(stream_id, batch);
+    crate::OpenStreams::<T>::try_append(stream_id).expect("within the limit");
 }
 
 impl<T: Config> Pallet<T> {
-    /// Opens a stream with this many leaves.
-    fn open_for_benchmark(tenant_id: TenantId, store_id: StoreId, leaves: u32) {
-        let stream_id = stream_id(tenant_id, store_id);
-        let most = limits::MAX_EVENTS_PER_SUBMISSION;
-        let runs = leaves.div_ceil(most);
-        for run in 0..runs {
-            let hashes = vec![LeafHash([7; 32]); most.min(leaves - run * most) as usize];
-            crate::OpenLeaves::<T>::insert(stream_id, run, crate::Run::truncate_from(hashes));
-        }
-        let batch = crate::OpenBatch {
-            tenant_id,
-            store_id,
-            sequence: leaves.into(),
-            runs,
-        };
-        crate::OpenBatches::<T>::insert(stream_id, batch);
-        crate::OpenStreams::<T>::try_append(stream_id).expect("within the limit");
+    /// Remembers an event in a run of full length, which takes longest to recall.
+    pub fn remember_for_benchmark(stream: StreamId, event: EventId, record: EventRecord) {
+        let mut run = run_of(StoreId(id(0)), 0, limits::MAX_EVENTS_PER_SUBMISSION, true);
+        run.stream_id = stream;
+        run.first_sequence = record.sequence;
+        let first = run.events.first_mut().expect("the run is full");
+        first.event_id = event;
+        first.leaf = record.leaf;
+        insert_run::<T>(record.block_number, 0, run);
     }
 }

@@ -17,6 +17,9 @@ use ves_primitives::{SubmittedEvent, limits};
 // A full submission, and one whose events are all of different streams, must fit into a block.
 const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_EVENTS_PER_BLOCK);
 const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= limits::MAX_STREAMS_PER_BLOCK);
+// What `MemoryIndex` has room for.
+const _: () = assert!(limits::MAX_EVENTS_PER_BLOCK <= u16::MAX as u32);
+const _: () = assert!(limits::MAX_EVENTS_PER_SUBMISSION <= u8::MAX as u32 + 1);
 // An event must be remembered until its age refuses it, however far ahead its clock was, and be of
 // some age before: blocks do not follow faster than slots.
 const _: () = assert!(
@@ -35,6 +38,7 @@ impl<T: Config> Pallet<T> {
         let size = Size {
             events: most,
             bytes: *length.max.get(DispatchClass::Normal),
+            commands: most,
             changes: most,
         };
         Self::weight_of_size(size).saturating_add(T::WeightInfo::authorize_submission(most))
@@ -42,13 +46,16 @@ impl<T: Config> Pallet<T> {
 
     /// The most that the hooks take for themselves.
     fn dearest_hooks() -> Weight {
-        // The last run begins before the limit and is taken whole.
-        let events = limits::MAX_FORGOTTEN_PER_BLOCK + limits::MAX_EVENTS_PER_SUBMISSION;
-        T::WeightInfo::forget_nothing()
-            .saturating_add(T::WeightInfo::forget_events(events))
-            .saturating_add(T::WeightInfo::forget_runs(events + dedupe::MAX_STEPS))
+        // The last run begins within the budget and is taken whole.
+        let last = limits::MAX_EVENTS_PER_SUBMISSION;
+        Self::forgetting_budget()
+            .saturating_add(Self::weight_of_forgetting(
+                last,
+                last,
+                1 + dedupe::MAX_STEPS,
+            ))
             .saturating_add(T::WeightInfo::unlist_batches())
-            .saturating_add(T::WeightInfo::commit_block_base())
+            .saturating_add(Self::weight_of_empty_commit())
     }
 
     /// Whether every submission that the protocol allows has a chance to be included.

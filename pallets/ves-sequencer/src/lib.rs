@@ -48,7 +48,7 @@ pub mod pallet {
         AgentId, BatchCommitment, CommandId, EventId, LeafHash, StoreId, StreamId, StreamTip,
         SubmittedEvent, TenantId, limits,
         registry::AuthorDirectory,
-        sequencer::{EventRecord, KeptBatches, Rejection},
+        sequencer::{KeptBatches, Rejection},
     };
 
     /// Events of one submission.
@@ -85,8 +85,6 @@ pub mod pallet {
         pub store_id: StoreId,
         /// The sequence given out last.
         pub sequence: u64,
-        /// Runs of leaves stored.
-        pub runs: u32,
     }
 
     /// What the current block has taken in.
@@ -107,18 +105,64 @@ pub mod pallet {
         /// Events sequenced.
         pub events: u32,
         /// Runs of them.
-        pub runs: u32,
+        pub runs: u16,
     }
 
-    /// A run of events to be forgotten together.
+    /// An event that took its place.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct RememberedEvent {
+        /// The event.
+        pub event_id: EventId,
+        /// The command it fulfilled.
+        pub command_id: Option<CommandId>,
+        /// Its leaf, which tells an exact replay from another event with the same id.
+        pub leaf: LeafHash,
+    }
+
+    /// A run of events: leaves of its stream's batch, and what is forgotten together.
     #[derive(
         Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
     )]
     pub struct Remembered {
         /// The stream.
         pub stream_id: StreamId,
-        /// Its events, each with its command.
-        pub events: Run<(EventId, Option<CommandId>)>,
+        /// Place of the first of its events.
+        pub first_sequence: u64,
+        /// Its events, in order of their places.
+        pub events: Run<RememberedEvent>,
+    }
+
+    /// Where an event or a command is remembered.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Encode,
+        Decode,
+        DecodeWithMemTracking,
+        MaxEncodedLen,
+        TypeInfo,
+    )]
+    pub struct MemoryIndex {
+        /// The block that sequenced it.
+        pub block: u32,
+        /// Its run within the block.
+        pub run: u16,
+        /// Its position within the run.
+        pub position: u8,
     }
 
     /// The run of events to be forgotten next.
@@ -139,7 +183,7 @@ pub mod pallet {
         /// The block that sequenced it.
         pub block: u32,
         /// Its number within the block.
-        pub run: u32,
+        pub run: u16,
     }
 
     /// What was sequenced for somebody in a window.
@@ -190,13 +234,6 @@ pub mod pallet {
     #[pallet::storage]
     pub type Tips<T: Config> = StorageMap<_, Identity, StreamId, StreamTip, OptionQuery>;
 
-    /// Leaves of each stream's batch of this block, by run, in sequence order. Empty between blocks.
-    // Hashers: Identity as `Tips`; Twox for the run, which the chain counts. Bound:
-    // `MaxEventsPerBlock` leaves over all streams.
-    #[pallet::storage]
-    pub type OpenLeaves<T: Config> =
-        StorageDoubleMap<_, Identity, StreamId, Twox64Concat, u32, Run<LeafHash>, ValueQuery>;
-
     /// The batches this block is filling. Empty between blocks.
     // Hasher: as `Tips`. Bound: `MaxStreamsPerBlock`.
     #[pallet::storage]
@@ -211,19 +248,19 @@ pub mod pallet {
     #[pallet::storage]
     pub type Load<T: Config> = StorageValue<_, BlockLoad, ValueQuery>;
 
-    /// What became of each event: the memory that makes a replay harmless.
-    // Hasher: Identity for the stream (as `Tips`), Blake2 for the event id, which agents choose.
-    // Lifetime: `DEDUPE_BLOCKS`, after which the event would be refused for its age. Bound: the
-    // events of as many blocks, and those that `Memory` still holds.
+    /// Where each event is remembered, by a hash of stream and event id.
+    // Hasher: Identity - the key is a hash, of 128 bits: who finds two events of its own with one key
+    // has the second refused as a duplicate of the first, and hurt nobody else. Short keys and values
+    // make the entry part of its parent's trie node. Lifetime: `DEDUPE_BLOCKS`, after which the event
+    // would be refused for its age. Bound: the events of as many blocks, and those that `Memory`
+    // still holds.
     #[pallet::storage]
-    pub type Events<T: Config> =
-        StorageDoubleMap<_, Identity, StreamId, Blake2_128Concat, EventId, EventRecord>;
+    pub type Events<T: Config> = StorageMap<_, Identity, [u8; 16], MemoryIndex>;
 
-    /// Which event fulfilled a command.
-    // Hashers, bound and lifetime: as `Events`.
+    /// Where the event that fulfilled a command is remembered, by a hash of stream and command id.
+    // Hasher, bound and lifetime: as `Events`.
     #[pallet::storage]
-    pub type Commands<T: Config> =
-        StorageDoubleMap<_, Identity, StreamId, Blake2_128Concat, CommandId, EventId>;
+    pub type Commands<T: Config> = StorageMap<_, Identity, [u8; 16], MemoryIndex>;
 
     /// What each tenant has had sequenced in its last window.
     // Hasher: Blake2 - ids are chosen freely. Bound: one per registered tenant. Overwritten.
@@ -243,11 +280,13 @@ pub mod pallet {
         ValueQuery,
     >;
 
-    /// Which events each block sequenced, by run: what is to be forgotten, in order.
-    // Hashers: Twox - the chain counts both. Bound and lifetime: as `Events`.
+    /// Which events each block sequenced, by run: the leaves of its batches, the memory that makes a
+    /// replay harmless, and what is to be forgotten, in order.
+    // Hashers: Twox - the chain counts both. Bound and lifetime: as `Events`. One entry for a whole
+    // run costs the trie next to nothing for each of its events.
     #[pallet::storage]
     pub type Memory<T: Config> =
-        StorageDoubleMap<_, Twox64Concat, u32, Twox64Concat, u32, Remembered>;
+        StorageDoubleMap<_, Twox64Concat, u32, Twox64Concat, u16, Remembered>;
 
     /// How far events are forgotten.
     #[pallet::storage]
@@ -433,10 +472,18 @@ pub mod pallet {
         #[pallet::weight(Pallet::<T>::submission_weight(events))]
         #[pallet::authorize(|source, events| Pallet::<T>::authorize_submission(source, events))]
         #[pallet::weight_of_authorize(Pallet::<T>::authorization_weight(events))]
-        pub fn submit_events(origin: OriginFor<T>, events: Submission) -> DispatchResult {
+        pub fn submit_events(
+            origin: OriginFor<T>,
+            events: Submission,
+        ) -> DispatchResultWithPostInfo {
             ensure_authorized(origin)?;
-            Self::sequence_submission(&events);
-            Ok(())
+            let settled = Self::sequence_submission(&events);
+            Ok(PostDispatchInfo {
+                actual_weight: settled
+                    .all_signatures_hold
+                    .then(|| Self::honest_weight(&events)),
+                pays_fee: Pays::No,
+            })
         }
 
         /// Names the accounts that may report what is anchored, in place of those before.
@@ -494,11 +541,9 @@ pub mod pallet {
         /// `on_finalize` that does not depend on what is submitted; each submission pays for its own
         /// leaves and streams.
         fn on_initialize(block: BlockNumberFor<T>) -> Weight {
-            Self::forget_old_events(block)
+            Self::forget_old_events(block, Self::forgetting_budget())
                 .saturating_add(Self::unlist_old_batches(block))
-                .saturating_add(T::WeightInfo::commit_block_base())
-                .saturating_add(T::WeightInfo::commit_leaves(0))
-                .saturating_add(T::WeightInfo::commit_streams(0))
+                .saturating_add(Self::weight_of_empty_commit())
         }
 
         fn on_finalize(block: BlockNumberFor<T>) {

@@ -3,7 +3,7 @@
 
 //! Answers to "was this sequenced?".
 
-use crate::{Batches, Config, Events, Pallet};
+use crate::{Batches, Config, Pallet};
 use ves_primitives::{
     BatchCommitment, EventId, StreamId,
     sequencer::{EventRecord, SequencedEvents},
@@ -11,7 +11,7 @@ use ves_primitives::{
 
 impl<T: Config> SequencedEvents for Pallet<T> {
     fn event_record(stream: StreamId, event: EventId) -> Option<EventRecord> {
-        Events::<T>::get(stream, event)
+        Self::event_record(stream, event)
     }
 
     fn batch(stream: StreamId, index: u64) -> Option<BatchCommitment> {

@@ -2,9 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Judging events and giving them their place.
+//!
+//! An event is first *examined*: by its own bytes, the registry and the memory, none of which another
+//! event of the submission can change. Then the signatures of all that passed are checked at once. At
+//! last each is *settled*, in order, against the quotas and the state that its predecessors left.
 
 use crate::{
-    Commands, Config, EntityVersions, Event, Events, Pallet,
+    Commands, Config, EntityVersions, Event, Pallet,
+    dedupe::{Recollection, StateKey, command_key, entity_key, event_key},
     frame_support::{
         storage::{TransactionOutcome, transactional::with_transaction_opaque_err},
         traits::UnixTime,
@@ -14,10 +19,11 @@ use crate::{
     sp_io,
     sp_runtime::SaturatedConversion,
 };
-use alloc::vec::Vec;
-use codec::Encode;
+use alloc::{rc::Rc, vec::Vec};
+use ves_host::SignedHash;
 use ves_primitives::{
-    AgentId, EventSigningHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId, limits,
+    AgentId, Envelope, EventSigningHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId,
+    limits,
     registry::{Author, AuthorDirectory, AuthorProblem},
     sequencer::{Admission, EventRecord, Rejection},
     stream_id,
@@ -28,8 +34,9 @@ type AuthorName = (TenantId, StoreId, AgentId, KeyId);
 /// What is the same for many events of a submission, asked for once while they stand together.
 pub(crate) struct Context {
     now_ms: u64,
-    author: Option<(AuthorName, Result<Author, AuthorProblem>)>,
+    author: Option<(AuthorName, Result<Rc<Author>, AuthorProblem>)>,
     stream: Option<((TenantId, StoreId), StreamId)>,
+    recollection: Recollection,
     pub(crate) ledger: Ledger,
 }
 
@@ -39,29 +46,27 @@ impl Context {
             now_ms: T::Clock::now().as_millis().saturated_into(),
             author: None,
             stream: None,
+            recollection: Recollection::default(),
             ledger: Ledger::open::<T>(),
         }
     }
 
     /// Looks the author up, unless it is the one before.
-    fn find_author<D: AuthorDirectory>(&mut self, name: AuthorName) {
-        if self.author.as_ref().is_none_or(|(known, _)| *known != name) {
-            let (tenant, store, agent, key) = name;
-            self.author = Some((name, D::author(tenant, store, agent, key)));
+    fn author<D: AuthorDirectory>(
+        &mut self,
+        name: AuthorName,
+    ) -> Result<Rc<Author>, AuthorProblem> {
+        if let Some((known, author)) = &self.author
+            && *known == name
+        {
+            return author.clone();
         }
+        let (tenant, store, agent, key) = name;
+        let author = D::author(tenant, store, agent, key).map(Rc::new);
+        self.author.insert((name, author)).1.clone()
     }
 
-    /// How much of its quotas the author of the event judged last has left, in thousandths.
-    pub(crate) fn quota_left<T: Config>(&mut self) -> u64 {
-        match &self.author {
-            Some(((tenant, _, agent, _), Ok(author))) => {
-                self.ledger.left::<T>((*tenant, *agent), author)
-            }
-            _ => 0,
-        }
-    }
-
-    pub(crate) fn stream_id(&mut self, event: &SubmittedEvent) -> StreamId {
+    fn stream_id(&mut self, event: &SubmittedEvent) -> StreamId {
         let names = (event.envelope.tenant_id, event.envelope.store_id);
         match self.stream {
             Some((known, id)) if known == names => id,
@@ -74,84 +79,148 @@ impl Context {
     }
 }
 
-/// What the rest of the way needs of an acceptable event.
-pub(crate) struct Accepted {
-    pub(crate) stream_id: StreamId,
-    pub(crate) signing_hash: EventSigningHash,
-    pub(crate) entity: [u8; 16],
-    pub(crate) entity_version: u64,
+/// An event whose author may write and whose bytes are in order.
+pub(crate) struct Candidate {
+    author: Rc<Author>,
+    /// What is signed, unless the payload is another than the envelope says.
+    hash: Result<EventSigningHash, Rejection>,
+    signature_holds: bool,
 }
 
-/// What the chain thinks of an event now.
-pub(crate) enum Judgement {
-    Acceptable(Accepted),
+impl Candidate {
+    pub(crate) fn author(&self) -> &Author {
+        &self.author
+    }
+}
+
+/// What the event's own bytes, the registry and the memory say.
+pub(crate) enum Finding {
+    Candidate(Candidate),
     Replay(EventRecord),
     Rejected(Rejection),
 }
 
-/// Storage key of an entity. The lengths in the SCALE encoding keep ("a", "bc") and ("ab", "c")
-/// apart.
-pub(crate) fn entity_key(stream: StreamId, entity_type: &[u8], entity_id: &[u8]) -> [u8; 16] {
-    (stream, entity_type, entity_id).using_encoded(sp_io::hashing::blake2_128)
+/// An event that was examined.
+pub(crate) struct Examined {
+    pub(crate) stream_id: StreamId,
+    pub(crate) event_key: StateKey,
+    pub(crate) finding: Finding,
+}
+
+/// What the rest of the way needs of an acceptable event.
+pub(crate) struct Accepted {
+    pub(crate) signing_hash: EventSigningHash,
+    pub(crate) command_key: Option<StateKey>,
+    pub(crate) entity: StateKey,
+    pub(crate) entity_version: u64,
+}
+
+/// What became of a submission.
+pub(crate) struct Settled {
+    pub(crate) admissions: Vec<Admission>,
+    /// Whether each signature that was checked held: otherwise each was checked once more, alone.
+    pub(crate) all_signatures_hold: bool,
+}
+
+/// Names by which quotas are kept.
+pub(crate) const fn names(envelope: &Envelope) -> (TenantId, AgentId) {
+    (envelope.tenant_id, envelope.source_agent_id)
+}
+
+/// What an event is whose id is known: the same again, or another.
+fn replay_or_duplicate(event: &SubmittedEvent, record: EventRecord) -> Finding {
+    if record.is_of(&event.envelope) && event.check_payload_hashes().is_ok() {
+        Finding::Replay(record)
+    } else {
+        Finding::Rejected(Rejection::DuplicateEventId)
+    }
+}
+
+/// Checks the candidates' signatures together; answers whether all hold.
+fn check_signatures(events: &[SubmittedEvent], examined: &mut [Examined]) -> bool {
+    let mut signed = Vec::with_capacity(events.len());
+    let mut candidates = Vec::with_capacity(events.len());
+    for (event, examined) in events.iter().zip(examined) {
+        if let Finding::Candidate(candidate) = &mut examined.finding
+            && let Ok(hash) = candidate.hash
+        {
+            signed.push(SignedHash {
+                key: candidate.author.key.0,
+                signature: event.envelope.agent_signature.0,
+                message: hash.0,
+            });
+            candidates.push(candidate);
+        }
+    }
+    let verdicts = ves_host::verify_each(&signed);
+    let mut all = true;
+    for (candidate, holds) in candidates.into_iter().zip(verdicts) {
+        candidate.signature_holds = holds;
+        all &= holds;
+    }
+    all
 }
 
 impl<T: Config> Pallet<T> {
-    /// Judges one event against the state as it is: replay first, then what costs little, then
-    /// hashes, then the signature, then the state of the entity (VES v1 §3.2, cheap before dear).
-    pub(crate) fn judge(event: &SubmittedEvent, context: &mut Context) -> Judgement {
+    /// Replay first, then what costs little, then hashes (VES v1 §3.2, cheap before dear).
+    pub(crate) fn examine(event: &SubmittedEvent, context: &mut Context) -> Examined {
         let stream_id = context.stream_id(event);
-        if let Some(record) = Events::<T>::get(stream_id, event.envelope.event_id) {
-            return if record.is_of(&event.envelope) && event.check_payload_hashes().is_ok() {
-                Judgement::Replay(record)
-            } else {
-                Judgement::Rejected(Rejection::DuplicateEventId)
-            };
-        }
-        match Self::judge_new(event, stream_id, context) {
-            Ok(accepted) => Judgement::Acceptable(accepted),
-            Err(reason) => Judgement::Rejected(reason),
+        let event_key = event_key(stream_id, event.envelope.event_id);
+        let finding = match context.recollection.recall::<T>(event_key) {
+            Some(record) => replay_or_duplicate(event, record),
+            None => match Self::examine_new(event, context) {
+                Ok(candidate) => Finding::Candidate(candidate),
+                Err(reason) => Finding::Rejected(reason),
+            },
+        };
+        Examined {
+            stream_id,
+            event_key,
+            finding,
         }
     }
 
-    fn judge_new(
-        event: &SubmittedEvent,
-        stream_id: StreamId,
-        context: &mut Context,
-    ) -> Result<Accepted, Rejection> {
+    fn examine_new(event: &SubmittedEvent, context: &mut Context) -> Result<Candidate, Rejection> {
         let envelope = &event.envelope;
         event.check_structure()?;
         // Before anything is remembered by: whoever is forgotten is too old from here on.
         envelope.check_freshness(context.now_ms)?;
-        context.find_author::<T::Authors>((
+        let author = context.author::<T::Authors>((
             envelope.tenant_id,
             envelope.store_id,
             envelope.source_agent_id,
             envelope.agent_key_id,
-        ));
-        let Context { author, ledger, .. } = context;
-        let author = match author {
-            Some((_, Ok(author))) => author,
-            Some((_, Err(problem))) => return Err((*problem).into()),
-            None => return Err(AuthorProblem::UnknownAgent.into()),
-        };
+        ))?;
         if let Some(policy) = &author.policy {
             policy.check(envelope, event.payload.len())?;
         }
-        let names = (envelope.tenant_id, envelope.source_agent_id);
-        ledger.check::<T>(names, author, event.payload.len())?;
-        event.check_payload_hashes()?;
-        let signing_hash = envelope.signing_hash()?;
-        if !sp_io::crypto::ed25519_verify(
-            &envelope.agent_signature.0.into(),
-            &signing_hash.0,
-            &author.key.0.into(),
-        ) {
+        let hash = event
+            .check_payload_hashes()
+            .and_then(|()| envelope.signing_hash())
+            .map_err(Rejection::from);
+        Ok(Candidate {
+            author,
+            hash,
+            signature_holds: false,
+        })
+    }
+
+    /// The quota, what was found of hashes and signature, and the state that events before this one
+    /// left.
+    fn settle(
+        event: &SubmittedEvent,
+        stream_id: StreamId,
+        candidate: &Candidate,
+        ledger: &mut Ledger,
+    ) -> Result<Accepted, Rejection> {
+        let envelope = &event.envelope;
+        ledger.check::<T>(names(envelope), &candidate.author, event.payload.len())?;
+        let signing_hash = candidate.hash?;
+        if !candidate.signature_holds {
             return Err(Rejection::InvalidSignature);
         }
-        if envelope
-            .command_id
-            .is_some_and(|id| Commands::<T>::contains_key(stream_id, id))
-        {
+        let command_key = envelope.command_id.map(|id| command_key(stream_id, id));
+        if command_key.is_some_and(Commands::<T>::contains_key) {
             return Err(Rejection::DuplicateCommandId);
         }
         let entity = entity_key(stream_id, &envelope.entity_type, &envelope.entity_id);
@@ -160,20 +229,51 @@ impl<T: Config> Pallet<T> {
             return Err(Rejection::VersionConflict { expected, actual });
         }
         Ok(Accepted {
-            stream_id,
             signing_hash,
+            command_key,
             entity,
             entity_version: actual,
         })
     }
 
+    /// Whether an event that stands alone would be sequenced now; dear checks last.
+    pub(crate) fn check_alone(
+        event: &SubmittedEvent,
+        stream_id: StreamId,
+        mut candidate: Candidate,
+        ledger: &mut Ledger,
+    ) -> Result<(), Rejection> {
+        // The quota first, so that whoever has used it up buys no signature check.
+        ledger.check::<T>(
+            names(&event.envelope),
+            &candidate.author,
+            event.payload.len(),
+        )?;
+        let hash = candidate.hash?;
+        candidate.signature_holds = sp_io::crypto::ed25519_verify(
+            &event.envelope.agent_signature.0.into(),
+            &hash.0,
+            &candidate.author.key.0.into(),
+        );
+        Self::settle(event, stream_id, &candidate, ledger).map(drop)
+    }
+
     /// Judges and sequences each event in order.
-    pub(crate) fn sequence_submission(events: &[SubmittedEvent]) -> Vec<Admission> {
+    pub(crate) fn sequence_submission(events: &[SubmittedEvent]) -> Settled {
         let mut context = Context::of::<T>();
+        let mut examined: Vec<_> = events
+            .iter()
+            .map(|event| Self::examine(event, &mut context))
+            .collect();
+        let all_signatures_hold = check_signatures(events, &mut examined);
+        let mut ledger = context.ledger;
         let mut placement = Placement::<T>::begin();
         let admissions: Vec<_> = events
             .iter()
-            .map(|event| Self::sequence_one(event, &mut context, &mut placement))
+            .zip(&examined)
+            .map(|(event, examined)| {
+                Self::sequence_one(event, examined, &mut ledger, &mut placement)
+            })
             .collect();
         placement.end();
         // Junk behind a good event is at the expense of the good event's author.
@@ -181,47 +281,58 @@ impl<T: Config> Pallet<T> {
             .iter()
             .zip(&admissions)
             .find(|(_, admission)| matches!(admission, Admission::Acceptable))
-            .map(|(event, _)| (event.envelope.tenant_id, event.envelope.source_agent_id));
+            .map(|(event, _)| names(&event.envelope));
         let rejected = admissions
             .iter()
             .filter(|admission| matches!(admission, Admission::Rejected(_)))
             .count();
         if let Some(names) = sponsor.filter(|_| rejected > 0) {
-            context.ledger.debit::<T>(names, rejected, 0);
+            ledger.debit::<T>(names, rejected, 0);
         }
-        context.ledger.close::<T>();
-        admissions
+        ledger.close::<T>();
+        Settled {
+            admissions,
+            all_signatures_hold,
+        }
     }
 
     fn sequence_one(
         event: &SubmittedEvent,
-        context: &mut Context,
+        examined: &Examined,
+        ledger: &mut Ledger,
         placement: &mut Placement<T>,
     ) -> Admission {
         let event_id = event.envelope.event_id;
-        let outcome = match Self::judge(event, context) {
-            Judgement::Acceptable(accepted) => placement.place(&event.envelope, &accepted),
-            Judgement::Rejected(reason) => Err(reason),
-            Judgement::Replay(EventRecord { sequence, .. }) => {
+        let stream_id = examined.stream_id;
+        // An event before this one may have taken its id.
+        let known = placement
+            .placed(&examined.event_key)
+            .map(|record| replay_or_duplicate(event, record));
+        let outcome = match known.as_ref().unwrap_or(&examined.finding) {
+            Finding::Candidate(candidate) => Self::settle(event, stream_id, candidate, ledger)
+                .and_then(|accepted| placement.place(&event.envelope, examined, &accepted)),
+            Finding::Rejected(reason) => Err(*reason),
+            Finding::Replay(EventRecord { sequence, .. }) => {
                 placement.tell();
                 Self::deposit_event(Event::EventReplayed {
-                    stream_id: context.stream_id(event),
-                    sequence,
+                    stream_id,
+                    sequence: *sequence,
                     event_id,
                 });
-                return Admission::AlreadySequenced { sequence };
+                return Admission::AlreadySequenced {
+                    sequence: *sequence,
+                };
             }
         };
         match outcome {
-            Ok(_) => {
-                let names = (event.envelope.tenant_id, event.envelope.source_agent_id);
-                context.ledger.debit::<T>(names, 1, event.payload.len());
+            Ok(()) => {
+                ledger.debit::<T>(names(&event.envelope), 1, event.payload.len());
                 Admission::Acceptable
             }
             Err(reason) => {
                 placement.tell();
                 Self::deposit_event(Event::EventRejected {
-                    stream_id: context.stream_id(event),
+                    stream_id,
                     event_id,
                     reason,
                 });
@@ -236,7 +347,7 @@ impl<T: Config> Pallet<T> {
             .get(..limits::MAX_EVENTS_PER_SUBMISSION as usize)
             .unwrap_or(events);
         with_transaction_opaque_err::<Vec<Admission>, (), _>(|| {
-            TransactionOutcome::Rollback(Ok(Self::sequence_submission(within)))
+            TransactionOutcome::Rollback(Ok(Self::sequence_submission(within).admissions))
         })
         // The only error is too many nested storage layers; an empty answer is the honest one.
         .map(|result| result.unwrap_or_default())

@@ -5,11 +5,13 @@
 
 use crate::{
     Batches, BlockBatches, Commands, Config, EntityVersions, Events, Forgotten, Kept, Load, Memory,
-    OpenBatches, OpenLeaves, OpenStreams, Pallet, Tips, frame_system,
+    MemoryIndex, OpenBatches, OpenStreams, Pallet, Tips,
+    dedupe::{command_key, event_key},
+    frame_system,
     sp_runtime::{SaturatedConversion, TryRuntimeError},
 };
-use alloc::vec::Vec;
-use ves_primitives::{StreamTip, limits};
+use alloc::{collections::BTreeMap, vec::Vec};
+use ves_primitives::{StreamId, StreamTip, limits};
 
 impl<T: Config> Pallet<T> {
     /// Runs every check; ask between blocks.
@@ -26,8 +28,7 @@ impl<T: Config> Pallet<T> {
     }
 
     fn nothing_of_a_block_outlives_it() -> Result<(), TryRuntimeError> {
-        let clean = OpenLeaves::<T>::iter_keys().next().is_none()
-            && OpenBatches::<T>::iter_keys().next().is_none()
+        let clean = OpenBatches::<T>::iter_keys().next().is_none()
             && OpenStreams::<T>::get().is_empty()
             && !Load::<T>::exists();
         clean
@@ -78,20 +79,18 @@ impl<T: Config> Pallet<T> {
     }
 
     fn remembered_events_end_at_the_tip_without_a_gap() -> Result<(), TryRuntimeError> {
-        let mut known = 0usize;
-        for (stream, tip) in Tips::<T>::iter() {
-            let mut sequences: Vec<u64> = Events::<T>::iter_prefix_values(stream)
-                .map(|record| record.sequence)
-                .collect();
+        let mut sequences = BTreeMap::<StreamId, Vec<u64>>::new();
+        for run in Memory::<T>::iter_values() {
+            let places = (run.first_sequence..).take(run.events.len());
+            sequences.entry(run.stream_id).or_default().extend(places);
+        }
+        for (stream, mut sequences) in sequences {
+            let tip = Tips::<T>::get(stream).ok_or("there are events of a stream without a tip")?;
             sequences.sort_unstable();
-            known = known.saturating_add(sequences.len());
             let first = sequences.first().copied().unwrap_or(tip.sequence + 1);
             if !sequences.into_iter().eq(first..=tip.sequence) {
                 return Err("sequences of a stream are not dense".into());
             }
-        }
-        if Events::<T>::iter_keys().count() != known {
-            return Err("there are events of streams without a tip".into());
         }
         Ok(())
     }
@@ -103,15 +102,19 @@ impl<T: Config> Pallet<T> {
             if (block, run) < (next.block, next.run) {
                 return Err("a run was passed over when it was to be forgotten".into());
             }
-            for (event, command) in remembered.events {
-                let record = Events::<T>::get(remembered.stream_id, event)
-                    .ok_or("an event was forgotten too early")?;
-                if record.block_number != block {
-                    return Err("an event is remembered for another block's sake".into());
+            for (position, event) in (0u8..=u8::MAX).zip(&remembered.events) {
+                let index = MemoryIndex {
+                    block,
+                    run,
+                    position,
+                };
+                let stream = remembered.stream_id;
+                if Events::<T>::get(event_key(stream, event.event_id)) != Some(index) {
+                    return Err("an event was forgotten too early".into());
                 }
                 events = events.saturating_add(1);
-                if let Some(command) = command {
-                    if Commands::<T>::get(remembered.stream_id, command) != Some(event) {
+                if let Some(command) = event.command_id {
+                    if Commands::<T>::get(command_key(stream, command)) != Some(index) {
                         return Err("a command was forgotten too early".into());
                     }
                     commands = commands.saturating_add(1);

@@ -14,6 +14,10 @@ use frame_support::{traits::Get, weights::Weight};
 pub trait WeightInfo {
     /// `submit_events` at its worst.
     fn submit_events(n: u32) -> Weight;
+    /// `submit_commands` at its worst.
+    fn submit_commands(n: u32) -> Weight;
+    /// `check_singly` at its worst.
+    fn check_singly(n: u32) -> Weight;
     /// `submit_events_of_authors` at its worst.
     fn submit_events_of_authors(n: u32) -> Weight;
     /// `submit_payload` at its worst.
@@ -24,6 +28,8 @@ pub trait WeightInfo {
     fn forget_nothing() -> Weight;
     /// `forget_events` at its worst.
     fn forget_events(n: u32) -> Weight;
+    /// `forget_commands` at its worst.
+    fn forget_commands(n: u32) -> Weight;
     /// `forget_runs` at its worst.
     fn forget_runs(r: u32) -> Weight;
     /// `commit_block_base` at its worst.
@@ -49,11 +55,26 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // At least 107_861 ns.
         Weight::from_parts(110_816_000, 0)
             // Standard error: 148_757.
-            .saturating_add(Weight::from_parts(49_334_476, 0).saturating_mul(n.into()))
+            .saturating_add(Weight::from_parts(30_334_476, 0).saturating_mul(n.into()))
+            .saturating_add(T::DbWeight::get().reads(12))
+            .saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(n.into())))
+            .saturating_add(T::DbWeight::get().writes(7))
+            .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))
+    }
+    // `n` from 1 to 256.
+    fn submit_commands(n: u32) -> Weight {
+        // At least 107_861 ns.
+        Weight::from_parts(110_816_000, 0)
+            // Standard error: 148_757.
+            .saturating_add(Weight::from_parts(54_334_476, 0).saturating_mul(n.into()))
             .saturating_add(T::DbWeight::get().reads(12))
             .saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(n.into())))
             .saturating_add(T::DbWeight::get().writes(7))
             .saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(n.into())))
+    }
+    // `n` from 1 to 256.
+    fn check_singly(n: u32) -> Weight {
+        Weight::from_parts(33_000_000, 0).saturating_mul(n.into())
     }
     // `n` from 1 to 256.
     fn submit_events_of_authors(n: u32) -> Weight {
@@ -94,6 +115,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         Weight::from_parts(13_360_000, 0)
             // Standard error: 47_487.
             .saturating_add(Weight::from_parts(4_374_673, 0).saturating_mul(n.into()))
+            .saturating_add(T::DbWeight::get().reads(4))
+            .saturating_add(T::DbWeight::get().writes(1))
+            .saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(n.into())))
+    }
+    // `n` from 1 to 8192.
+    fn forget_commands(n: u32) -> Weight {
+        Weight::from_parts(13_360_000, 0)
+            .saturating_add(Weight::from_parts(6_374_673, 0).saturating_mul(n.into()))
             .saturating_add(T::DbWeight::get().reads(4))
             .saturating_add(T::DbWeight::get().writes(1))
             .saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))

@@ -29,9 +29,9 @@ use polkadot_sdk::{
 
 /// Longest block body, bytes. The network's hard ceiling is 16 MiB.
 pub const MAXIMUM_BLOCK_LENGTH: u32 = 10 * 1024 * 1024;
-/// Execution time of a block: two thirds of the slot, as long as an author may take to build it. The
-/// other validators import it while the next author waits for its slot.
-const MAXIMUM_BLOCK_REF_TIME: u64 = WEIGHT_REF_TIME_PER_MILLIS * SLOT_DURATION_MS * 2 / 3;
+/// Execution time of a block: half of the slot. In the other half the next author must get and import
+/// it, or it builds on the block before.
+const MAXIMUM_BLOCK_REF_TIME: u64 = WEIGHT_REF_TIME_PER_MILLIS * SLOT_DURATION_MS / 2;
 /// Share of a block that transactions may fill; the rest is for mandatory and operational work.
 const NORMAL_RATIO: Perbill = Perbill::from_percent(90);
 

@@ -22,5 +22,5 @@ struct Bencher {
 fn main() -> Result<()> {
     let Bencher { pallet } = Bencher::parse();
     LoggerBuilder::new(pallet.log_filters().unwrap_or_else(|_| "info".into())).init()?;
-    pallet.run_with_spec::<BlakeTwo256, ()>(None)
+    pallet.run_with_spec::<BlakeTwo256, ves_host::HostFunctions>(None)
 }

@@ -36,12 +36,11 @@ fn names_and_hashers_of_storage_are_frozen() {
         .collect();
     let expected = [
         ("Tips", vec![Identity]),
-        ("OpenLeaves", vec![Identity, Twox]),
         ("OpenBatches", vec![Identity]),
         ("OpenStreams", vec![]),
         ("Load", vec![]),
-        ("Events", vec![Identity, Blake]),
-        ("Commands", vec![Identity, Blake]),
+        ("Events", vec![Identity]),
+        ("Commands", vec![Identity]),
         ("TenantUsage", vec![Blake]),
         ("AgentUsage", vec![Blake, Blake]),
         ("Memory", vec![Twox, Twox]),

@@ -3,7 +3,7 @@
 
 //! Events in, places or reasons out.
 
-use crate::{Commands, EntityVersions, Event, Events, OpenLeaves, mock::*};
+use crate::{Commands, EntityVersions, Event, Events, OpenBatches, dedupe::command_key, mock::*};
 use ed25519_zebra::SigningKey;
 use polkadot_sdk::{
     frame_support::{assert_ok, assert_storage_noop},
@@ -373,10 +373,8 @@ fn a_command_is_fulfilled_by_one_event_and_freed_by_a_rejected_one() {
             e.base_version = Some(3);
         });
         submit(&[conflicting]);
-        assert!(!Commands::<Test>::contains_key(
-            stream(),
-            ves_primitives::CommandId([5; 16])
-        ));
+        let command_key = command_key(stream(), ves_primitives::CommandId([5; 16]));
+        assert!(!Commands::<Test>::contains_key(command_key));
         submit(&[event_with(2, |e| e.command_id = command(5))]);
         assert_eq!(sequenced(), [1]);
         next_block();
@@ -466,9 +464,9 @@ fn state_keeps_hashes_only() {
         assert_eq!(EntityVersions::<Test>::iter().count(), 1);
         next_block();
         assert_eq!(
-            OpenLeaves::<Test>::iter().count(),
+            OpenBatches::<Test>::iter().count(),
             0,
-            "leaves do not outlive their block"
+            "open batches do not outlive their block"
         );
     });
 }

@@ -12,7 +12,8 @@ use super::{
     reference::{Reference, Signed, Verdict},
 };
 use crate::{
-    Batches, BlockBatches, Commands, EntityVersions, Event, Events, Kept, Relays, Tips, mock::*,
+    Batches, BlockBatches, Commands, EntityVersions, Event, Events, Kept, Memory, Relays, Tips,
+    dedupe::command_key, mock::*,
 };
 use codec::Decode;
 use polkadot_sdk::{
@@ -171,21 +172,36 @@ impl World {
             .collect();
         assert_eq!(lists, self.reference.listed, "batches by block");
 
-        let events: BTreeMap<_, EventRecord> = Events::<Test>::iter()
-            .map(|(stream, event, record)| ((stream, event), record))
+        let remembered: Vec<_> = Memory::<Test>::iter_values()
+            .flat_map(|run| run.events.into_iter().map(move |e| (run.stream_id, e)))
+            .collect();
+        let events: BTreeMap<_, Option<EventRecord>> = remembered
+            .iter()
+            .map(|(stream, event)| {
+                let record = Sequencer::event_record(*stream, event.event_id);
+                ((*stream, event.event_id), record)
+            })
             .collect();
         let expected: BTreeMap<_, _> = streams
             .iter()
             .flat_map(|(id, s)| {
                 s.events
                     .iter()
-                    .map(|(event, known)| ((*id, *event), known.record))
+                    .map(|(event, known)| ((*id, *event), Some(known.record)))
             })
             .collect();
         assert_eq!(events, expected, "remembered events");
+        assert_eq!(Events::<Test>::iter_keys().count(), expected.len());
 
-        let commands: BTreeMap<_, _> = Commands::<Test>::iter()
-            .map(|(stream, command, event)| ((stream, command), event))
+        let commands: BTreeMap<_, _> = remembered
+            .iter()
+            .filter_map(|(stream, event)| {
+                let command = event.command_id?;
+                assert!(Commands::<Test>::contains_key(command_key(
+                    *stream, command
+                )));
+                Some(((*stream, command), event.event_id))
+            })
             .collect();
         let expected: BTreeMap<_, _> = streams
             .iter()
@@ -196,6 +212,7 @@ impl World {
             })
             .collect();
         assert_eq!(commands, expected, "remembered commands");
+        assert_eq!(Commands::<Test>::iter_keys().count(), expected.len());
 
         let mut entities = 0;
         for (id, stream) in streams {

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced by the benchmarks: starts a chain on this machine and ends it with the script.
+# start_chain N: N validators, 1 or 4. Sets BENCH_URLS (comma-separated), BENCH_PID (the first node)
+# and BENCH_DIR (base paths and logs).
+
+BENCH_DIR="$(mktemp -d)"
+BENCH_NODES=()
+stop_chain() {
+    [ ${#BENCH_NODES[@]} -eq 0 ] || kill "${BENCH_NODES[@]}" 2>/dev/null || true
+    wait 2>/dev/null || true
+    BENCH_NODES=()
+}
+trap 'stop_chain; rm -rf "$BENCH_DIR"' EXIT
+
+# The first node's identity in the network; public.
+BENCH_NODE_KEY=0000000000000000000000000000000000000000000000000000000000000001
+BENCH_PEER=12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp
+
+start_node() {
+    local n="$1"
+    shift
+    "$CARGO_TARGET_DIR/debug/ves-node" --base-path "$BENCH_DIR/node-$n" --rpc-port $((19944 + n)) \
+        --listen-addr "/ip4/127.0.0.1/tcp/$((30533 + n))" --no-mdns --no-prometheus --no-telemetry \
+        --rpc-max-request-size 32 "$@" \
+        >"$BENCH_DIR/node-$n.log" 2>&1 &
+    BENCH_NODES+=($!)
+}
+
+await_node() {
+    for _ in $(seq 120); do
+        grep -q 'Running JSON-RPC server' "$BENCH_DIR/node-$1.log" && return
+        kill -0 "${BENCH_NODES[$1]}" 2>/dev/null || break
+        sleep 0.5
+    done
+    cat "$BENCH_DIR/node-$1.log" >&2
+    fail "node $1 did not start"
+}
+
+start_chain() {
+    local names=(alice bob charlie dave) n
+    if [ "$1" -eq 1 ]; then
+        start_node 0 --dev
+        await_node 0
+    else
+        for n in $(seq 0 $(($1 - 1))); do
+            local network=(--bootnodes "/ip4/127.0.0.1/tcp/30533/p2p/$BENCH_PEER"
+                --unsafe-force-node-key-generation)
+            [ "$n" -gt 0 ] || network=(--node-key "$BENCH_NODE_KEY")
+            start_node "$n" --chain local "--${names[$n]}" --validator --allow-private-ip "${network[@]}"
+        done
+        for n in $(seq 0 $(($1 - 1))); do await_node "$n"; done
+        sleep 10
+    fi
+    BENCH_PID="${BENCH_NODES[0]}"
+    BENCH_URLS="$(for n in $(seq 0 $(($1 - 1))); do printf 'ws://127.0.0.1:%d,' $((19944 + n)); done)"
+    BENCH_URLS="${BENCH_URLS%,}"
+    sleep 4
+}
+
+load() { "$CARGO_TARGET_DIR/debug/examples/load" --url "$BENCH_URLS" --pid "$BENCH_PID" "$@"; }
