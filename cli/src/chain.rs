@@ -7,7 +7,8 @@
 use crate::error::{Exit, Failure};
 use std::{fmt, future::Future};
 use ves_primitives::{
-    AgentId, EventId, GenesisHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId,
+    AgentId, AuthoritySet, EventId, FinalityProof, GenesisHash, KeyId, StoreId, StreamId,
+    SubmittedEvent, TenantId,
     registry::{DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, EventRecord, SequencerLimits, pool_code_name},
     wire::{BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson},
@@ -105,6 +106,18 @@ pub trait Chain: Sync {
     fn best(&self) -> impl Future<Output = ChainResult<BlockRef>> + Send;
     /// Number and chain time of a block.
     fn now(&self, at: BlockRef) -> impl Future<Output = ChainResult<RecordedAt>> + Send;
+    /// The chain's first authority set, by the node's word.
+    fn first_authorities(&self) -> impl Future<Output = ChainResult<AuthoritySet>> + Send;
+    /// That the canonical block at a height is final.
+    fn finality(
+        &self,
+        number: u32,
+    ) -> impl Future<Output = ChainResult<Option<FinalityProof>>> + Send;
+    /// The next changes of the authority set above a height; none when there are no more.
+    fn set_changes(
+        &self,
+        above: u32,
+    ) -> impl Future<Output = ChainResult<Vec<FinalityProof>>> + Send;
     /// Hash of the canonical block at a height.
     fn block_hash(&self, number: u32)
     -> impl Future<Output = ChainResult<Option<[u8; 32]>>> + Send;

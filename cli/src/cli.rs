@@ -198,7 +198,7 @@ An amount that is over the limit is reported (exit code 10); the events go out a
     #[command(after_help = "\
 Examples:
   stateset-sync verify <event-id>
-  stateset-sync verify --bundle bundle.json --agent-key 0x… --genesis 0x… --block-hash 0x…
+  stateset-sync verify --bundle bundle.json --agent-key 0x… --genesis 0x… --authorities 0x…
   stateset-sync verify --bundle bundle.json --l1-rpc http://127.0.0.1:8545 --registry 0x…")]
     Verify(VerifyArgs),
     /// Write a self-contained bundle that proves one event.
@@ -250,6 +250,10 @@ pub struct InitArgs {
     /// Bind the project to the chain with this genesis hash.
     #[arg(long, value_name = "HASH")]
     pub genesis: Option<GenesisHash>,
+    /// Trust this authority set to finalize blocks: its hash, or a file with the set in JSON
+    /// [default: the one the node names, on first sight]
+    #[arg(long, value_name = "HASH|FILE")]
+    pub authorities: Option<String>,
     /// Do not ask the node; the first connection binds the project to its chain.
     #[arg(long)]
     pub offline: bool,
@@ -477,6 +481,10 @@ pub struct VerifyArgs {
     /// Trusted chain [default: the one this project is bound to]
     #[arg(long, value_name = "HASH")]
     pub genesis: Option<GenesisHash>,
+    /// Trusted authority set, which must have finalized the block or lead to the one that did: its
+    /// hash, or a file with the set in JSON [default: the one this project trusts]
+    #[arg(long, value_name = "HASH|FILE")]
+    pub authorities: Option<String>,
     /// Trusted key of the author.
     #[arg(long, value_name = "KEY")]
     pub agent_key: Option<SigningPublicKey>,

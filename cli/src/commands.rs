@@ -27,6 +27,7 @@ use crate::{
     config::{Config, ConfigFile, process_env},
     db,
     error::{Exit, Failure, Result},
+    finality::Pinned,
     inbox::{self, Stream},
     keys::KeyStore,
     output::{Report, Ui},
@@ -119,6 +120,11 @@ impl Context {
         self.ui
             .note(&format!("this project is now bound to chain {genesis}"));
         Ok(())
+    }
+
+    /// The authority set that this project pins.
+    fn pinned_authorities(&self) -> Option<Pinned> {
+        self.config.authority_set().map(Pinned::Named)
     }
 
     /// The contract to ask, if the command line calls for one.

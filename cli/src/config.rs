@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
-use ves_primitives::{AgentId, GenesisHash, StoreId, TenantId};
+use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, StoreId, TenantId};
 
 /// Where the node is expected when nothing says otherwise.
 pub const DEFAULT_NODE_URL: &str = "ws://127.0.0.1:9944";
@@ -46,6 +46,9 @@ pub struct ConfigFile {
     /// The chain this project belongs to; another chain is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genesis_hash: Option<GenesisHash>,
+    /// The chain's first authority set: who may finalize blocks, and say who comes after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority_set: Option<AuthoritySetHash>,
     /// EVM endpoint for anchor checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l1_rpc_url: Option<String>,
@@ -297,6 +300,11 @@ impl Config {
         self.get(|c| &c.genesis_hash).map(|setting| setting.value)
     }
 
+    /// The authority set this project is bound to, if it is.
+    pub fn authority_set(&self) -> Option<AuthoritySetHash> {
+        self.get(|c| &c.authority_set).map(|setting| setting.value)
+    }
+
     /// Refuses to work in a directory that was never initialised.
     ///
     /// # Errors
@@ -330,6 +338,7 @@ impl Config {
             row("store_id", self.get(|c| &c.store_id)),
             row("agent_id", self.get(|c| &c.agent_id)),
             row("genesis_hash", self.get(|c| &c.genesis_hash)),
+            row("authority_set", self.get(|c| &c.authority_set)),
             row("l1_rpc_url", self.get(|c| &c.l1_rpc_url)),
             row("l1_registry", self.get(|c| &c.l1_registry)),
             row(
@@ -373,6 +382,7 @@ fn from_env(env: Env<'_>) -> Result<ConfigFile> {
         store_id: parse(env, "VES_STORE_ID")?,
         agent_id: parse(env, "VES_AGENT_ID")?,
         genesis_hash: parse(env, "VES_GENESIS_HASH")?,
+        authority_set: parse(env, "VES_AUTHORITY_SET")?,
         l1_rpc_url: env("VES_L1_RPC_URL"),
         l1_registry: env("VES_L1_REGISTRY"),
         passphrase_file: env("VES_PASSPHRASE_FILE").map(PathBuf::from),

@@ -14,6 +14,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod error;
+pub mod finality;
 pub mod home;
 pub mod inbox;
 pub mod keys;

@@ -11,6 +11,7 @@
 use crate::{
     chain::{BlockRef, Chain, ChainError},
     error::{Exit, Failure, Result},
+    finality::{self, Pinned},
     inbox::{self, Judged, Stream},
     output::Ui,
     rules::{self, Problem, Reason, Ruling},
@@ -21,6 +22,8 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
+use ves_client::Header;
+use ves_finality::TrackedSets;
 use ves_primitives::{
     AgentId, EventId, KeyId, LeafHash, StreamTip, events_root,
     registry::SigningKeyRecord,
@@ -93,6 +96,10 @@ struct Pull<'a, C> {
     stream: Stream,
     finalized: BlockRef,
     page: VecDeque<SequencedEventJson>,
+    /// Who finalizes blocks, tracked from the set this project trusts.
+    sets: TrackedSets,
+    /// Blocks proven final so far.
+    proven: HashMap<u32, [u8; 32]>,
     /// Keys as the registry shows them, judged against the pins, once per pull.
     keys: HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>,
 }
@@ -105,10 +112,12 @@ pub async fn pull<C: Chain>(
     pool: &SqlitePool,
     chain: &C,
     stream: Stream,
+    pin: Option<&Pinned>,
     ui: &Ui,
 ) -> Result<PullReport> {
     let genesis = chain.genesis_hash();
     let mut tip = inbox::tip(pool, stream, genesis).await?;
+    let sets = finality::track(Some(pool), chain, pin, ui).await?;
     let finalized = chain.finalized().await?;
     let head = indexed_head(chain, stream, finalized).await?;
     let mut report = PullReport {
@@ -138,6 +147,8 @@ pub async fn pull<C: Chain>(
         stream,
         finalized,
         page: VecDeque::new(),
+        sets,
+        proven: HashMap::new(),
         keys: HashMap::new(),
     };
     while tip.sequence < head {
@@ -223,7 +234,11 @@ impl<C: Chain> Pull<'_, C> {
     }
 
     /// The batch continues what is known, its header commits to it, and the block is final.
-    async fn judge_batch(&self, inclusion: &InclusionJson, tip: &StreamTip) -> Result<Ruling<()>> {
+    async fn judge_batch(
+        &mut self,
+        inclusion: &InclusionJson,
+        tip: &StreamTip,
+    ) -> Result<Ruling<()>> {
         let batch = &inclusion.batch.batch;
         let own = (self.stream.tenant, self.stream.store);
         if (batch.tenant_id, batch.store_id) != own {
@@ -240,27 +255,53 @@ impl<C: Chain> Pull<'_, C> {
             })
             .and_then(|()| rules::header(inclusion))
             .and_then(|header| {
-                rules::block_commitment(&header, batch, &inclusion.block_proof).map(|_| ())
+                rules::block_commitment(&header, batch, &inclusion.block_proof).map(|_| header)
             });
-        if let Err(problem) = offline {
-            return Ok(Err(problem));
+        match offline {
+            Ok(header) => {
+                self.judge_finality(&header, inclusion.batch.block_hash)
+                    .await
+            }
+            Err(problem) => Ok(Err(problem)),
         }
-        if batch.block_number > self.finalized.number {
+    }
+
+    /// The tracked authorities finalized the block, whatever the node says.
+    async fn judge_finality(&mut self, header: &Header, hash: [u8; 32]) -> Result<Ruling<()>> {
+        let number = header.number;
+        if let Some(known) = self.proven.get(&number) {
+            return Ok(if *known == hash {
+                Ok(())
+            } else {
+                Err(Problem::new(
+                    Reason::NotCanonical,
+                    format!("another block {number} was proven final"),
+                ))
+            });
+        }
+        let Some(proof) = self.chain.finality(number).await? else {
             return Ok(Err(Problem::new(
                 Reason::NotFinal,
-                format!(
-                    "block {} is above final {}",
-                    batch.block_number, self.finalized.number
-                ),
+                format!("the node does not prove block {number} final"),
             )));
+        };
+        let mut ruling = self.sets.prove(header, &proof);
+        // The set may have changed since the pull began.
+        if ruling.is_err() && finality::follow(&mut self.sets, self.chain).await? > 0 {
+            finality::save(self.pool, self.chain.genesis_hash(), &self.sets).await?;
+            ruling = self.sets.prove(header, &proof);
         }
-        if self.chain.block_hash(batch.block_number).await? != Some(inclusion.batch.block_hash) {
-            return Ok(Err(Problem::new(
-                Reason::NotCanonical,
-                format!("the chain's block {} has another hash", batch.block_number),
-            )));
-        }
-        Ok(Ok(()))
+        Ok(match ruling {
+            Ok(finalized) => {
+                // Batches come in the order of their blocks.
+                self.proven.retain(|known, _| *known > number);
+                let blocks = finalized.blocks.into_iter();
+                self.proven
+                    .extend(blocks.map(|(number, hash)| (number, hash.0)));
+                Ok(())
+            }
+            Err(error) => Err(rules::not_final(&error)),
+        })
     }
 
     /// Sets the records of an unacceptable batch aside and stops; the tip stays where it is.

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 use std::fmt;
-use ves_client::{Header, blake2_256};
+use ves_client::{FinalityError, Header, blake2_256};
 use ves_primitives::{
     BatchCommitment, BlockCommitment, EnvelopeError, EventSigningHash, InclusionProof, LeafHash,
     Payload, SigningPublicKey, StreamId, SubmittedEvent, jcs,
@@ -67,6 +67,12 @@ pub enum Reason {
     NotCanonical,
     /// The block is not final.
     NotFinal,
+    /// The justification does not make the block final.
+    JustificationInvalid,
+    /// No evidence of finality where some was demanded.
+    FinalityMissing,
+    /// The authorities are not the trusted ones.
+    AuthoritiesMismatch,
     /// Another event with this id was verified before.
     EventIdentityConflict,
     /// The anchored roots are not the batch's.
@@ -332,6 +338,17 @@ pub fn header(inclusion: &InclusionJson) -> Ruling<Header> {
         return Err(differs(Reason::HeaderMalformed, number, header.number));
     }
     Ok(header)
+}
+
+/// What a refused proof of finality says about the block it should be about.
+pub fn not_final(error: &FinalityError) -> Problem {
+    let reason = match error {
+        FinalityError::OtherBlock { .. } | FinalityError::HeadersBroken { .. } => {
+            Reason::NotCanonical
+        }
+        _ => Reason::JustificationInvalid,
+    };
+    Problem::new(reason, error)
 }
 
 /// The header's digest commits to the batch.

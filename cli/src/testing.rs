@@ -21,10 +21,11 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 use ves_client::{BlockHash, DigestItem, Header};
+use ves_finality::testing::{self as validators, Validator};
 use ves_primitives::{
-    AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, Envelope, EventId,
-    GenesisHash, InclusionProof, KeyId, LeafHash, RecipientKid, Signature, StoreId, StreamId,
-    StreamTip, SubmittedEvent, TenantId, block_leaves,
+    AgentId, AuthoritySet, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, Envelope,
+    EventId, FinalityProof, GenesisHash, InclusionProof, KeyId, LeafHash, RecipientKid, Signature,
+    StoreId, StreamId, StreamTip, SubmittedEvent, TenantId, block_leaves,
     registry::{
         AuthorProblem, DirectoryEntry, KeyProblem, RecordedAt, SigningKeyRecord, ValidityWindow,
     },
@@ -144,6 +145,7 @@ struct Block {
     records: Vec<SequencedEventJson>,
     inclusions: Vec<InclusionJson>,
     rejections: Vec<(EventId, String)>,
+    header: Option<Header>,
     hash: [u8; 32],
 }
 
@@ -156,6 +158,8 @@ pub(crate) struct State {
     events: HashMap<EventId, (SubmittedEvent, EventRecord)>,
     versions: HashMap<(Vec<u8>, Vec<u8>), u64>,
     tip: Option<StreamTip>,
+    /// Blocks that end an authority set.
+    pub(crate) set_ends: Vec<u32>,
     /// Blocks are made and finalized whenever the finalized head is asked for.
     pub(crate) auto: bool,
     /// How many submissions were taken.
@@ -168,12 +172,14 @@ pub(crate) struct State {
 
 type RecordLie = Box<dyn Fn(&mut SequencedEventJson) + Send + Sync>;
 type InclusionLie = Box<dyn Fn(&mut InclusionJson) + Send + Sync>;
+type FinalityLie = Box<dyn Fn(u32, &mut FinalityProof) + Send + Sync>;
 
 /// A chain in memory, with one stream.
 pub(crate) struct FakeChain {
     state: Mutex<State>,
     pub(crate) record_lie: Option<RecordLie>,
     pub(crate) inclusion_lie: Option<InclusionLie>,
+    pub(crate) finality_lie: Option<FinalityLie>,
     pub(crate) proofs: proofs::Proofs,
 }
 
@@ -188,6 +194,7 @@ impl FakeChain {
             state: Mutex::new(state),
             record_lie: None,
             inclusion_lie: None,
+            finality_lie: None,
             proofs: proofs::Proofs::default(),
         };
         chain.lock().blocks.push(Block {
@@ -357,11 +364,46 @@ impl State {
             }
         }
         let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
-        block.finish(number, parent, &tip, &accepted);
+        let mut digest = Vec::new();
+        if self.set_ends.contains(&number) {
+            digest.push(validators::change(
+                &validators_of(self.set_at(number) + 1),
+                0,
+            ));
+        }
+        block.finish(number, parent, &tip, &accepted, digest);
         if let Some(inclusion) = block.inclusions.first() {
             self.tip = Some(inclusion.batch.batch.tip());
         }
         self.blocks.push(block);
+    }
+
+    /// The authority set that finalizes a block.
+    fn set_at(&self, number: u32) -> u64 {
+        self.set_ends.iter().filter(|end| **end < number).count() as u64
+    }
+
+    /// From a block to the final one two blocks on, if the set does not end before, or to the last.
+    fn proof(&self, number: u32) -> Option<FinalityProof> {
+        let finalized = u32::try_from(self.finalized).unwrap();
+        if number == 0 || number > finalized {
+            return None;
+        }
+        let end = self.set_ends.iter().copied().find(|end| *end >= number);
+        let target = (number + 2).min(finalized).min(end.unwrap_or(u32::MAX));
+        Some(self.justified(number + 1, target))
+    }
+
+    /// Headers from one block to another, which is justified by its set.
+    fn justified(&self, from: u32, target: u32) -> FinalityProof {
+        let header = |number: u32| self.blocks[number as usize].header.clone().unwrap();
+        let headers: Vec<Header> = (from..=target).map(header).collect();
+        let set = self.set_at(target);
+        let voters = validators_of(set);
+        validators::proof(
+            &headers,
+            &validators::justify(&header(target), 1, set, &voters),
+        )
     }
 
     fn finalized_ref(&self) -> BlockRef {
@@ -392,6 +434,7 @@ impl Block {
         parent: [u8; 32],
         tip: &StreamTip,
         accepted: &[(u64, SubmittedEvent)],
+        mut digest: Vec<DigestItem>,
     ) {
         let leaves: Vec<LeafHash> = accepted
             .iter()
@@ -412,18 +455,14 @@ impl Block {
         .unwrap();
         let batches: Vec<BatchCommitment> = batch.iter().cloned().chain([other]).collect();
         let commitment = BlockCommitment::commit(&batches).unwrap();
-        let header = Header {
-            parent_hash: BlockHash(parent),
-            number,
-            state_root: [2; 32],
-            extrinsics_root: [3; 32],
-            digest: vec![DigestItem::Consensus(
-                BLOCK_COMMITMENT_ENGINE,
-                commitment.encode(),
-            )],
-        };
+        digest.push(DigestItem::Consensus(
+            BLOCK_COMMITMENT_ENGINE,
+            commitment.encode(),
+        ));
+        let header = validators::header(BlockHash(parent), number, digest);
         let bytes = header.bytes();
-        self.hash = ves_client::blake2_256(&bytes);
+        self.hash = header.hash().0;
+        self.header = Some(header);
         let Some(batch) = batch else { return };
         let block_leaves: Vec<LeafHash> =
             block_leaves(&batches).into_iter().map(LeafHash).collect();
@@ -462,6 +501,12 @@ impl Block {
     }
 }
 
+/// The authorities of a set; two sets share nobody.
+pub(crate) fn validators_of(set: u64) -> Vec<Validator> {
+    let first = u32::try_from(set).unwrap() * 3;
+    (first..first + 3).map(Validator).collect()
+}
+
 impl Chain for FakeChain {
     fn genesis_hash(&self) -> GenesisHash {
         GENESIS
@@ -494,6 +539,32 @@ impl Chain for FakeChain {
             block: at.number,
             time_ms: state.blocks[at.number as usize].time_ms,
         })
+    }
+
+    async fn first_authorities(&self) -> ChainResult<AuthoritySet> {
+        Ok(validators::set(0, &validators_of(0)))
+    }
+
+    async fn finality(&self, number: u32) -> ChainResult<Option<FinalityProof>> {
+        let mut proof = self.lock().proof(number);
+        if let (Some(proof), Some(lie)) = (&mut proof, &self.finality_lie) {
+            lie(number, proof);
+        }
+        Ok(proof)
+    }
+
+    async fn set_changes(&self, above: u32) -> ChainResult<Vec<FinalityProof>> {
+        let state = self.lock();
+        let finalized = u32::try_from(state.finalized).unwrap();
+        let ends = state.set_ends.iter().copied();
+        // One at a time, as a node with many would.
+        let next = ends
+            .filter(|end| (above + 1..=finalized).contains(end))
+            .min();
+        Ok(next
+            .map(|end| state.justified(end, end))
+            .into_iter()
+            .collect())
     }
 
     async fn block_hash(&self, number: u32) -> ChainResult<Option<[u8; 32]>> {
@@ -686,6 +757,7 @@ impl Chain for FakeChain {
             .unwrap();
         let key = (record.event.source_agent_id, record.event.agent_key_id);
         let signing_key = self.lock().keys[&key].clone();
+        let finality = self.finality(record.block_number).await?.map(Into::into);
         Ok(Some(BundleJson {
             schema: BundleJson::SCHEMA.into(),
             version: BundleJson::VERSION,
@@ -693,6 +765,7 @@ impl Chain for FakeChain {
             event: record,
             inclusion,
             signing_key,
+            finality,
             anchor: None,
         }))
     }

@@ -3,6 +3,7 @@
 
 //! Verifying one event from a bundle: every rule as a line of claim, evidence and verdict.
 
+mod finality;
 mod offline;
 
 pub use offline::offline;
@@ -16,8 +17,9 @@ use crate::{
 };
 use serde::Serialize;
 use std::path::Path;
+use ves_finality::TrackedSets;
 use ves_primitives::{
-    EventsRoot, GenesisHash, SigningPublicKey, StreamId, SubmittedEvent,
+    AuthoritySetHash, EventsRoot, GenesisHash, SigningPublicKey, StreamId, SubmittedEvent,
     wire::{BundleJson, SequencedEventJson},
 };
 
@@ -54,6 +56,15 @@ pub struct Check {
     pub reason: Option<Reason>,
 }
 
+/// Authority sets that are trusted to finalize blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustedAuthorities {
+    /// A set by its name; the bundle has to hold it.
+    Named(AuthoritySetHash),
+    /// Sets, tracked or from a file.
+    Sets(TrackedSets),
+}
+
 /// What the verifier already trusts, from outside the bundle.
 #[derive(Clone, Debug, Default)]
 pub struct TrustAnchors {
@@ -69,6 +80,10 @@ pub struct TrustAnchors {
     pub stream: Option<StreamId>,
     /// What the contract says, if it was asked: nothing when it knows no such batch.
     pub contract: Option<Option<AnchoredBatch>>,
+    /// Who finalizes blocks.
+    pub authorities: Option<TrustedAuthorities>,
+    /// Whether a bundle that proves no finality fails.
+    pub finality_demanded: bool,
 }
 
 /// All checks of one event.
@@ -277,16 +292,22 @@ pub fn caveats(v: &Verification) -> Vec<&'static str> {
             .iter()
             .any(|check| check.name == name && check.verdict == Verdict::Trusted)
     };
+    let passed = |name: &str| {
+        v.checks
+            .iter()
+            .any(|check| check.name == name && check.verdict == Verdict::Pass)
+    };
     let online = v.checks.iter().any(|check| check.name == "finality");
-    let anchored = v.checks.iter().any(|check| {
-        matches!(check.name, "anchor" | "trust_events_root") && check.verdict == Verdict::Pass
-    });
+    let anchored = passed("anchor") || passed("trust_events_root");
     let mut caveats = Vec::new();
-    if !online && trusted("trust_block") && !anchored {
-        caveats.push(
-            "nothing here proves that the block is final: the bundle carries no finality \
-             justification. Pin --block-hash or --events-root, or ask a node or the contract",
-        );
+    if !online && trusted("trust_block") && !anchored && !passed("trust_authorities") {
+        caveats.push(if passed("justification") {
+            "the authorities that finalized the block are the ones the bundle names. Pin them with \
+             --authorities"
+        } else {
+            "nothing here proves that the block is final. Pin --block-hash or --events-root, ask a \
+             node or the contract, or export the bundle anew"
+        });
     }
     if !online && trusted("trust_agent_key") {
         caveats

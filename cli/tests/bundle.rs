@@ -16,11 +16,12 @@ use stateset_sync::{
 };
 use std::fs;
 use ves_client::{BlockHash, DigestItem, Header, blake2_256};
+use ves_finality::testing::{self, Validator, justify, proof};
 use ves_primitives::{
-    AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, GenesisHash,
+    AgentId, AuthoritySet, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, GenesisHash,
     InclusionProof, KeyId, LeafHash, StoreId, StreamTip, SubmittedEvent, TenantId, block_leaves,
     registry::{RecordedAt, SigningKeyRecord, ValidityWindow},
-    wire::{BatchJson, BundleJson, EventJson, InclusionJson, SequencedEventJson},
+    wire::{BatchJson, BundleJson, EventJson, FinalityJson, InclusionJson, SequencedEventJson},
 };
 
 const TENANT: TenantId = TenantId([0x11; 16]);
@@ -126,6 +127,7 @@ fn bundle() -> BundleJson {
             },
             revocation: None,
         },
+        finality: None,
         anchor: None,
     }
 }
@@ -180,6 +182,81 @@ fn an_honest_bundle_verifies_offline_and_says_what_it_relies_on() {
     assert!(text.contains("pass  author_signature"), "{text}");
     assert!(text.contains("relies on trust:"), "{text}");
     assert!(text.trim_end().ends_with("verified"), "{text}");
+}
+
+/// The same bundle with the justification of a block two further on, by three of four authorities.
+fn final_bundle() -> (BundleJson, AuthoritySet) {
+    let mut bundle = bundle();
+    let validators: Vec<Validator> = (0..4).map(Validator).collect();
+    let set = testing::set(0, &validators);
+    let own = Header::decode(&bundle.inclusion.header).unwrap();
+    let next = testing::header(own.hash(), BLOCK + 1, vec![]);
+    let last = testing::header(next.hash(), BLOCK + 2, vec![]);
+    let justification = justify(&last, 3, 0, &validators[1..]);
+    bundle.finality = Some(FinalityJson {
+        authorities: Some(set.clone()),
+        set_changes: vec![],
+        proof: proof(&[next, last], &justification),
+    });
+    (bundle, set)
+}
+
+#[test]
+fn finality_is_proven_offline_from_a_pinned_hash_or_file() {
+    let project = Project::empty();
+    let (bundle, set) = final_bundle();
+    let write = |name: &str, value: Value| {
+        fs::write(project.path().join(name), value.to_string()).unwrap();
+    };
+    write("b.json", serde_json::to_value(&bundle).unwrap());
+    write("set.json", serde_json::to_value(&set).unwrap());
+    let hash = set.hash(bundle.genesis_hash).to_string();
+    let genesis = bundle.genesis_hash.to_string();
+    let key = bundle.signing_key.public_key.to_string();
+    let verify = |authorities: &str| {
+        project.run(&[
+            "verify",
+            "--bundle",
+            "b.json",
+            "--json",
+            "--genesis",
+            &genesis,
+            "--agent-key",
+            &key,
+            "--authorities",
+            authorities,
+        ])
+    };
+    for pin in [hash.as_str(), "set.json"] {
+        let outcome = verify(pin);
+        assert_eq!(outcome.code, 0, "{}", outcome.stdout);
+        assert_eq!(outcome.json()["relies_on"], json!([]), "{pin}");
+    }
+    let other = verify(&"11".repeat(32));
+    assert_eq!(
+        (other.code, other.json()["failed"].as_str()),
+        (7, Some("authorities_mismatch"))
+    );
+    assert_eq!(verify("nothing.json").code, 2);
+
+    let mut doctored = serde_json::to_value(&bundle).unwrap();
+    flip(&mut doctored, "/finality/justification");
+    write("b.json", doctored);
+    let refused = verify(&hash);
+    assert_eq!(
+        (refused.code, refused.json()["failed"].as_str()),
+        (7, Some("justification_invalid"))
+    );
+
+    // A bundle of an older program proves no finality; demanded, that is a failure.
+    let mut old = bundle;
+    old.finality = None;
+    write("b.json", serde_json::to_value(&old).unwrap());
+    let refused = verify(&hash);
+    assert_eq!(
+        (refused.code, refused.json()["failed"].as_str()),
+        (7, Some("finality_missing"))
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use jsonrpsee::rpc_params;
 use serde::Deserialize;
 use std::sync::Arc;
 use ves_primitives::{
-    AgentId, BatchCommitment, EventId, GenesisHash, KeyId, RecipientKid, StoreId, StreamId,
-    StreamTip, SubmittedEvent, TenantId,
+    AgentId, Authority, AuthoritySet, BatchCommitment, EventId, GenesisHash, KeyId, RecipientKid,
+    StoreId, StreamId, StreamTip, SubmittedEvent, TenantId,
     registry::{AuthorProblem, DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, EventRecord, KeptBatches, SequencerLimits},
     wire::hex_bytes,
@@ -199,6 +199,23 @@ impl ChainClient {
             .call("state_call", rpc_params![method, arguments, at])
             .await?;
         decode(method, &answer.0)
+    }
+
+    /// The authority set that finalizes the blocks after this one, by the node's word.
+    ///
+    /// # Errors
+    /// As [`ChainClient::runtime_call`]; a node that keeps no old states does not know old sets.
+    pub async fn authority_set(&self, at: BlockHash) -> Result<AuthoritySet, ClientError> {
+        let authorities: Vec<Authority> = self
+            .runtime_call("GrandpaApi_grandpa_authorities", &(), Some(at))
+            .await?;
+        let set_id = self
+            .runtime_call("GrandpaApi_current_set_id", &(), Some(at))
+            .await?;
+        Ok(AuthoritySet {
+            set_id,
+            authorities,
+        })
     }
 
     /// Where a stream stands.

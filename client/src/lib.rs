@@ -7,7 +7,6 @@
 pub mod admin;
 pub mod chain;
 mod error;
-pub mod header;
 pub mod proof;
 pub mod registry;
 pub mod rpc;
@@ -19,7 +18,9 @@ pub mod tx;
 pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
 pub use chain::{ChainClient, RuntimeVersion};
 pub use error::ClientError;
-pub use header::{BlockHash, DigestItem, Header, HeaderError, blake2_256};
 pub use proof::BlockProofs;
 pub use rpc::Rpc;
 pub use tx::{TxHash, TxStatus, TxWatch};
+pub use ves_finality::{
+    BlockHash, DigestItem, FinalityError, Header, HeaderError, blake2_256, header,
+};

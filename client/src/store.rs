@@ -10,7 +10,7 @@
 use crate::{ChainClient, ClientError};
 use jsonrpsee::rpc_params;
 use ves_primitives::{
-    EventId, StoreId, TenantId,
+    EventId, FinalityProof, StoreId, TenantId,
     wire::{
         BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson,
         SequencedEventJson, StoreHealthJson,
@@ -136,6 +136,23 @@ impl ChainClient {
         self.rpc()
             .call("ves_rejections", rpc_params![tenant, store, event])
             .await
+    }
+
+    /// That the canonical block at this height is final; `None` if it is not yet.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn finality(&self, number: u32) -> Result<Option<FinalityProof>, ClientError> {
+        self.rpc().call("ves_finality", rpc_params![number]).await
+    }
+
+    /// The next changes of the authority set above a height, oldest first; none when there are no
+    /// more.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn set_changes(&self, above: u32) -> Result<Vec<FinalityProof>, ClientError> {
+        self.rpc().call("ves_setChanges", rpc_params![above]).await
     }
 
     /// How far the node's event store is.

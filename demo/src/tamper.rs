@@ -39,6 +39,8 @@ pub(crate) enum What {
     Sibling,
     /// A bit of the batch's events root. Bundles only.
     EventsRoot,
+    /// A bit of the first authority's signature. Bundles only.
+    Justification,
 }
 
 /// Runs the command.
@@ -85,6 +87,10 @@ pub(crate) fn tamper(document: &Value, what: What, store: Option<StoreId>) -> Re
         What::Receipt => flip(at(&mut changed, "/event/receipt_hash")?)?,
         What::Sibling => flip(at(&mut changed, "/inclusion/proof/path/0")?)?,
         What::EventsRoot => flip(at(&mut changed, "/inclusion/batch/events_root")?)?,
+        What::Justification => flip_byte(
+            at(&mut changed, "/finality/justification")?,
+            FIRST_SIGNATURE,
+        )?,
     }
     if changed == *document {
         bail!("nothing changed");
@@ -98,12 +104,25 @@ fn at<'a>(document: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
         .ok_or_else(|| anyhow!("no {pointer} in this file"))
 }
 
+/// Where the first vote's signature begins in a justification of up to 63 votes: behind the round,
+/// the target, the number of votes and the vote.
+const FIRST_SIGNATURE: usize = 8 + 36 + 1 + 36;
+
 /// Flips the lowest bit of the last byte of a hex text.
 fn flip(value: &mut Value) -> Result<()> {
+    let digits = value.as_str().ok_or_else(|| anyhow!("not a text"))?.len();
+    let last = (digits / 2)
+        .checked_sub(2)
+        .ok_or_else(|| anyhow!("empty"))?;
+    flip_byte(value, last)
+}
+
+/// Flips the lowest bit of one byte of a hex text.
+fn flip_byte(value: &mut Value, index: usize) -> Result<()> {
     let text = value.as_str().ok_or_else(|| anyhow!("not a text"))?;
     let mut bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text))?;
-    let last = bytes.last_mut().ok_or_else(|| anyhow!("empty"))?;
-    *last ^= 1;
+    let byte = bytes.get_mut(index).ok_or_else(|| anyhow!("too short"))?;
+    *byte ^= 1;
     *value = json!(format!("0x{}", hex::encode(bytes)));
     Ok(())
 }
@@ -118,6 +137,7 @@ mod tests {
                 "receipt_hash": "0x00ff",
                 "event": { "payload": { "total": 1 }, "agent_signature": "0x0a", "store_id": "x" },
             },
+            "finality": { "justification": format!("0x{}", "00".repeat(90)) },
             "inclusion": { "proof": { "path": ["0x10"] }, "batch": { "events_root": "0x20" } },
         })
     }
@@ -125,7 +145,13 @@ mod tests {
     #[test]
     fn each_kind_changes_exactly_one_place() {
         let store = StoreId([7; 16]);
+        let signature = format!("0x{}01{}", "00".repeat(81), "00".repeat(8));
         for (what, pointer, wanted) in [
+            (
+                What::Justification,
+                "/finality/justification",
+                json!(signature),
+            ),
             (What::Payload, "/event/event/payload/tampered", json!(true)),
             (
                 What::Signature,

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod finality;
 #[cfg(test)]
 mod fixtures;
 pub mod ingest;
@@ -15,6 +16,7 @@ mod store;
 mod verify;
 
 pub use error::{BlockError, IngestError, StoreError};
+pub use finality::Grandpa;
 pub use metrics::Metrics;
 pub use query::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS, MAX_REJECTIONS, StoredEvent};
 pub use store::{Cursor, Store, StoreConfig};

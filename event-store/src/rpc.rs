@@ -7,7 +7,10 @@
 //! `-32602` and the name of the parameter, everything else with one of
 //! [`wire::codes`](ves_primitives::wire::codes).
 
-use crate::{MAX_PAGE_EVENTS, Store, StoreError};
+use crate::{
+    Grandpa, MAX_PAGE_EVENTS, Store, StoreError,
+    finality::{FinalitySource, NodeFinality},
+};
 use jsonrpsee::{
     RpcModule,
     core::RpcResult,
@@ -15,13 +18,15 @@ use jsonrpsee::{
 };
 use pallet_agent_registry_runtime_api::AgentRegistryApi;
 use polkadot_sdk::{
-    sp_api::ProvideRuntimeApi, sp_blockchain::HeaderBackend, sp_runtime::traits::Block as BlockT,
+    sc_client_api::BlockBackend, sp_api::ProvideRuntimeApi, sp_blockchain::HeaderBackend,
+    sp_core::H256, sp_runtime::traits::Block as BlockT,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 use ves_primitives::{
-    AgentId, EventId, KeyId, StoreId, TenantId,
+    AgentId, EventId, FinalityProof, KeyId, StoreId, TenantId,
+    limits::MAX_SET_CHANGES,
     registry::SigningKeyRecord,
     wire::{
         BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson,
@@ -36,20 +41,36 @@ pub const DEFAULT_PAGE_EVENTS: u32 = 100;
 /// Longest parameter list of these methods, bytes of JSON; real ones have about 150.
 const PARAMS_BYTES_MAX: usize = 4_096;
 
-/// The node's RPC module over this store; `client` answers for the key registry.
-pub fn module<Block, Client>(store: Store, client: Arc<Client>) -> RpcModule<()>
+/// The node's RPC module over this store; `client` answers for the key registry, and with `grandpa`
+/// for finality.
+pub fn module<Block, Client>(
+    store: Store,
+    client: Arc<Client>,
+    grandpa: Arc<dyn Grandpa>,
+) -> RpcModule<()>
 where
-    Block: BlockT,
-    Client: ProvideRuntimeApi<Block> + HeaderBackend<Block> + Send + Sync + 'static,
+    Block: BlockT<Hash = H256>,
+    Client: ProvideRuntimeApi<Block>
+        + HeaderBackend<Block>
+        + BlockBackend<Block>
+        + Send
+        + Sync
+        + 'static,
     Client::Api: AgentRegistryApi<Block>,
 {
     let keys = RuntimeKeys {
+        client: Arc::clone(&client),
+        block: PhantomData,
+    };
+    let finality = NodeFinality {
         client,
+        grandpa,
         block: PhantomData,
     };
     register(VesRpc {
         store,
         keys: Arc::new(keys),
+        finality: Arc::new(finality),
     })
 }
 
@@ -77,6 +98,8 @@ fn register<Keys: KeySource>(rpc: VesRpc<Keys>) -> RpcModule<()> {
         "ves_inclusionProof" (tenant_id, store_id, sequence) => inclusion_proof;
         "ves_bundle" (tenant_id, store_id, event_id) => bundle;
         "ves_rejections" (tenant_id, store_id, event_id) => rejections;
+        "ves_finality" (block_number) => finality;
+        "ves_setChanges" (above, limit) => set_changes;
     }
     let registered =
         module.register_method("ves_health", |_, rpc, _| RpcResult::Ok(rpc.store.health()));
@@ -131,6 +154,20 @@ impl Args {
     }
 }
 
+fn unavailable(reason: String) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(STATE_UNAVAILABLE, reason, None::<()>)
+}
+
+/// Asks the node's database or runtime without holding up other calls.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> RpcResult<T> {
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(answer) => answer.map_err(unavailable),
+        Err(error) => Err(unavailable(error.to_string())),
+    }
+}
+
 fn invalid(name: &str, reason: impl ToString) -> ErrorObjectOwned {
     let text = format!("{name}: {}", reason.to_string());
     ErrorObjectOwned::owned(INVALID_PARAMS_CODE, text, None::<()>)
@@ -175,6 +212,7 @@ where
 pub(crate) struct VesRpc<Keys> {
     pub(crate) store: Store,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) finality: Arc<dyn FinalitySource>,
 }
 
 impl<Keys: KeySource> VesRpc<Keys> {
@@ -201,18 +239,32 @@ impl<Keys: KeySource> VesRpc<Keys> {
         key: KeyId,
     ) -> RpcResult<SigningKeyRecord> {
         let keys = Arc::clone(&self.keys);
-        let answer =
-            tokio::task::spawn_blocking(move || keys.signing_key(tenant, agent, key)).await;
-        let unavailable =
-            |reason: String| ErrorObjectOwned::owned(STATE_UNAVAILABLE, reason, None::<()>);
-        match answer {
-            Ok(Ok(Some(record))) => Ok(record),
-            Ok(Ok(None)) => Err(unavailable(format!(
-                "the registry has no key {key} of agent {agent} at the newest finalized block"
-            ))),
-            Ok(Err(reason)) => Err(unavailable(reason)),
-            Err(error) => Err(unavailable(error.to_string())),
+        blocking(move || keys.signing_key(tenant, agent, key))
+            .await?
+            .ok_or_else(|| {
+                unavailable(format!(
+                    "the registry has no key {key} of agent {agent} at the newest finalized block"
+                ))
+            })
+    }
+
+    /// That the canonical block at this height is final: headers and a justification.
+    async fn finality(&self, block_number: u32) -> RpcResult<Option<FinalityProof>> {
+        let finality = Arc::clone(&self.finality);
+        blocking(move || finality.prove(block_number)).await
+    }
+
+    /// The changes of the authority set above a height, oldest first; `limit` 1 to 64, 64 if absent.
+    async fn set_changes(&self, above: u32, limit: Option<u32>) -> RpcResult<Vec<FinalityProof>> {
+        let limit = limit.unwrap_or(MAX_SET_CHANGES);
+        if limit == 0 || limit > MAX_SET_CHANGES {
+            return Err(invalid(
+                "limit",
+                format!("expected 1 to {MAX_SET_CHANGES}, found {limit}"),
+            ));
         }
+        let finality = Arc::clone(&self.finality);
+        blocking(move || finality.set_changes(above, limit as usize)).await
     }
 
     /// Where a stream stands at the newest indexed block.
@@ -308,6 +360,14 @@ impl<Keys: KeySource> VesRpc<Keys> {
         let signing_key = self
             .signing_key(tenant_id, envelope.source_agent_id, envelope.agent_key_id)
             .await?;
+        // A bundle without it is still one: anchors and pinned blocks prove finality too.
+        let finality = self
+            .finality(event.block_number)
+            .await
+            .unwrap_or_else(|error| {
+                log::warn!(target: "ves-store", "a bundle lacks its justification: {error}");
+                None
+            });
         Ok(Some(BundleJson {
             schema: BundleJson::SCHEMA.into(),
             version: BundleJson::VERSION,
@@ -315,6 +375,7 @@ impl<Keys: KeySource> VesRpc<Keys> {
             event: json,
             inclusion,
             signing_key,
+            finality: finality.map(Into::into),
             anchor: None,
         }))
     }

@@ -4,10 +4,12 @@
 //! The node's own RPC modules, beside those of the SDK.
 
 use crate::service::{FullBackend, FullClient, FullPool};
+use codec::Encode;
 use jsonrpsee::RpcModule;
 use polkadot_sdk::{
     sc_consensus_grandpa::{
-        FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
+        self, FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet,
+        SharedVoterState,
     },
     sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer},
     sc_rpc::SubscriptionTaskExecutor,
@@ -45,6 +47,10 @@ pub(crate) fn module(
         grandpa,
         event_store,
     } = deps;
+    let evidence = Evidence {
+        client: client.clone(),
+        authority_set: grandpa.authority_set.clone(),
+    };
     let mut module = RpcModule::new(());
     module.merge(System::new(client.clone(), pool).into_rpc())?;
     module.merge(
@@ -58,7 +64,33 @@ pub(crate) fn module(
         .into_rpc(),
     )?;
     if let Some(store) = event_store {
-        module.merge(ves_event_store::rpc::module(store, client))?;
+        module.merge(ves_event_store::rpc::module(
+            store,
+            client,
+            Arc::new(evidence),
+        ))?;
     }
     Ok(module)
+}
+
+/// What the event store asks of GRANDPA.
+struct Evidence {
+    client: Arc<FullClient>,
+    authority_set: SharedAuthoritySet<Hash, BlockNumber>,
+}
+
+impl ves_event_store::Grandpa for Evidence {
+    fn newest(&self) -> Result<Option<(u32, Vec<u8>)>, String> {
+        sc_consensus_grandpa::best_justification::<_, Block>(&*self.client)
+            .map(|newest| newest.map(|found| (found.target().0, found.justification.encode())))
+            .map_err(|error| error.to_string())
+    }
+
+    fn set_ends(&self, above: u32) -> Result<Vec<u32>, String> {
+        let changes = self.authority_set.authority_set_changes();
+        let ends = changes
+            .iter_from(above)
+            .ok_or("the node does not know all earlier authority sets: it has to sync anew")?;
+        Ok(ends.map(|(_, last)| *last).collect())
+    }
 }

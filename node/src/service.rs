@@ -28,6 +28,7 @@ use polkadot_sdk::{
     sp_io, sp_timestamp,
 };
 use std::{sync::Arc, time::Duration};
+use ves_primitives::limits::JUSTIFICATION_PERIOD_BLOCKS;
 use ves_runtime::{apis::RuntimeApi, configs::MAXIMUM_BLOCK_LENGTH, opaque::Block};
 
 /// What the runtime may ask of the node: the SDK's functions and this chain's one.
@@ -43,8 +44,8 @@ type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 type FullGrandpaBlockImport =
     sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
 
-/// Every block whose number is a multiple of this keeps its finality justification.
-const JUSTIFICATION_PERIOD: u32 = 512;
+/// The first block that is finalized in each so many keeps its justification.
+const JUSTIFICATION_PERIOD: u32 = JUSTIFICATION_PERIOD_BLOCKS;
 
 type Partial = PartialComponents<
     FullClient,

@@ -68,3 +68,5 @@ pub const BUDGET_PROOF_CONTEXT: &[u8] = b"VES_BUDGET_PROOF_CONTEXT_V1";
 pub const PROOF_SUBMISSION: &[u8] = b"VES_PROOF_SUBMISSION_V1";
 /// An agent's signature under the submission of a batch proof (ours).
 pub const BATCH_PROOF_SUBMISSION: &[u8] = b"VES_BATCH_PROOF_SUBMISSION_V1";
+/// Name of a GRANDPA authority set (ours).
+pub const AUTHORITY_SET: &[u8] = b"VES_AUTHORITY_SET_V1";

@@ -212,11 +212,17 @@ hash_newtype! {
     GenesisHash;
     /// Root over the batches of one block, carried in the block's digest.
     BlockRoot;
+    /// Name of a GRANDPA authority set of a chain.
+    AuthoritySetHash;
 }
 
 byte_newtype!(
     /// An Ed25519 verification key.
     SigningPublicKey, 32, write_hex, parse_hex::<32>
+);
+byte_newtype!(
+    /// An Ed25519 key with which a GRANDPA authority votes.
+    AuthorityKey, 32, write_hex, parse_hex::<32>
 );
 byte_newtype!(
     /// An X25519 public key.

@@ -12,6 +12,7 @@ mod batch;
 mod compliance;
 pub mod domain;
 mod event;
+mod finality;
 mod hash;
 mod id;
 #[cfg(feature = "jcs")]
@@ -32,6 +33,7 @@ pub use amount::{AmountSalt, CurrencyTag, endorsement_hash};
 pub use batch::*;
 pub use compliance::*;
 pub use event::*;
+pub use finality::*;
 pub use hash::sha256;
 pub use id::*;
 pub use key::*;

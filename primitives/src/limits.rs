@@ -92,3 +92,16 @@ pub const MAX_TYPE_PATTERN_BYTES: u32 = 64;
 pub const MAX_GROUPS_PER_TENANT: u32 = 1_024;
 /// Most schema versions that one tenant may ever register.
 pub const MAX_SCHEMAS_PER_TENANT: u32 = 4_096;
+/// Blocks of which one at least keeps its justification for ever (`docs/adr/0015-finality.md`).
+pub const JUSTIFICATION_PERIOD_BLOCKS: u32 = 64;
+/// Most authorities of a set whose justifications are verified.
+pub const MAX_AUTHORITIES: u32 = 1_024;
+/// Longest justification, bytes: every authority voting twice, with as much again of headers.
+pub const MAX_JUSTIFICATION_BYTES: u32 = 512 * 1024;
+/// Most headers between a block and the justified one. Above `JUSTIFICATION_PERIOD_BLOCKS` because
+/// finality that was held up catches up in one step.
+pub const MAX_FINALITY_HEADERS: u32 = 1_024;
+/// Longest header, bytes. Real ones have a few hundred.
+pub const MAX_HEADER_BYTES: u32 = 1024 * 1024;
+/// Most changes of the authority set in one piece of evidence, and in one answer of a node.
+pub const MAX_SET_CHANGES: u32 = 64;

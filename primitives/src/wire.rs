@@ -27,6 +27,11 @@ use serde::{
 use serde_json::Value;
 
 pub mod codes;
+mod finality;
+mod hexes;
+
+pub use finality::FinalityJson;
+pub use hexes::{hex_bytes, hex_bytes_list, hex_list, hex32};
 
 /// base64url without padding on output; padding is tolerated on input.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -35,66 +40,6 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_encode_padding(false)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Serde helper: `0x` hex of 32 bytes.
-pub mod hex32 {
-    use alloc::{borrow::Cow, format};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes `0x…`.
-    pub fn serialize<S: Serializer>(bytes: &[u8; 32], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&format!("0x{}", hex::encode(bytes)))
-    }
-
-    /// Reads 64 hex digits, `0x` optional.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 32], D::Error> {
-        let text = Cow::<'de, str>::deserialize(d)?;
-        let mut out = [0u8; 32];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(&text), &mut out)
-            .map_err(D::Error::custom)?;
-        Ok(out)
-    }
-}
-
-/// Serde helper: a list of `0x` hex strings of 32 bytes.
-pub mod hex_list {
-    use alloc::vec::Vec;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(transparent)]
-    struct Item(#[serde(with = "super::hex32")] [u8; 32]);
-
-    /// Writes the list.
-    pub fn serialize<S: Serializer>(list: &[[u8; 32]], s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(list.iter().map(|bytes| Item(*bytes)))
-    }
-
-    /// Reads the list.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<[u8; 32]>, D::Error> {
-        Ok(Vec::<Item>::deserialize(d)?
-            .into_iter()
-            .map(|item| item.0)
-            .collect())
-    }
-}
-
-/// Serde helper: bytes of any length as `0x` hex.
-pub mod hex_bytes {
-    use alloc::{borrow::Cow, format, vec::Vec};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes `0x…`.
-    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&format!("0x{}", hex::encode(bytes)))
-    }
-
-    /// Reads hex digits, `0x` optional.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        let text = Cow::<'de, str>::deserialize(d)?;
-        hex::decode(text.strip_prefix("0x").unwrap_or(&text)).map_err(D::Error::custom)
-    }
-}
 
 /// A VES-ENC-1 bundle in its JSON form (VES v1 §5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -565,6 +510,9 @@ pub struct BundleJson {
     pub inclusion: InclusionJson,
     /// The key that signed, as registered on chain.
     pub signing_key: SigningKeyRecord,
+    /// That the block is final. Bundles of older programs lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finality: Option<FinalityJson>,
     /// Where the batch was anchored, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorJson>,

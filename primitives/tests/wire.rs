@@ -470,6 +470,20 @@ fn a_bundle_survives_the_way_there_and_back() {
             },
             revocation: None,
         },
+        finality: Some(FinalityJson {
+            authorities: Some(AuthoritySet {
+                set_id: 2,
+                authorities: vec![Authority {
+                    key: AuthorityKey([8; 32]),
+                    weight: u64::MAX,
+                }],
+            }),
+            set_changes: vec![FinalityProof::default()],
+            proof: FinalityProof {
+                headers: vec![vec![1, 2], vec![]],
+                justification: vec![0xff],
+            },
+        }),
         anchor: Some(AnchorJson {
             chain_id: 84_532_001,
             registry: "0x00".into(),

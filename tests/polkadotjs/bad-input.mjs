@@ -200,6 +200,8 @@ function goodParameters(event) {
     ves_inclusionProof: { ...stream, sequence: '1' },
     ves_bundle: ofEvent,
     ves_rejections: ofEvent,
+    ves_finality: { block_number: '1' },
+    ves_setChanges: { above: '0', limit: '10' },
     ves_health: {},
   };
 }

@@ -11,7 +11,8 @@ use std::{
 };
 use ves_client::{AdminCall, AdminReceipt, BlockHash, ChainClient, ClientError, Signer, Wait};
 use ves_primitives::{
-    AgentId, EventId, GenesisHash, KeyId, StoreId, StreamId, SubmittedEvent, TenantId,
+    AgentId, AuthoritySet, EventId, FinalityProof, GenesisHash, KeyId, StoreId, StreamId,
+    SubmittedEvent, TenantId,
     registry::{DirectoryEntry, RecordedAt, SigningKeyRecord},
     sequencer::{Admission, EventRecord, SequencerLimits},
     wire::{BundleJson, EventsPageJson, HeadJson, InclusionJson, SequencedEventJson, codes},
@@ -172,6 +173,19 @@ impl Chain for Live {
 
     async fn now(&self, block: BlockRef) -> ChainResult<RecordedAt> {
         Ok(self.client.now(at(block)).await?)
+    }
+
+    async fn first_authorities(&self) -> ChainResult<AuthoritySet> {
+        let genesis = BlockHash(self.client.genesis_hash().0);
+        Ok(self.client.authority_set(genesis).await?)
+    }
+
+    async fn finality(&self, number: u32) -> ChainResult<Option<FinalityProof>> {
+        Ok(self.client.finality(number).await?)
+    }
+
+    async fn set_changes(&self, above: u32) -> ChainResult<Vec<FinalityProof>> {
+        Ok(self.client.set_changes(above).await?)
     }
 
     async fn block_hash(&self, number: u32) -> ChainResult<Option<[u8; 32]>> {

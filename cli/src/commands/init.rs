@@ -10,9 +10,11 @@ use crate::{
     config::ConfigFile,
     db,
     error::{Exit, Failure, Result},
+    finality::{self, Pinned},
     output::Report,
 };
-use ves_primitives::{AgentId, GenesisHash};
+use ves_finality::TrackedSets;
+use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash};
 
 pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
     let config = &context.config;
@@ -31,7 +33,17 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         }
     };
     let node_url = config.node_url().value;
-    let (genesis, reachable) = genesis(context, args, &previous, &node_url).await?;
+    let pin = args
+        .authorities
+        .as_deref()
+        .map(Pinned::read)
+        .transpose()?
+        .or_else(|| context.pinned_authorities())
+        .or_else(|| previous.authority_set.map(Pinned::Named));
+    let node = ask_node(context, args, &previous, &node_url, pin.as_ref()).await?;
+    let genesis = node.genesis;
+    let reachable = node.reachable;
+    let authority_set = authority_set(&node, pin.as_ref())?;
     let agent_id = config
         .get(|c| &c.agent_id)
         .map(|setting| setting.value)
@@ -49,6 +61,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
             .or(previous.store_id),
         agent_id: Some(agent_id),
         genesis_hash: genesis,
+        authority_set,
         l1_rpc_url: config
             .get(|c| &c.l1_rpc_url)
             .map(|s| s.value)
@@ -71,7 +84,11 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         );
     }
     config.home.create()?;
-    db::open(&config.home.database(), true).await?.close().await;
+    let pool = db::open(&config.home.database(), true).await?;
+    if let (Some(genesis), Some(sets)) = (genesis, &node.sets) {
+        finality::save(&pool, genesis, sets).await?;
+    }
+    pool.close().await;
     let path = file.write(&config.home)?;
 
     let report = Report::new("ves.cli.init")
@@ -80,6 +97,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         .field("node_url", &node_url)
         .field("node_reachable", reachable)
         .field("genesis_hash", file.genesis_hash)
+        .field("authority_set", file.authority_set)
         .field("tenant_id", file.tenant_id)
         .field("store_id", file.store_id)
         .field("agent_id", agent_id)
@@ -93,34 +111,83 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
             "not bound yet; the first connection binds the project",
         ),
     };
+    let report = match file.authority_set {
+        Some(set) if pin.is_some() => report.pair("authorities", format!("{set}, as pinned")),
+        Some(set) => report.pair("authorities", format!("{set}, by the node's word")),
+        None => report.pair("authorities", "not known yet; the first contact decides"),
+    };
     Ok(report.line("next: stateset-sync keys:generate"))
 }
 
-/// The chain to bind to: as given, as bound before, or as the node says.
-async fn genesis(
+/// What the node says about its chain.
+#[derive(Default)]
+struct Node {
+    genesis: Option<GenesisHash>,
+    sets: Option<TrackedSets>,
+    reachable: bool,
+}
+
+/// The name of the first authority set: what the node proved, or as pinned.
+fn authority_set(node: &Node, pin: Option<&Pinned>) -> Result<Option<AuthoritySetHash>> {
+    match (node.genesis, &node.sets, pin) {
+        (Some(genesis), Some(sets), _) => Ok(Some(sets.first().set.hash(genesis))),
+        (_, _, Some(Pinned::Named(hash))) => Ok(Some(*hash)),
+        (Some(genesis), None, Some(pin)) => Ok(Some(pin.hash(genesis))),
+        (None, _, Some(Pinned::Set(_))) => Err(Failure::usage(
+            "genesis_missing",
+            "a file with an authority set says nothing about the chain",
+        )
+        .hint("give --genesis too, or the set's hash instead of the file")),
+        (_, _, None) => Ok(None),
+    }
+}
+
+/// The chain to bind to: as given, as bound before, or as the node says. With it, who finalizes.
+async fn ask_node(
     context: &Context,
     args: &InitArgs,
     previous: &ConfigFile,
     node_url: &str,
-) -> Result<(Option<GenesisHash>, bool)> {
+    pin: Option<&Pinned>,
+) -> Result<Node> {
     let wanted = args
         .genesis
         .or_else(|| context.config.genesis())
         .or(previous.genesis_hash);
     if args.offline {
-        return Ok((wanted, false));
+        return Ok(Node {
+            genesis: wanted,
+            ..Node::default()
+        });
     }
     match Live::connect(node_url).await {
         Ok(live) => {
             let found = live.genesis_hash();
             super::check_chain(wanted.unwrap_or(found), found)?;
-            Ok((Some(found), true))
+            let sets = match finality::track(None, &live, pin, &context.ui).await {
+                Ok(sets) => Some(sets),
+                Err(failure) if failure.exit == Exit::NotVerified => return Err(failure),
+                Err(failure) => {
+                    context.ui.warn(&format!(
+                        "{failure}; who finalizes is asked by the first pull"
+                    ));
+                    None
+                }
+            };
+            Ok(Node {
+                genesis: Some(found),
+                sets,
+                reachable: true,
+            })
         }
         Err(error) => {
             context
                 .ui
                 .warn(&format!("{error}; the project is set up without it"));
-            Ok((wanted, false))
+            Ok(Node {
+                genesis: wanted,
+                ..Node::default()
+            })
         }
     }
 }

@@ -27,7 +27,14 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
     let stream = context.stream()?;
     let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
     let chain = context.connect().await?;
-    let outcome = pull::pull(&pool, &chain, stream, &context.ui).await?;
+    let outcome = pull::pull(
+        &pool,
+        &chain,
+        stream,
+        context.pinned_authorities().as_ref(),
+        &context.ui,
+    )
+    .await?;
     let (keys, unlock) = (context.keys(), || context.unlock());
     let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
     let proofs = if args.no_verify_proofs {

@@ -8,13 +8,15 @@ use crate::{
     chain::Chain,
     cli::StatusArgs,
     error::{Failure, Result},
+    finality,
     inbox::{self, Stream},
     outbox::{self, State},
     output::{Report, Tone},
     proofs::{received, wishes},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use ves_finality::TrackedSets;
 use ves_primitives::{GenesisHash, StreamTip};
 
 #[derive(Serialize)]
@@ -38,6 +40,10 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     let tip = match config.genesis() {
         Some(genesis) => inbox::tip(&pool, stream, genesis).await?,
         None => StreamTip::EMPTY,
+    };
+    let sets = match config.genesis() {
+        Some(genesis) => finality::load(&pool, genesis).await?,
+        None => None,
     };
     let node = if args.offline {
         None
@@ -76,6 +82,11 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         .field("store_id", stream.store)
         .field("agent_id", config.agent().ok())
         .field("genesis_hash", config.genesis())
+        .field(
+            "authorities",
+            sets.as_ref()
+                .map(|sets| authorities(sets, config.genesis())),
+        )
         .field("outbox", outbox_json)
         .field("local_sequence", tip.sequence)
         .field("local_state_root", tip.state_root)
@@ -110,6 +121,19 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
             "pulled proofs",
             format!("{proofs} verified, {bad_proofs} quarantined"),
         );
+    if let (Some(sets), Some(genesis)) = (&sets, config.genesis()) {
+        let latest = &sets.latest().set;
+        report = report.pair(
+            "authorities",
+            format!(
+                "set {} of {}, trusted from set {}, {}",
+                latest.set_id,
+                latest.authorities.len(),
+                sets.first().set.set_id,
+                sets.first().set.hash(genesis)
+            ),
+        );
+    }
     let wished: Vec<String> = wishes
         .iter()
         .filter(|(_, count)| *count > 0)
@@ -133,6 +157,17 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         report = report.pair("reason", reason);
     }
     Ok(report.failing(trouble))
+}
+
+/// Whom this project trusts to finalize blocks. `trusted` is what `--authorities` takes as a file.
+fn authorities(sets: &TrackedSets, genesis: Option<GenesisHash>) -> Value {
+    let (first, latest) = (&sets.first().set, &sets.latest().set);
+    json!({
+        "trusted_hash": genesis.map(|genesis| first.hash(genesis)),
+        "trusted": first,
+        "present_hash": genesis.map(|genesis| latest.hash(genesis)),
+        "present": latest,
+    })
 }
 
 async fn ask_node(context: &Context, stream: Stream) -> Result<NodeStatus> {

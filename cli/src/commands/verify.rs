@@ -9,13 +9,15 @@ use crate::{
     chain::Chain,
     cli::{ExportArgs, VerifyArgs},
     error::{Failure, Result},
+    finality::{self, Pinned},
     home::{Existing, write_private},
     output::{Report, Tone, Ui},
-    verify::{self, TrustAnchors, Verdict, Verification},
+    rules,
+    verify::{self, TrustAnchors, TrustedAuthorities, Verdict, Verification},
 };
 use std::path::PathBuf;
 use ves_primitives::{
-    EventId, StreamId, stream_id,
+    EventId, GenesisHash, StreamId, stream_id,
     wire::{AnchorJson, BundleJson},
 };
 
@@ -26,14 +28,27 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
         agent_key: args.agent_key,
         events_root: args.events_root,
         block_hash: args.block_hash.map(|hash| hash.0),
-        stream: None,
-        contract: None,
+        finality_demanded: args.authorities.is_some(),
+        ..TrustAnchors::default()
     };
+    let pin = args
+        .authorities
+        .as_deref()
+        .map(Pinned::read)
+        .transpose()?
+        .or_else(|| context.pinned_authorities());
     let (bundle, verification) = match (&args.bundle, &args.event_id) {
         (Some(path), _) => {
             let bundle = verify::read_bundle(path)?;
             trust.stream = pinned_stream(context);
             trust.contract = ask(contract.as_ref(), &bundle).await?;
+            trust.authorities = match (&pin, args.authorities.is_some()) {
+                (Some(pin), true) => Some(trusted(pin)?),
+                (pin, _) => match tracked(context, bundle.genesis_hash).await {
+                    Some(sets) => Some(sets),
+                    None => pin.as_ref().map(trusted).transpose()?,
+                },
+            };
             let verification = verify::offline(&bundle, &trust);
             (bundle, verification)
         }
@@ -49,6 +64,8 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
                 .ok_or_else(|| unknown_event(id))?;
             is_about(&bundle, id)?;
             trust.contract = ask(contract.as_ref(), &bundle).await?;
+            let sets = finality::track(pool.as_ref(), &chain, pin.as_ref(), &context.ui).await?;
+            trust.authorities = Some(TrustedAuthorities::Sets(sets));
             let mut verification = verify::offline(&bundle, &trust);
             verify::online(&mut verification, &bundle, &chain).await?;
             (bundle, verification)
@@ -62,6 +79,20 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
             .field("offline", args.bundle.is_some())
             .failing(verification.failure()),
     )
+}
+
+fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
+    match pin {
+        Pinned::Named(hash) => Ok(TrustedAuthorities::Named(*hash)),
+        Pinned::Set(set) => finality::first(set.clone()).map(TrustedAuthorities::Sets),
+    }
+}
+
+/// The sets that this project trusts on a bundle's chain; none outside of a project.
+async fn tracked(context: &Context, genesis: GenesisHash) -> Option<TrustedAuthorities> {
+    let pool = context.pool().await.ok()?;
+    let sets = finality::load(&pool, genesis).await.ok()??;
+    Some(TrustedAuthorities::Sets(sets))
 }
 
 /// Only flags and environment say what a foreign bundle must be about; a project's own settings
@@ -176,9 +207,20 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
         .await?
         .ok_or_else(|| unknown_event(id))?;
     is_about(&bundle, id)?;
+    let pin = context.pinned_authorities();
+    let sets = finality::track(pool.as_ref(), &chain, pin.as_ref(), &context.ui).await?;
+    if let Ok(header) = rules::header(&bundle.inclusion) {
+        bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
+    }
+    let authority_set = bundle
+        .finality
+        .as_ref()
+        .and_then(|f| f.authorities.as_ref());
+    let authority_set = authority_set.map(|set| set.hash(bundle.genesis_hash));
     let mut trust = TrustAnchors {
         genesis: Some(chain.genesis_hash()),
         stream: Some(stream_id(stream.tenant, stream.store)),
+        authorities: Some(TrustedAuthorities::Sets(sets)),
         ..TrustAnchors::default()
     };
     trust.contract = ask(contract.as_ref(), &bundle).await?;
@@ -219,6 +261,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
             format!("0x{}", hex::encode(bundle.event.block_hash)),
         )
         .field("genesis_hash", bundle.genesis_hash)
+        .field("authority_set", authority_set)
         .field("agent_key", bundle.signing_key.public_key)
         .field("batch_id", bundle.inclusion.batch.batch.batch_id)
         .field("events_root", bundle.inclusion.batch.batch.events_root)

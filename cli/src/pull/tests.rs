@@ -4,11 +4,14 @@
 use super::*;
 use crate::{
     capture::Draft,
-    testing::{FakeChain, STORE, TENANT, draft, flip, pool, signed, signed_events, ui},
+    testing::{
+        FakeChain, GENESIS, STORE, TENANT, draft, flip, pool, signed, signed_events, ui,
+        validators_of,
+    },
 };
 use serde_json::json;
 use ves_primitives::{
-    SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
+    FinalityProof, SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
     registry::{Revocation, ValidityWindow},
 };
 
@@ -27,7 +30,7 @@ fn chain() -> FakeChain {
 }
 
 async fn run(chain: &FakeChain, db: &SqlitePool) -> PullReport {
-    pull(db, chain, STREAM, &ui()).await.unwrap()
+    pull(db, chain, STREAM, None, &ui()).await.unwrap()
 }
 
 #[tokio::test]
@@ -342,4 +345,130 @@ async fn rewritten_history_does_not_link_to_what_was_verified() {
     let report = run(&rewritten, &db).await;
     assert_eq!(report.to, 14);
     assert_eq!(report.quarantined[0].reason, Reason::BatchDiscontinuous);
+}
+
+/// The node lies about the finality of the first batch's block.
+async fn expect_unproven(reason: Reason, lie: impl Fn(&mut FinalityProof) + Send + Sync + 'static) {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.finality_lie = Some(Box::new(move |number, proof| {
+        if number == 1 {
+            lie(proof);
+        }
+    }));
+    let report = run(&chain, &db).await;
+    let failure = report.failure().unwrap();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("batch_not_verified", Exit::NotVerified)
+    );
+    assert_eq!((report.to, report.stored.len()), (0, 0), "nothing is taken");
+    assert_eq!(report.quarantined.len(), 4);
+    let found: Vec<_> = report.quarantined.iter().map(|q| q.reason).collect();
+    assert!(found.iter().all(|r| *r == reason), "{found:?}");
+
+    chain.finality_lie = None;
+    assert_eq!(run(&chain, &db).await.to, 14, "an honest node later");
+}
+
+#[tokio::test]
+async fn a_block_without_a_sound_justification_stops_the_pull_by_name() {
+    use Reason::{JustificationInvalid, NotCanonical};
+    expect_unproven(JustificationInvalid, |proof| {
+        *proof.justification.last_mut().unwrap() ^= 1;
+    })
+    .await;
+    expect_unproven(JustificationInvalid, |proof| proof.justification[60] ^= 1).await;
+    expect_unproven(JustificationInvalid, |proof| proof.justification.clear()).await;
+    expect_unproven(NotCanonical, |proof| {
+        proof.headers.pop();
+    })
+    .await;
+    expect_unproven(NotCanonical, |proof| proof.headers.swap(0, 1)).await;
+}
+
+#[tokio::test]
+async fn a_chain_that_the_trusted_authorities_did_not_finalize_is_refused_however_consistent() {
+    let (_dir, db) = pool().await;
+    let foreign = [ves_finality::testing::Validator(99)];
+    let trusted = Pinned::Set(ves_finality::testing::set(0, &foreign));
+    let chain = chain();
+    let failure = pull(
+        &db,
+        &chain,
+        STREAM,
+        Some(&Pinned::Named(trusted.hash(GENESIS))),
+        &ui(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("authorities_conflict", Exit::NotVerified)
+    );
+    let report = pull(&db, &chain, STREAM, Some(&trusted), &ui())
+        .await
+        .unwrap();
+    assert_eq!(report.failure().unwrap().code, "batch_not_verified");
+    assert_eq!(report.to, 0);
+    // Trusted once, the set stays, whatever this node says.
+    let report = run(&chain, &db).await;
+    assert_eq!(report.to, 0);
+}
+
+#[tokio::test]
+async fn changes_of_the_authority_set_are_followed_and_remembered() {
+    let (_dir, db) = pool().await;
+    let chain = FakeChain::with_seed();
+    chain.lock().set_ends = vec![2, 4, 5];
+    for n in 0..4 {
+        chain.commit(signed_events(n..n + 1));
+    }
+    let report = run(&chain, &db).await;
+    assert_eq!((report.failure(), report.to), (None, 4));
+    let sets = finality::load(&db, GENESIS).await.unwrap().unwrap();
+    let eras: Vec<_> = sets
+        .eras()
+        .iter()
+        .map(|era| (era.set.set_id, era.after))
+        .collect();
+    assert_eq!(eras, [(0, 0), (1, 2), (2, 4)]);
+
+    chain.commit(signed_events(4..5));
+    chain.commit(signed_events(5..6));
+    assert_eq!(run(&chain, &db).await.to, 6);
+    let sets = finality::load(&db, GENESIS).await.unwrap().unwrap();
+    let latest = ves_finality::testing::set(3, &validators_of(3));
+    assert_eq!(sets.latest().set, latest);
+}
+
+#[tokio::test]
+async fn a_former_authority_set_finalizes_nothing_new() {
+    let (_dir, db) = pool().await;
+    let mut chain = FakeChain::with_seed();
+    chain.lock().set_ends = vec![1];
+    for n in 0..2 {
+        chain.commit(signed_events(n..n + 1));
+    }
+    assert_eq!(run(&chain, &db).await.to, 2);
+    chain.commit(signed_events(2..3));
+    let header = ves_client::Header::decode(
+        &chain
+            .inclusion(TENANT, STORE, 3)
+            .await
+            .unwrap()
+            .unwrap()
+            .header,
+    )
+    .unwrap();
+    let number = header.number;
+    let by_former = ves_finality::testing::justify(&header, 1, 0, &validators_of(0));
+    chain.finality_lie = Some(Box::new(move |asked, proof| {
+        if asked == number {
+            *proof = ves_finality::testing::proof(&[], &by_former);
+        }
+    }));
+    let report = run(&chain, &db).await;
+    assert_eq!(report.to, 2);
+    assert_eq!(report.quarantined[0].reason, Reason::JustificationInvalid);
 }

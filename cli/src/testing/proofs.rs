@@ -368,7 +368,7 @@ impl Prover {
 
     /// Pulls the stream into a database.
     pub(crate) async fn pull_events(&self, db: &SqlitePool) -> usize {
-        let report = pull(db, &self.chain, STREAM, &ui()).await.unwrap();
+        let report = pull(db, &self.chain, STREAM, None, &ui()).await.unwrap();
         assert_eq!(report.failure(), None);
         report.stored.len()
     }

@@ -3,7 +3,7 @@
 
 //! The checks that need no server.
 
-use super::{TrustAnchors, Verification};
+use super::{TrustAnchors, Verification, finality};
 use crate::rules::{self, Problem, Reason};
 use ves_primitives::{SubmittedEvent, wire::BundleJson};
 
@@ -22,6 +22,7 @@ pub fn offline(bundle: &BundleJson, trust: &TrustAnchors) -> Verification {
     }
     check_batch(&mut v, bundle);
     check_header(&mut v, bundle);
+    finality::check(&mut v, bundle, trust);
     check_trust(&mut v, bundle, trust);
     v
 }
@@ -253,8 +254,7 @@ fn check_trust(v: &mut Verification, bundle: &BundleJson, trust: &TrustAnchors) 
         Reason::BlockHashMismatch,
         trust.block_hash.map(hex::encode).as_ref(),
         &block,
-        "not pinned; give --block-hash or an anchor. That this block is final is the exporting \
-         node's word",
+        "not pinned; a justification by trusted authorities, an anchor or --block-hash would do",
     );
     if let Some(root) = &trust.events_root {
         let names = ("trust_events_root", "the events root is the trusted one");

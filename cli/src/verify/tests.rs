@@ -315,3 +315,153 @@ proptest! {
         }
     }
 }
+
+mod finality {
+    use super::*;
+    use crate::{finality as trust, testing::validators_of};
+    use ves_finality::testing::{self, Validator};
+    use ves_primitives::{AuthoritySet, AuthoritySetHash};
+
+    /// A bundle as `export` writes it, about a block of set 1.
+    async fn exported() -> BundleJson {
+        let chain = FakeChain::with_seed();
+        chain.lock().set_ends = vec![1];
+        let events = signed_events(0..6);
+        let id = events[4].envelope.event_id;
+        chain.commit(events[..3].to_vec());
+        chain.commit(events[3..].to_vec());
+        chain.commit(signed_events(6..7));
+        let mut bundle = chain.bundle(TENANT, STORE, id).await.unwrap().unwrap();
+        let ui = crate::testing::ui();
+        let sets = trust::track(None, &chain, None, &ui).await.unwrap();
+        let header = rules::header(&bundle.inclusion).unwrap();
+        bundle.finality = trust::evidence(&chain, &sets, &header, &ui).await.unwrap();
+        bundle
+    }
+
+    fn genesis_set() -> AuthoritySet {
+        testing::set(0, &validators_of(0))
+    }
+
+    fn sets(set: AuthoritySet) -> Option<TrustedAuthorities> {
+        let sets = ves_finality::TrackedSets::new(set, 0).unwrap();
+        Some(TrustedAuthorities::Sets(sets))
+    }
+
+    fn judge(bundle: &BundleJson, authorities: Option<TrustedAuthorities>) -> Verification {
+        offline(
+            bundle,
+            &TrustAnchors {
+                authorities,
+                ..TrustAnchors::default()
+            },
+        )
+    }
+
+    fn verdict(v: &Verification, name: &str) -> Option<Verdict> {
+        let check = v.checks.iter().find(|check| check.name == name);
+        check.map(|check| check.verdict)
+    }
+
+    #[tokio::test]
+    async fn finality_is_proven_from_the_pinned_set_or_its_hash_without_a_node() {
+        let bundle = exported().await;
+        let text = serde_json::to_vec(&bundle).unwrap();
+        let bundle = parse_bundle(&text).unwrap();
+        let later = testing::set(1, &validators_of(1));
+        let named = |set: &AuthoritySet| Some(TrustedAuthorities::Named(set.hash(GENESIS)));
+        for pin in [sets(genesis_set()), named(&genesis_set()), named(&later)] {
+            let v = judge(&bundle, pin);
+            assert!(v.holds(), "{v:#?}");
+            assert_eq!(verdict(&v, "justification"), Some(Verdict::Pass));
+            assert_eq!(verdict(&v, "trust_authorities"), Some(Verdict::Pass));
+            assert!(!caveats(&v).iter().any(|caveat| caveat.contains("final")));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_pinned_set_the_bundles_own_word_is_what_it_rests_on() {
+        let v = judge(&exported().await, None);
+        assert!(v.holds());
+        assert_eq!(verdict(&v, "justification"), Some(Verdict::Pass));
+        assert_eq!(verdict(&v, "trust_authorities"), Some(Verdict::Trusted));
+        assert!(caveats(&v).iter().any(|c| c.contains("--authorities")));
+    }
+
+    #[tokio::test]
+    async fn another_set_than_the_pinned_one_is_refused() {
+        let bundle = exported().await;
+        let hash = Some(TrustedAuthorities::Named(AuthoritySetHash([9; 32])));
+        let failed = |v: Verification| v.first_failure().and_then(|check| check.reason);
+        let reason = failed(judge(&bundle, hash));
+        assert_eq!(reason, Some(Reason::AuthoritiesMismatch));
+        let other = testing::set(0, &[Validator(99)]);
+        let reason = failed(judge(&bundle, sets(other)));
+        assert_eq!(reason, Some(Reason::JustificationInvalid));
+        // A set that came after the block vouches for nothing before it.
+        let unborn = testing::set(2, &validators_of(2)).hash(GENESIS);
+        let reason = failed(judge(&bundle, Some(TrustedAuthorities::Named(unborn))));
+        assert_eq!(reason, Some(Reason::AuthoritiesMismatch));
+    }
+
+    #[tokio::test]
+    async fn a_doctored_justification_is_refused_by_name() {
+        let genuine = exported().await;
+        let doctored: [fn(&mut ves_primitives::wire::FinalityJson); 6] = [
+            |f| *f.proof.justification.last_mut().unwrap() ^= 1,
+            |f| f.proof.justification[0] ^= 1,
+            |f| f.proof.justification.truncate(100),
+            |f| f.set_changes[0].justification[80] ^= 1,
+            |f| f.set_changes.clear(),
+            |f| f.set_changes = vec![f.set_changes[0].clone(); 100],
+        ];
+        for (n, doctor) in doctored.into_iter().enumerate() {
+            let mut bundle = genuine.clone();
+            doctor(bundle.finality.as_mut().unwrap());
+            let v = judge(&bundle, sets(genesis_set()));
+            let failure = v.first_failure().unwrap();
+            assert_eq!(
+                (failure.name, failure.reason),
+                ("justification", Some(Reason::JustificationInvalid)),
+                "{n}"
+            );
+        }
+        let mut moved = genuine.clone();
+        moved.finality.as_mut().unwrap().proof.headers.clear();
+        let v = judge(&moved, sets(genesis_set()));
+        let reason = v.first_failure().unwrap().reason;
+        assert_eq!(reason, Some(Reason::NotCanonical));
+    }
+
+    #[tokio::test]
+    async fn a_forged_block_around_a_real_event_does_not_pass() {
+        let mut forged = exported().await;
+        forged.inclusion.header[0] ^= 1;
+        let hash = ves_client::blake2_256(&forged.inclusion.header);
+        forged.inclusion.batch.block_hash = hash;
+        forged.event.block_hash = hash;
+        let v = judge(&forged, sets(genesis_set()));
+        let reason = v.first_failure().unwrap().reason;
+        assert_eq!(reason, Some(Reason::NotCanonical));
+    }
+
+    #[tokio::test]
+    async fn a_bundle_without_justification_verifies_and_says_so_unless_one_is_demanded() {
+        let mut old = exported().await;
+        old.finality = None;
+        let text = serde_json::to_string(&old).unwrap();
+        assert!(!text.contains("justification"));
+        let v = judge(&old, sets(genesis_set()));
+        assert!(v.holds());
+        assert_eq!(verdict(&v, "justification"), Some(Verdict::Trusted));
+        assert!(caveats(&v)[0].contains("nothing here proves that the block is final"));
+        let demanding = TrustAnchors {
+            authorities: sets(genesis_set()),
+            finality_demanded: true,
+            ..TrustAnchors::default()
+        };
+        let v = offline(&old, &demanding);
+        let reason = v.first_failure().unwrap().reason;
+        assert_eq!(reason, Some(Reason::FinalityMissing));
+    }
+}

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 const EXIT_NOT_VERIFIED: i32 = 7;
 
 /// Id, claim, change, and the reason to be given.
-const FORGERIES: [(&str, &str, What, &str); 6] = [
+const FORGERIES: [(&str, &str, What, &str); 7] = [
     (
         "forged-payload",
         "An altered payload is noticed",
@@ -52,6 +52,12 @@ const FORGERIES: [(&str, &str, What, &str); 6] = [
         "Another events root is noticed",
         What::EventsRoot,
         "inclusion_invalid",
+    ),
+    (
+        "forged-justification",
+        "A justification with a signature that an authority did not make is noticed",
+        What::Justification,
+        "justification_invalid",
     ),
 ];
 

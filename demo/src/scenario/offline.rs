@@ -15,7 +15,7 @@ use crate::{
     report::Evidence,
     stage::{Answer, Stage, Stopped, field, list, same, text},
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use serde_json::Value;
 
 /// Exit code of a node that cannot be reached.
@@ -43,6 +43,20 @@ pub(super) async fn prove(
             "offline",
             "An auditor without node verifies every order from pinned key, chain and root",
             async |s| audit(s, chains, &key, &anchored.events_root).await,
+        )
+        .await;
+    stage
+        .check(
+            "offline-finality",
+            "The bundle's justification proves its block final from the authorities' hash alone",
+            async |s| finality(s, chains, people, &key).await,
+        )
+        .await;
+    stage
+        .check(
+            "offline-forged-finality",
+            "Without node a doctored justification, and other authorities, are refused by name",
+            async |s| forged_finality(s, people).await,
         )
         .await;
     stage
@@ -111,6 +125,72 @@ async fn stop(
         .with("pull says", text(&refused, "/error/code")?)
         .with("exit code", EXIT_UNREACHABLE);
     Ok((key, evidence))
+}
+
+/// The hash of the authority set that A trusted when it met the chain.
+async fn trusted_authorities(stage: &mut Stage, people: &People) -> Result<String> {
+    let status = people
+        .a
+        .ask(stage, &["status", "--offline"])
+        .await?
+        .success()?;
+    text(&status, "/authorities/trusted_hash")
+}
+
+async fn finality(
+    stage: &mut Stage,
+    chains: &Chains,
+    people: &People,
+    key: &str,
+) -> Result<Evidence> {
+    let authorities = trusted_authorities(stage, people).await?;
+    let bundle = from_agent(BUNDLES, &bundle_file(0));
+    let args = [
+        "verify",
+        "--bundle",
+        &bundle,
+        "--genesis",
+        &chains.genesis,
+        "--agent-key",
+        key,
+        "--authorities",
+        &authorities,
+    ];
+    let done = ask(stage, &args).await?.success()?;
+    ensure!(
+        list(&done, "/relies_on")?.is_empty(),
+        "left to trust: {}",
+        done["relies_on"]
+    );
+    let checks = list(&done, "/checks")?;
+    let justification = checks.iter().find(|c| c["name"] == "justification");
+    let justification = justification.ok_or_else(|| anyhow!("no such check"))?;
+    same("verdict", justification["verdict"] == "pass", true)?;
+    Ok(Evidence::new()
+        .with("finalized", text(justification, "/evidence")?)
+        .with("pinned authorities", authorities))
+}
+
+async fn forged_finality(stage: &mut Stage, people: &People) -> Result<Evidence> {
+    let authorities = trusted_authorities(stage, people).await?;
+    let others = "11".repeat(32);
+    let mut reasons = Vec::new();
+    for (file, pin, reason) in [
+        (
+            "forged-justification.json".to_owned(),
+            &authorities,
+            "justification_invalid",
+        ),
+        (bundle_file(0), &others, "authorities_mismatch"),
+    ] {
+        let bundle = from_agent(BUNDLES, &file);
+        let args = ["verify", "--bundle", &bundle, "--authorities", pin];
+        let refused = ask(stage, &args).await?.failure(7)?;
+        let found = text(&refused, "/failed")?;
+        same("the reason", found.as_str(), reason)?;
+        reasons.push(found);
+    }
+    Ok(Evidence::new().with("refused", reasons))
 }
 
 async fn ask(stage: &mut Stage, args: &[&str]) -> Result<Answer> {

@@ -32,6 +32,32 @@ impl KeySource for OneKey {
     }
 }
 
+/// Blocks 1 and 2 are final, proven by two headers and six bytes; block 3 is not; what is asked about
+/// block 9 is lost.
+struct Evidence;
+
+fn evidence(headers: u8) -> FinalityProof {
+    FinalityProof {
+        headers: (0..headers).map(|n| vec![n; 3]).collect(),
+        justification: vec![7; 6],
+    }
+}
+
+impl FinalitySource for Evidence {
+    fn prove(&self, number: u32) -> Result<Option<FinalityProof>, String> {
+        match number {
+            9 => Err("pruned".into()),
+            0..3 => Ok(Some(evidence(2))),
+            _ => Ok(None),
+        }
+    }
+
+    fn set_changes(&self, above: u32, limit: usize) -> Result<Vec<FinalityProof>, String> {
+        let changes = (1..4).filter(|n| u32::from(*n) > above).map(evidence);
+        Ok(changes.take(limit).collect())
+    }
+}
+
 async fn node(folder: &std::path::Path) -> (Store, RpcModule<()>) {
     let store = open(folder).await;
     let mut chain = Chain::default();
@@ -44,6 +70,7 @@ async fn node(folder: &std::path::Path) -> (Store, RpcModule<()>) {
     let module = register(VesRpc {
         store: store.clone(),
         keys: Arc::new(OneKey),
+        finality: Arc::new(Evidence),
     });
     (store, module)
 }
@@ -188,4 +215,48 @@ async fn absence_is_only_stated_by_a_store_that_has_caught_up() {
     }
     let present = format!(r#"["{TENANT}","{STORE}","{}"]"#, event_id(1));
     assert!(call(&module, "ves_event", &present).await.is_ok());
+}
+
+#[tokio::test]
+async fn evidence_of_finality_is_given_for_a_block_and_in_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, module) = node(folder.path()).await;
+    let found = call(&module, "ves_finality", "[1]").await.unwrap();
+    assert_eq!(
+        found,
+        serde_json::json!({
+            "headers": ["0x000000", "0x010101"],
+            "justification": "0x070707070707",
+        })
+    );
+    assert_eq!(
+        call(&module, "ves_finality", "[3]").await.unwrap(),
+        Value::Null
+    );
+    let (code, text) = call(&module, "ves_finality", "[9]").await.unwrap_err();
+    assert_eq!((code, text.as_str()), (STATE_UNAVAILABLE.into(), "pruned"));
+
+    let bundle: Option<BundleJson> = module
+        .call("ves_bundle", (TENANT, STORE, event_id(2)))
+        .await
+        .unwrap();
+    let carried = bundle.unwrap().finality.unwrap();
+    assert_eq!(carried.proof, evidence(2));
+    assert_eq!((carried.authorities, carried.set_changes), (None, vec![]));
+}
+
+#[tokio::test]
+async fn changes_of_the_authority_set_are_listed_from_a_height_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, module) = node(folder.path()).await;
+    let changes: Vec<FinalityProof> = module.call("ves_setChanges", (1u32, 1u32)).await.unwrap();
+    assert_eq!(changes, [evidence(2)]);
+    let changes: Vec<FinalityProof> = module.call("ves_setChanges", (1u32, ())).await.unwrap();
+    assert_eq!(changes, [evidence(2), evidence(3)]);
+    for limit in [0, MAX_SET_CHANGES + 1] {
+        let (code, _) = call(&module, "ves_setChanges", &format!("[1, {limit}]"))
+            .await
+            .unwrap_err();
+        assert_eq!(code, i64::from(INVALID_PARAMS_CODE));
+    }
 }

@@ -4,18 +4,17 @@
 //! Block headers from their SCALE bytes. Needs no connection, so that exported bundles can be
 //! verified offline. Total: any bytes in, a header or an error out.
 
+use blake2::{Blake2b, Digest, digest::consts::U32};
 use codec::{Decode, DecodeAll, Encode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
-use subxt::config::{Hasher, substrate::BlakeTwo256};
-use ves_primitives::{BlockCommitment, UnreadableCommitment, wire::hex32};
-
-/// Longest header this client reads, bytes. Real ones have a few hundred.
-pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
+use ves_primitives::{
+    BlockCommitment, UnreadableCommitment, limits::MAX_HEADER_BYTES, wire::hex32,
+};
 
 /// BLAKE2b-256, the chain's hash of headers and transactions.
 pub fn blake2_256(bytes: &[u8]) -> [u8; 32] {
-    BlakeTwo256.hash(bytes).0
+    Blake2b::<U32>::digest(bytes).into()
 }
 
 /// Hash of a block header.
@@ -58,7 +57,7 @@ impl From<[u8; 32]> for BlockHash {
 #[non_exhaustive]
 pub enum HeaderError {
     /// More bytes than any header has.
-    #[error("header has {0} bytes, more than {HEADER_BYTES_MAX}")]
+    #[error("header has {0} bytes, more than {MAX_HEADER_BYTES}")]
     TooLong(usize),
     /// The bytes are not the SCALE form of a header.
     #[error("not a block header: {0}")]
@@ -119,7 +118,7 @@ impl Header {
     /// # Errors
     /// What is wrong with the bytes; they must be the header's one canonical form and no more.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
-        if bytes.len() > HEADER_BYTES_MAX {
+        if bytes.len() > MAX_HEADER_BYTES as usize {
             return Err(HeaderError::TooLong(bytes.len()));
         }
         let header = <Self as DecodeAll>::decode_all(&mut &*bytes)
@@ -270,7 +269,7 @@ mod tests {
             Err(HeaderError::Malformed(_))
         ));
         assert!(matches!(
-            Header::decode(&vec![0; HEADER_BYTES_MAX + 1]),
+            Header::decode(&vec![0; MAX_HEADER_BYTES as usize + 1]),
             Err(HeaderError::TooLong(_))
         ));
     }

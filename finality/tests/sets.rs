@@ -1,0 +1,376 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Fabricated chains with real keys: blocks proven final across changes of the authority set.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use ves_finality::{
+    Announced, BlockHash, DigestItem, FinalityError, Header, TrackedSets, announced,
+    testing::{self, Validator, change, forced_change, justify, proof},
+};
+use ves_primitives::{
+    Authority, AuthoritySet, FinalityProof,
+    limits::{MAX_AUTHORITIES, MAX_FINALITY_HEADERS},
+};
+
+const GENESIS: BlockHash = BlockHash([0xaa; 32]);
+
+fn validators(range: std::ops::Range<u32>) -> Vec<Validator> {
+    range.map(Validator).collect()
+}
+
+/// Sets 0, 1 and 2 have four validators each and share none. Block 10 announces set 1 at once,
+/// block 20 set 2 with a delay of three blocks.
+struct World {
+    headers: Vec<Header>,
+    sets: [Vec<Validator>; 3],
+}
+
+fn world() -> World {
+    let sets = [validators(0..4), validators(4..8), validators(8..12)];
+    let headers = testing::chain(GENESIS, 40, |number| match number {
+        10 => vec![other_engine(), change(&sets[1], 0)],
+        20 => vec![change(&sets[2], 3)],
+        _ => vec![],
+    });
+    World { headers, sets }
+}
+
+fn other_engine() -> DigestItem {
+    DigestItem::Consensus(*b"VESB", vec![1, 2, 3])
+}
+
+impl World {
+    fn block(&self, number: u32) -> &Header {
+        &self.headers[number as usize - 1]
+    }
+
+    fn span(&self, from: u32, to: u32) -> &[Header] {
+        &self.headers[from as usize - 1..to as usize]
+    }
+
+    fn trusted(&self) -> TrackedSets {
+        TrackedSets::new(testing::set(0, &self.sets[0]), 0).unwrap()
+    }
+
+    /// Of the blocks from `from` to `to` by the first three of a set.
+    fn by(&self, set: usize, from: u32, to: u32) -> FinalityProof {
+        let voters = &self.sets[set][..3];
+        let justification = justify(self.block(to), 5, set as u64, voters);
+        proof(self.span(from, to), &justification)
+    }
+
+    /// That block `number` is final, by the justification of `target`.
+    fn proof(&self, set: usize, number: u32, target: u32) -> FinalityProof {
+        let mut proof = self.by(set, number, target);
+        proof.headers.remove(0);
+        proof
+    }
+
+    fn changes(&self) -> [FinalityProof; 2] {
+        [self.by(0, 10, 10), self.by(1, 20, 23)]
+    }
+
+    fn tracked(&self) -> TrackedSets {
+        let mut sets = self.trusted();
+        for change in self.changes() {
+            sets.follow(&change).unwrap();
+        }
+        sets
+    }
+}
+
+#[test]
+fn a_block_is_final_by_its_own_justification_or_by_that_of_a_descendant() {
+    let world = world();
+    let sets = world.trusted();
+    for target in [3, 4, 9, 10] {
+        let proven = sets
+            .prove(world.block(3), &world.proof(0, 3, target))
+            .unwrap();
+        let expected: Vec<_> = world
+            .span(3, target)
+            .iter()
+            .map(|header| (header.number, header.hash()))
+            .collect();
+        assert_eq!(proven.blocks, expected);
+        assert_eq!((proven.tally.voters, proven.tally.set_id), (3, 0));
+    }
+}
+
+#[test]
+fn the_set_is_followed_through_its_changes() {
+    let world = world();
+    let sets = world.tracked();
+    let eras: Vec<_> = sets
+        .eras()
+        .iter()
+        .map(|era| (era.set.set_id, era.after))
+        .collect();
+    assert_eq!(eras, [(0, 0), (1, 10), (2, 23)]);
+    assert_eq!(sets.latest().set, testing::set(2, &world.sets[2]));
+    for (set, block, target) in [
+        (0, 10, 10),
+        (1, 11, 11),
+        (1, 20, 23),
+        (2, 24, 24),
+        (2, 30, 40),
+    ] {
+        let evidence = world.proof(set, block, target);
+        assert!(sets.prove(world.block(block), &evidence).is_ok(), "{block}");
+    }
+    let again = TrackedSets::resume(sets.eras().to_vec()).unwrap();
+    assert_eq!(again, sets);
+}
+
+#[test]
+fn a_set_finalizes_nothing_outside_its_time() {
+    let world = world();
+    let sets = world.tracked();
+    // Keys of a former set, stolen later, finalize no new blocks; nor does a set to come.
+    for (set, block) in [(0, 11), (0, 30), (1, 24), (2, 23), (1, 10)] {
+        let found = sets.prove(world.block(block), &world.proof(set, block, block));
+        assert!(
+            matches!(found, Err(FinalityError::NotEnoughWeight { .. })),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_set_whose_end_is_in_the_headers_does_not_justify_beyond_it() {
+    let world = world();
+    // Not told of the change yet: the headers show it.
+    let found = world
+        .trusted()
+        .prove(world.block(9), &world.proof(0, 9, 12));
+    let ended = FinalityError::SetEnded {
+        end: 10,
+        target: 11,
+    };
+    assert_eq!(found, Err(ended.clone()));
+    let found = world
+        .trusted()
+        .prove(world.block(10), &world.proof(0, 10, 11));
+    assert_eq!(found, Err(ended));
+    let mut sets = world.trusted();
+    sets.follow(&world.changes()[0]).unwrap();
+    let found = sets.prove(world.block(19), &world.proof(1, 19, 24));
+    assert_eq!(
+        found,
+        Err(FinalityError::SetEnded {
+            end: 23,
+            target: 24
+        })
+    );
+}
+
+#[test]
+fn a_change_is_taken_from_the_present_set_only_and_at_its_very_end() {
+    let world = world();
+    let mut sets = world.trusted();
+    let refused = |sets: &mut TrackedSets, change: &FinalityProof| {
+        let before = sets.clone();
+        let error = sets.follow(change).unwrap_err();
+        assert_eq!(*sets, before, "nothing is taken from a refused change");
+        error
+    };
+    // Not announced, not justified by the present set, not at its end, of another set.
+    let quiet = world.by(0, 9, 9);
+    assert_eq!(refused(&mut sets, &quiet), FinalityError::NoChange(9));
+    let foreign = world.by(1, 10, 10);
+    assert!(matches!(
+        refused(&mut sets, &foreign),
+        FinalityError::NotEnoughWeight { .. }
+    ));
+    let late = world.by(0, 10, 11);
+    assert!(matches!(
+        refused(&mut sets, &late),
+        FinalityError::SetEnded { .. }
+    ));
+    let skipped = world.by(1, 20, 23);
+    assert!(matches!(
+        refused(&mut sets, &skipped),
+        FinalityError::NotEnoughWeight { .. }
+    ));
+    assert_eq!(
+        refused(&mut sets, &FinalityProof::default()),
+        FinalityError::Missing
+    );
+
+    sets.follow(&world.changes()[0]).unwrap();
+    let early = world.by(1, 20, 22);
+    assert_eq!(
+        refused(&mut sets, &early),
+        FinalityError::ChangeMisplaced { end: 23, found: 22 }
+    );
+    let again = world.by(1, 10, 10);
+    assert_eq!(refused(&mut sets, &again), FinalityError::BeforeTrust(10));
+}
+
+#[test]
+fn a_forced_change_ends_what_can_be_proven() {
+    let sets = [validators(0..4), validators(4..8)];
+    let headers = testing::chain(GENESIS, 5, |number| match number {
+        3 => vec![change(&sets[1], 0), forced_change(&sets[1], 1)],
+        _ => vec![],
+    });
+    let mut tracked = TrackedSets::new(testing::set(0, &sets[0]), 0).unwrap();
+    let evidence = proof(&headers[2..3], &justify(&headers[2], 1, 0, &sets[0]));
+    assert_eq!(
+        tracked.follow(&evidence),
+        Err(FinalityError::ForcedChange(3))
+    );
+    let evidence = proof(&headers[1..4], &justify(&headers[3], 1, 0, &sets[0]));
+    assert_eq!(
+        tracked.prove(&headers[0], &evidence),
+        Err(FinalityError::ForcedChange(3))
+    );
+}
+
+#[test]
+fn headers_with_a_gap_or_of_another_chain_are_refused() {
+    let world = world();
+    let sets = world.trusted();
+    let mut gap = world.proof(0, 3, 8);
+    gap.headers.remove(2);
+    assert_eq!(
+        sets.prove(world.block(3), &gap),
+        Err(FinalityError::HeadersBroken {
+            number: 5,
+            found: 7
+        })
+    );
+    let mut swapped = world.proof(0, 3, 8);
+    swapped.headers.swap(1, 2);
+    assert!(sets.prove(world.block(3), &swapped).is_err());
+    let other = testing::header(GENESIS, 3, vec![]);
+    assert!(matches!(
+        sets.prove(&other, &world.proof(0, 3, 8)),
+        Err(FinalityError::HeadersBroken { number: 3, .. })
+    ));
+    let mut short = world.proof(0, 3, 8);
+    short.headers.pop();
+    assert!(matches!(
+        sets.prove(world.block(3), &short),
+        Err(FinalityError::OtherBlock {
+            found_number: 8,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_height_that_nobody_signed_is_compared_with_the_header() {
+    let world = world();
+    let target = world.block(5);
+    let child = world.block(6);
+    // All votes are for block 6; the target's height is the justification's own word.
+    let mut justification = justify(child, 5, 0, &world.sets[0]);
+    justification.target = testing::for_block(target);
+    justification.votes_ancestries.push(child.clone());
+    let evidence = proof(&[], &justification);
+    assert!(world.trusted().prove(target, &evidence).is_ok());
+    justification.target.target_number = 4;
+    let evidence = proof(&[], &justification);
+    assert!(matches!(
+        world.trusted().prove(target, &evidence),
+        Err(FinalityError::OtherBlock { .. })
+    ));
+}
+
+#[test]
+fn evidence_is_bounded() {
+    let world = world();
+    let sets = world.trusted();
+    let one_too_many = FinalityProof {
+        headers: vec![vec![]; MAX_FINALITY_HEADERS as usize + 1],
+        justification: vec![],
+    };
+    assert!(matches!(
+        sets.prove(world.block(3), &one_too_many),
+        Err(FinalityError::TooMuch { .. })
+    ));
+    let next = validators(0..1);
+    let many = AuthoritySet {
+        set_id: 0,
+        authorities: vec![
+            Authority {
+                key: next[0].key(),
+                weight: 1
+            };
+            MAX_AUTHORITIES as usize + 1
+        ],
+    };
+    assert!(TrackedSets::new(many, 0).is_err());
+    assert!(TrackedSets::resume(vec![]).is_err());
+}
+
+#[test]
+fn announcements_are_read_as_nodes_read_them() {
+    let (first, second) = (validators(0..1), validators(1..2));
+    let header = |digest| testing::header(GENESIS, 7, digest);
+    let next = |header: &Header| match announced(header) {
+        Ok(Some(Announced::Change { next, last })) => Some((next[0].key, last)),
+        Ok(None) => None,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next(&header(vec![])), None);
+    let unreadable = DigestItem::Consensus(*b"FRNK", vec![9, 9]);
+    let disabled = DigestItem::Consensus(*b"FRNK", [vec![3], vec![0; 8]].concat());
+    let sealed = match change(&second, 0) {
+        DigestItem::Consensus(engine, data) => DigestItem::Seal(engine, data),
+        other => other,
+    };
+    let items = vec![
+        unreadable,
+        disabled,
+        sealed,
+        change(&first, 2),
+        change(&second, 5),
+    ];
+    assert_eq!(next(&header(items)), Some((first[0].key(), 9)));
+    assert!(announced(&header(vec![change(&first, u32::MAX)])).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// One byte of a proof changed: refused, and no panic.
+    #[test]
+    fn a_changed_byte_of_a_proof_is_refused(
+        position in any::<prop::sample::Index>(),
+        flip in 1u8..=255,
+        which in 0usize..3,
+    ) {
+        let world = world();
+        let sets = world.tracked();
+        let (set, block, target) = [(0, 3, 9), (1, 19, 23), (2, 24, 24)][which];
+        let mut evidence = world.proof(set, block, target);
+        let parts: usize = evidence.headers.iter().map(Vec::len).sum();
+        let at = position.index(parts + evidence.justification.len());
+        let all = evidence.headers.iter_mut().chain([&mut evidence.justification]);
+        let byte = all.flatten().nth(at).unwrap();
+        *byte ^= flip;
+        prop_assert!(sets.prove(world.block(block), &evidence).is_err());
+    }
+
+    #[test]
+    fn random_evidence_is_an_error_and_never_a_panic(
+        headers in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..4),
+        justification in prop::collection::vec(any::<u8>(), 0..600),
+        as_change in any::<bool>(),
+    ) {
+        let world = world();
+        let mut sets = world.trusted();
+        let evidence = FinalityProof { headers, justification };
+        let refused = if as_change {
+            sets.follow(&evidence).is_err()
+        } else {
+            sets.prove(world.block(3), &evidence).is_err()
+        };
+        prop_assert!(refused);
+    }
+}
