@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Alerts and dashboard: rules are valid and fire, every query is valid and names metrics that the
-# relay has, every alert has its section in the runbook. Needs promtool (Debian: prometheus) and node.
+# relay has, every alert has its section in the runbook. Needs node and promtool, see scripts/setup.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
+PATH="$PATH:$HOME/.cache/ves-appchain/bin"
 
 promtool check rules alerts.yml
 promtool test rules alerts.test.yml
