@@ -117,6 +117,7 @@ async fn a_journal_of_format_1_goes_on_with_what_it_has() {
     assert_eq!((live[0].nonce, live[0].state), (3, SendState::Sent));
     assert_eq!(journal.attempts(3).await.unwrap().len(), 1);
     journal.close().await;
+    drop(journal);
     // And once more: nothing is left to do.
     Journal::open(&path).await.unwrap();
 }
