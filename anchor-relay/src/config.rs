@@ -372,7 +372,7 @@ impl Config {
         }
         let settings = Settings {
             confirmation,
-            window: at_least_one("send.window", send.window.unwrap_or(8))?,
+            window: at_least_one("send.window", send.window.unwrap_or(16))?,
             per_stream: at_least_one("send.per_stream", send.per_stream.unwrap_or(64))?,
             max_batches: at_least_one("send.max_batches", send.max_batches.unwrap_or(50))?,
             proof_wait: Duration::from_secs(send.proof_wait_secs.unwrap_or(0)),

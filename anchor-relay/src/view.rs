@@ -127,7 +127,7 @@ pub async fn plan_with_records(
 ) -> Result<Vec<Action>, TickError> {
     let mut actions = plan(&snapshot.views, limits);
     for _ in 0..PLAN_ROUNDS {
-        let wanted: Vec<(StreamId, u64)> = actions
+        let wanted: BTreeSet<(StreamId, u64)> = actions
             .iter()
             .filter_map(|action| match action {
                 Action::Compare { stream, index } => Some((*stream, *index)),
@@ -146,13 +146,16 @@ pub async fn plan_with_records(
 async fn compare(
     chain: &Chain,
     snapshot: &mut Snapshot,
-    wanted: &[(StreamId, u64)],
+    wanted: &BTreeSet<(StreamId, u64)>,
 ) -> Result<(), TickError> {
     let items: Vec<&mut BatchView> = snapshot
         .views
         .iter_mut()
-        .flat_map(|view| view.batches.iter_mut())
-        .filter(|item| wanted.contains(&(item.batch.stream_id(), item.batch.batch_index)))
+        .flat_map(|view| {
+            let stream = view.stream;
+            let batches = view.batches.iter_mut();
+            batches.filter(move |item| wanted.contains(&(stream, item.batch.batch_index)))
+        })
         .collect();
     let batches: Vec<BatchCommitment> = items.iter().map(|item| item.batch.clone()).collect();
     let batches: Vec<&BatchCommitment> = batches.iter().collect();

@@ -28,7 +28,7 @@ const BLOCKS: u32 = 200;
 /// As the program's defaults.
 fn production() -> Settings {
     Settings {
-        window: 8,
+        window: 16,
         per_stream: 64,
         max_batches: 50,
         poll: Duration::from_secs(1),

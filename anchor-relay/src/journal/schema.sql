@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS sends (
     paid_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sends_live ON sends (nonce) WHERE state NOT IN ('final', 'lost');
+CREATE INDEX IF NOT EXISTS sends_failed ON sends (nonce) WHERE ok = 0;
 CREATE INDEX IF NOT EXISTS sends_paid ON sends (paid_at) WHERE paid_at > 0;
 
 -- What the transaction of a nonce carries: batches, proofs, or a batch with its proof.

@@ -5,6 +5,7 @@
 
 use super::{Journal, JournalError, array, damaged, now_ms, optional_array, to_i64, to_u64};
 use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
 use ves_primitives::StreamId;
 
 const WEI_PER_GWEI: u128 = 1_000_000_000;
@@ -379,6 +380,29 @@ impl Journal {
                     state: read_state(row)?,
                     ok: row.try_get::<Option<i64>, _>("ok")?.map(|ok| ok != 0),
                 })
+            })
+            .collect()
+    }
+
+    /// How often transactions failed on chain that carried batches which are still open.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn failures(&self) -> Result<BTreeMap<(StreamId, u64), u32>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT i.stream, i.batch_index, COUNT(*) AS n FROM sends s \
+             JOIN items i ON i.nonce = s.nonce AND i.kind = 'batch' \
+             JOIN batches b ON b.stream = i.stream AND b.batch_index = i.batch_index \
+             WHERE s.ok = 0 AND b.anchored = 0 GROUP BY i.stream, i.batch_index",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let stream = StreamId(array(row.try_get("stream")?)?);
+                let index = to_u64(row.try_get("batch_index")?);
+                let count = u32::try_from(to_u64(row.try_get("n")?)).unwrap_or(u32::MAX);
+                Ok(((stream, index), count))
             })
             .collect()
     }

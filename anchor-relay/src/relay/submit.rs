@@ -6,7 +6,7 @@
 use super::anchor::AnchorLoop;
 use crate::{
     Point,
-    journal::{ItemKind, JournalError, ProofRow, now_ms},
+    journal::{JournalError, ProofRow, now_ms},
     plan::{Action, Conflict},
     sink::{Block, Payload, Refusal, SubmitOutcome, same_record},
     view::{Snapshot, TickError},
@@ -119,6 +119,7 @@ impl AnchorLoop {
         self.alone.retain(|_, until| *until > now);
         let proofs: BTreeMap<_, _> = proofs.iter().map(|row| (row.key(), row)).collect();
         let proof_wait = u64::try_from(self.settings.proof_wait.as_millis()).unwrap_or(u64::MAX);
+        let failures = self.journal.failures().await?;
         // Streams of which nothing more is sent in this tick: their successors would fail.
         let mut stopped = BTreeSet::new();
         let mut group = Group::default();
@@ -139,8 +140,9 @@ impl AnchorLoop {
             };
             let batch = &item.batch;
             let proof = proofs.get(&(*stream, *index));
+            let reverts = failures.get(&(*stream, *index)).copied().unwrap_or(0);
             let early = now_ms().saturating_sub(item.taken_ms) < proof_wait;
-            if (proof.is_none() && early) || self.reverted_before(batch).await? {
+            if (proof.is_none() && early) || self.reverted_before(batch, reverts) {
                 stopped.insert(*stream);
                 continue;
             }
@@ -294,31 +296,22 @@ impl AnchorLoop {
         }
     }
 
-    /// A transaction for this batch failed on chain before: wait longer each time.
-    async fn reverted_before(&mut self, batch: &BatchCommitment) -> Result<bool, TickError> {
+    /// Transactions with this batch failed on chain before: wait longer each time.
+    fn reverted_before(&mut self, batch: &BatchCommitment, reverts: u32) -> bool {
         let stream = batch.stream_id();
-        let carried = self.journal.carried(stream, batch.batch_index).await?;
-        let reverts = carried
-            .iter()
-            .filter(|carried| {
-                carried.item.kind == ItemKind::Batch
-                    && carried.item.batch_index == batch.batch_index
-                    && carried.ok == Some(false)
-            })
-            .count();
         if reverts > 0 {
             // Whichever batch was at fault: alone it harms no other.
             self.alone.insert(stream, Instant::now() + ALONE);
         }
         let known = self.holds.get(&stream).map_or(0, |hold| hold.tries);
-        if u32::try_from(reverts).unwrap_or(u32::MAX) <= known {
-            return Ok(false);
+        if reverts <= known {
+            return false;
         }
         self.hold(
             stream,
             &format!("batch {} reverted {reverts} times", batch.batch_index),
         );
-        Ok(true)
+        true
     }
 
     async fn refused(

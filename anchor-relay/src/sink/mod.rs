@@ -9,6 +9,7 @@ mod endpoints;
 mod fees;
 mod gate;
 mod key;
+mod outgoing;
 mod revert;
 mod sender;
 

@@ -8,10 +8,11 @@
 //! the next start sends the journalled bytes again, and the chain mines a nonce once.
 
 use super::{
-    chain::{Block, Chain, ChainError, Receipt},
+    chain::{Block, Chain, ChainError},
     contract::Payload,
     fees::{FeeLimits, Fees, bump, suggest},
     key::Key,
+    outgoing::Receipt,
     revert::Refusal,
 };
 use crate::{
