@@ -46,6 +46,7 @@ step "no_std build of the proof verifier" \
 step "layering" scripts/check-layering.sh
 step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
+step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "full disk" full_disk

@@ -27,6 +27,22 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
+# Only the program that checks rules: the package itself would start a server.
+install_promtool() {
+    local tool="$HOME/.cache/ves-appchain/bin/promtool" place
+    command -v promtool >/dev/null && return
+    [ -x "$tool" ] && return
+    say "unpacking promtool"
+    place="$(mktemp -d)"
+    (
+        cd "$place"
+        apt-get download -qq prometheus >&2
+        dpkg -x prometheus_*.deb .
+        install -D usr/bin/promtool "$tool"
+    )
+    rm -rf "$place"
+}
+
 install_rust() {
     command -v cargo >/dev/null || fail "no cargo: install rustup first, see the README"
     if ! rustc --version >/dev/null 2>&1; then
@@ -43,6 +59,7 @@ install_rust() {
 }
 
 install_packages
+install_promtool
 install_rust
 # anvil, forge, solc and OpenZeppelin; polkadot.js.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"

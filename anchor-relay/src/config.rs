@@ -5,7 +5,7 @@
 
 use crate::{
     http,
-    relay::Settings,
+    relay::{Reporter, ReporterSettings, Settings},
     sink::{Confirmation, FeeLimits, Identity, Key, KeyError, SendPolicy},
 };
 use alloy::primitives::Address;
@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use ves_client::Signer;
 use ves_primitives::GenesisHash;
 
 /// Environment variable with the key, read only with `--dev-key-from-env`.
@@ -96,7 +97,12 @@ settings! {
     source.node_url("node-url", "VES_RELAY_NODE_URL"): String;
     /// Genesis hash the node must have; without it the first one seen is pinned.
     source.genesis("genesis", "VES_RELAY_GENESIS"): String;
-    /// HTTP URL of the L2's JSON-RPC.
+    /// File with the secret of the appchain account that reports what is anchored; needs a
+    /// WebSocket.
+    source.report_key_file("report-key-file", "VES_RELAY_REPORT_KEY_FILE"): PathBuf;
+    /// Seconds between such reports.
+    source.report_secs("report-secs", "VES_RELAY_REPORT_SECS"): u64;
+    /// HTTP URLs of the L2's JSON-RPC, separated by commas: one is used, the others stand by.
     destination.rpc_url("l2-url", "VES_RELAY_L2_URL"): String;
     /// Chain id the L2 must have.
     destination.chain_id("chain-id", "VES_RELAY_CHAIN_ID"): u64;
@@ -104,6 +110,8 @@ settings! {
     destination.registry("registry", "VES_RELAY_REGISTRY"): String;
     /// When an anchor counts as done: finalized, safe, or a number of blocks.
     destination.confirmations("confirmations", "VES_RELAY_CONFIRMATIONS"): String;
+    /// Addresses of code that the registry's proxy may run, separated by commas; without it any.
+    destination.implementations("implementations", "VES_RELAY_IMPLEMENTATIONS"): String;
     /// Seconds to wait for an answer of the L2.
     destination.timeout_secs("l2-timeout-secs", "VES_RELAY_L2_TIMEOUT_SECS"): u64;
     /// File with the private key in hex, mode 0600.
@@ -114,11 +122,17 @@ settings! {
     send.poll_ms("poll-ms", "VES_RELAY_POLL_MS"): u64;
     /// Transactions that may be in flight.
     send.window("window", "VES_RELAY_WINDOW"): usize;
-    /// Transactions of one stream that may be in flight.
+    /// Batches of one stream that may be in flight.
     send.per_stream("per-stream", "VES_RELAY_PER_STREAM"): usize;
+    /// Batches that may share a transaction.
+    send.max_batches("max-batches", "VES_RELAY_MAX_BATCHES"): usize;
+    /// Seconds that a batch waits for its proof, so that both go in one transaction.
+    send.proof_wait_secs("proof-wait-secs", "VES_RELAY_PROOF_WAIT_SECS"): u64;
+    /// Gwei that may be spent in 24 hours; without it any amount.
+    send.daily_budget_gwei("daily-budget-gwei", "VES_RELAY_DAILY_BUDGET_GWEI"): u64;
     /// Seconds without inclusion after which the fees are raised.
     send.bump_after_secs("bump-after-secs", "VES_RELAY_BUMP_AFTER_SECS"): u64;
-    /// Gas limit where it cannot be estimated, and the least ever used.
+    /// Gas limit of one batch or proof where it cannot be estimated, and the least ever used.
     send.gas_default("gas-default", "VES_RELAY_GAS_DEFAULT"): u64;
     /// Most gas a transaction may need.
     send.gas_cap("gas-cap", "VES_RELAY_GAS_CAP"): u64;
@@ -152,12 +166,15 @@ macro_rules! section {
 section!(SourceFile {
     node_url: String,
     genesis: String,
+    report_key_file: PathBuf,
+    report_secs: u64,
 });
 section!(DestinationFile {
     rpc_url: String,
     chain_id: u64,
     registry: String,
     confirmations: String,
+    implementations: String,
     timeout_secs: u64,
 });
 section!(KeyFile {
@@ -169,6 +186,9 @@ section!(SendFile {
     poll_ms: u64,
     window: usize,
     per_stream: usize,
+    max_batches: usize,
+    proof_wait_secs: u64,
+    daily_budget_gwei: u64,
     bump_after_secs: u64,
     gas_default: u64,
     gas_cap: u64,
@@ -218,6 +238,10 @@ pub struct Config {
     pub timeout: Duration,
     /// Where the key comes from; `None` is enough for `status` and `plan`.
     pub key: Option<KeySource>,
+    /// Secret of the appchain account that reports what is anchored.
+    pub report_key: Option<PathBuf>,
+    /// Pause between reports.
+    pub report_every: Duration,
     /// The journal's file.
     pub journal: PathBuf,
     /// Settings of the loops.
@@ -281,7 +305,28 @@ impl Config {
             "destination.rpc_url",
             "the L2's JSON-RPC (--l2-url)",
         ))?;
-        scheme("destination.rpc_url", &rpc_url, &["http://", "https://"])?;
+        for url in rpc_url.split(',') {
+            scheme("destination.rpc_url", url.trim(), &["http://", "https://"])?;
+        }
+        let report_every = seconds("source.report_secs", source.report_secs, 30)?;
+        if source.report_key_file.is_some() && !node_url.starts_with("ws") {
+            return Err(invalid(
+                "source.report_key_file",
+                "reports need a WebSocket: source.node_url must start with ws:// or wss://",
+            ));
+        }
+        let implementations = destination
+            .implementations
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| invalid("destination.implementations", "not an EVM address"))
+            })
+            .collect::<Result<Vec<Address>, _>>()?;
         let registry = destination.registry.ok_or(missing(
             "destination.registry",
             "the SetRegistry proxy (--registry)",
@@ -321,14 +366,18 @@ impl Config {
                 "below send.min_fee_wei or send.min_tip_wei",
             ));
         }
-        let gas_cap = send.gas_cap.unwrap_or(1_000_000);
+        let gas_cap = send.gas_cap.unwrap_or(10_000_000);
         if gas_default > gas_cap {
             return Err(invalid("send.gas_cap", "below send.gas_default"));
         }
         let settings = Settings {
             confirmation,
-            window: at_least_one("send.window", send.window.unwrap_or(8))?,
-            per_stream: at_least_one("send.per_stream", send.per_stream.unwrap_or(4))?,
+            window: at_least_one("send.window", send.window.unwrap_or(16))?,
+            per_stream: at_least_one("send.per_stream", send.per_stream.unwrap_or(64))?,
+            max_batches: at_least_one("send.max_batches", send.max_batches.unwrap_or(50))?,
+            proof_wait: Duration::from_secs(send.proof_wait_secs.unwrap_or(0)),
+            daily_budget_gwei: send.daily_budget_gwei,
+            implementations,
             poll: Duration::from_millis(positive("send.poll_ms", send.poll_ms, 1_000)?),
             genesis,
             min_balance: send.min_balance_wei.unwrap_or(0).into(),
@@ -357,6 +406,8 @@ impl Config {
             registry,
             timeout: seconds("destination.timeout_secs", destination.timeout_secs, 10)?,
             key,
+            report_key: source.report_key_file,
+            report_every,
             journal: journal.path.unwrap_or_else(|| "anchor-relay.db".into()),
             settings,
             listen: http
@@ -384,6 +435,22 @@ impl Config {
             }
             None => Err(KeyError::Missing),
         }
+    }
+
+    /// The reporter, if configured.
+    ///
+    /// # Errors
+    /// When its secret cannot be used; the secret is not repeated.
+    pub fn reporter(&self) -> Result<Option<Reporter>, String> {
+        let Some(path) = &self.report_key else {
+            return Ok(None);
+        };
+        let signer = Signer::from_file(path).map_err(|e| format!("source.report_key_file: {e}"))?;
+        let settings = ReporterSettings {
+            node_url: self.node_url.clone(),
+            every: self.report_every,
+        };
+        Ok(Some(Reporter::new(settings, signer)))
     }
 
     /// The destination, with the sender's address.
@@ -466,7 +533,7 @@ mod tests {
         let config = load(FILE, &[]).unwrap();
         assert_eq!(config.node_url, "ws://node:9944");
         assert_eq!(config.settings.window, 3);
-        assert_eq!(config.settings.per_stream, 4);
+        assert_eq!(config.settings.per_stream, 64);
         assert_eq!(config.settings.confirmation, Confirmation::Safe);
         assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9616)));
         assert_eq!(config.key, Some(KeySource::File("relay.key".into())));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! `/health`, `/ready`, `/metrics`, `/stats`.
+//! `/health`, `/ready`, `/metrics`, `/stats`, `/errors`.
 
 use crate::metrics::Shared;
 use axum::{
@@ -31,6 +31,7 @@ pub fn router(shared: Arc<Shared>, limits: Limits) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/stats", get(stats))
+        .route("/errors", get(errors))
         .with_state((shared, limits))
 }
 
@@ -58,4 +59,8 @@ async fn metrics(State((shared, _)): State<Context>) -> Response {
 
 async fn stats(State((shared, _)): State<Context>) -> Response {
     Json(shared.stats()).into_response()
+}
+
+async fn errors(State((shared, _)): State<Context>) -> Response {
+    Json(shared.errors()).into_response()
 }

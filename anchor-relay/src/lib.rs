@@ -5,11 +5,13 @@
 //! chain.
 //!
 //! * [`source`], [`node`]: finalized blocks, every height, checked against the headers.
+//! * [`proofs`]: verified proofs of batches, checked against them.
 //! * [`view`]: what the contract holds of the open batches.
 //! * [`plan`]: what to do next, as a pure function.
 //! * [`sink`]: reads of the destination, fees, signing, sending, following transactions.
 //! * [`journal`]: what must survive a crash, written before the network sees it.
-//! * [`relay`]: the loop that joins them; it decides nothing itself.
+//! * [`relay`]: the loops that join them; they decide nothing themselves.
+//! * [`verify`]: the audit: every finalized batch anchored, with equal fields.
 //!
 //! The contract is the source of truth for what is anchored, the finalized chain for what is to be
 //! anchored. The journal only remembers what was signed, so that no nonce is used twice.
@@ -22,10 +24,12 @@ pub mod journal;
 pub mod metrics;
 pub mod node;
 pub mod plan;
+pub mod proofs;
 pub mod relay;
 pub mod report;
 pub mod sink;
 pub mod source;
+pub mod verify;
 pub mod view;
 
 use std::{fmt, sync::Arc};
@@ -51,6 +55,8 @@ pub enum Point {
     Settled,
     /// The journal says that a batch is anchored.
     Anchored,
+    /// The journal says that a proof is anchored.
+    ProofAnchored,
 }
 
 /// Told of every [`Point`]. For tests that stop the process there; the program uses the default,

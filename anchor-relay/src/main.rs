@@ -15,6 +15,7 @@ use anchor_relay::{
     relay::Relay,
     report,
     sink::Chain,
+    verify,
 };
 use clap::{Parser, Subcommand};
 use std::{future::IntoFuture, process::ExitCode, sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ const EXIT_CONFIG: u8 = 2;
 const EXIT_KEY: u8 = 3;
 const EXIT_HALT: u8 = 4;
 const EXIT_JOURNAL: u8 = 5;
+const EXIT_AUDIT: u8 = 6;
 
 /// Anchors the appchain's finalized batches, in order, in a SetRegistry on an EVM chain.
 ///
@@ -40,7 +42,7 @@ const EXIT_JOURNAL: u8 = 5;
 /// order of precedence.
 ///
 /// Exit codes: 0 stopped as asked, 1 other error, 2 configuration, 3 key, 4 the appchain node
-/// contradicts finality, 5 journal.
+/// contradicts finality, 5 journal, 6 the audit found a difference.
 #[derive(Parser)]
 #[command(name = "anchor-relay", version)]
 struct Cli {
@@ -65,6 +67,16 @@ enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Audit: walk the whole appchain anew and compare every finalized batch and proof with the
+    /// contract, field by field. Needs no journal; changes nothing.
+    Verify {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Batches and proofs that are not anchored yet are differences too.
+        #[arg(long)]
+        complete: bool,
     },
     /// Let a stream that was set aside go on. The relay must not run.
     Release {
@@ -154,6 +166,17 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
                 }
             })
         }
+        Command::Verify { json, complete } => {
+            let source = NodeSource::new(config.node_url.clone());
+            let audit = verify::audit(&config, source)
+                .await
+                .map_err(|e| Failure::new(EXIT_OTHER, e))?;
+            print(json, &audit, || audit.to_string())?;
+            match audit.holds(complete) {
+                true => Ok(()),
+                false => Err(Failure::new(EXIT_AUDIT, "contract and appchain differ")),
+            }
+        }
         Command::Release { stream } => {
             let journal = Journal::open(&config.journal).await?;
             let released = journal.release(stream).await?;
@@ -173,6 +196,11 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             println!("destination  {} chain {}", config.rpc_url, config.chain_id);
             println!("registry     {}", config.registry);
             println!("sender       {}", key.address());
+            let reporter = config.reporter().map_err(|e| Failure::new(EXIT_KEY, e))?;
+            println!(
+                "reports      {}",
+                if reporter.is_some() { "yes" } else { "no" }
+            );
             println!("done at      {}", config.settings.confirmation);
             println!("journal      {}", config.journal.display());
             println!("listen       {}", config.listen);
@@ -204,6 +232,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         config.timeout,
     )
     .map_err(|e| Failure::new(EXIT_CONFIG, e))?;
+    let reporter = config.reporter().map_err(|e| Failure::new(EXIT_KEY, e))?;
     let journal = Journal::open(&config.journal).await?;
     let shared = Arc::new(Shared::new().map_err(|e| other(&e))?);
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
@@ -222,8 +251,9 @@ async fn run(config: Config) -> Result<(), Failure> {
         source: NodeSource::new(config.node_url.clone()),
         chain: Arc::new(chain),
         key,
-        settings: config.settings,
+        settings: config.settings.clone(),
         shared: Arc::clone(&shared),
+        reporter,
         observer: Observer::default(),
     };
     let server = axum::serve(listener, http::router(shared, config.limits)).into_future();

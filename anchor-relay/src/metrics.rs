@@ -5,13 +5,13 @@
 
 use crate::{
     journal::{StreamRow, now_ms},
-    sink::{Gate, SendReport},
+    sink::{EndpointStats, Gate, SendReport},
     source::Progress,
 };
 use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,6 +19,8 @@ use ves_primitives::StreamId;
 
 /// Streams with their own time series; the ones furthest behind. Others only count in the totals.
 const STREAMS_SHOWN: usize = 50;
+/// Errors kept for `/errors`.
+const ERRORS_KEPT: usize = 100;
 
 /// One stream, as `/stats` shows it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -77,6 +79,14 @@ pub struct Stats {
     pub open_batches: u64,
     /// Streams set aside.
     pub quarantined: u64,
+    /// Proofs known, anchored, set aside.
+    pub proofs: (u64, u64, u64),
+    /// Gwei paid in the last 24 hours.
+    pub spent_gwei_24h: u64,
+    /// Why anchored batches cannot be reported to the appchain now.
+    pub report_error: Option<String>,
+    /// The L2's endpoints.
+    pub endpoints: Vec<EndpointStats>,
     /// Transactions by state.
     pub transactions: BTreeMap<String, u64>,
     /// Streams, the furthest behind first, at most 50.
@@ -85,9 +95,21 @@ pub struct Stats {
     pub streams_total: usize,
 }
 
+/// One line of `/errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedError {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// `source`, `destination` or `report`.
+    pub side: &'static str,
+    /// In words.
+    pub error: String,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     stats: Stats,
+    errors: VecDeque<LoggedError>,
     notes: BTreeMap<StreamId, String>,
     ticked_ms: u64,
     source_ok_ms: u64,
@@ -108,7 +130,7 @@ macro_rules! metrics {
     ($($field:ident: $type:ident = $name:literal, $help:literal;)*) => {
         #[derive(Debug)]
         struct Metrics { $($field: $type,)* stream_open: IntGaugeVec, stream_lag: IntGaugeVec,
-            parked: IntGaugeVec }
+            parked: IntGaugeVec, endpoint_up: IntGaugeVec, endpoint_errors: IntGaugeVec }
 
         impl Metrics {
             fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
@@ -130,6 +152,10 @@ macro_rules! metrics {
                         "Age of a stream's oldest open batch (furthest behind only)", "stream")?,
                     parked: family("ves_relay_parked",
                         "1 while the relay waits for this reason", "reason")?,
+                    endpoint_up: family("ves_relay_endpoint_up",
+                        "0 while an endpoint of the L2 rests after failures", "endpoint")?,
+                    endpoint_errors: family("ves_relay_endpoint_errors",
+                        "Failed calls of an endpoint of the L2 since the start", "endpoint")?,
                 })
             }
         }
@@ -158,6 +184,14 @@ metrics! {
     lost: IntCounter = "ves_relay_nonces_lost_total", "Nonces used by another program";
     conflicts: IntCounter = "ves_relay_conflicts_total", "Streams set aside since start";
     fees_paid: IntCounter = "ves_relay_fees_paid_gwei_total", "Execution fees paid";
+    proofs_open: IntGauge = "ves_relay_open_proofs", "Verified proofs not anchored yet";
+    proofs_aside: IntGauge = "ves_relay_proofs_set_aside", "Proofs set aside";
+    proofs_anchored: IntCounter = "ves_relay_proofs_anchored_total", "Proofs anchored";
+    upgrades: IntCounter = "ves_relay_contract_upgrades_total", "Changes of the registry's code";
+    spent_day: IntGauge = "ves_relay_spent_24h_gwei", "Fees paid in the last 24 hours";
+    nonce: IntGauge = "ves_relay_next_nonce", "Next nonce of the relay's key";
+    reported: IntCounter = "ves_relay_reported_total", "Reports of anchored batches to the appchain";
+    report_up: IntGauge = "ves_relay_report_up", "0 while anchored batches cannot be reported";
     tick_errors: IntCounter = "ves_relay_errors_total", "Ticks of either loop that failed";
     last_tick: IntGauge = "ves_relay_last_tick_seconds", "Unix time of the last tick";
 }
@@ -174,6 +208,8 @@ impl Shared {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
+        // Not configured counts as well.
+        metrics.report_up.set(1);
         let started_ms = now_ms();
         let inner = Inner {
             ticked_ms: started_ms,
@@ -212,13 +248,32 @@ impl Shared {
         self.metrics.cursor.set(gauge(progress.cursor));
     }
 
+    fn log_error(&self, side: &'static str, error: &str) {
+        let mut inner = self.lock();
+        if inner.errors.len() == ERRORS_KEPT {
+            inner.errors.pop_front();
+        }
+        inner.errors.push_back(LoggedError {
+            at_ms: now_ms(),
+            side,
+            error: error.to_owned(),
+        });
+    }
+
+    /// What `/errors` answers: the last ones, the newest last.
+    pub fn errors(&self) -> Vec<LoggedError> {
+        self.lock().errors.iter().cloned().collect()
+    }
+
     pub(crate) fn source_error(&self, error: &str) {
+        self.log_error("source", error);
         self.lock().stats.source_error = Some(error.to_owned());
         self.metrics.source_up.set(0);
         self.metrics.tick_errors.inc();
     }
 
     pub(crate) fn anchor_error(&self, error: &str) {
+        self.log_error("destination", error);
         self.lock().stats.anchor_error = Some(error.to_owned());
         self.metrics.destination_up.set(0);
         self.metrics.tick_errors.inc();
@@ -292,6 +347,60 @@ impl Shared {
             .anchored
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
         self.lock().progress_ms = now_ms();
+    }
+
+    pub(crate) fn proofs_anchored(&self, count: usize) {
+        self.metrics
+            .proofs_anchored
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        self.lock().progress_ms = now_ms();
+    }
+
+    pub(crate) fn proofs(&self, (known, anchored, aside): (u64, u64, u64)) {
+        let open = known.saturating_sub(anchored).saturating_sub(aside);
+        self.metrics.proofs_open.set(gauge(open));
+        self.metrics.proofs_aside.set(gauge(aside));
+        self.lock().stats.proofs = (known, anchored, aside);
+    }
+
+    pub(crate) fn upgraded(&self) {
+        self.metrics.upgrades.inc();
+    }
+
+    pub(crate) fn spent_today(&self, gwei: u64) {
+        self.metrics.spent_day.set(gauge(gwei));
+        self.lock().stats.spent_gwei_24h = gwei;
+    }
+
+    pub(crate) fn nonces(&self, next: u64) {
+        self.metrics.nonce.set(gauge(next));
+    }
+
+    pub(crate) fn endpoints(&self, endpoints: Vec<EndpointStats>) {
+        for endpoint in &endpoints {
+            let label = [endpoint.endpoint.as_str()];
+            let up = i64::from(!endpoint.resting);
+            self.metrics.endpoint_up.with_label_values(&label).set(up);
+            self.metrics
+                .endpoint_errors
+                .with_label_values(&label)
+                .set(gauge(endpoint.errors));
+        }
+        self.lock().stats.endpoints = endpoints;
+    }
+
+    pub(crate) fn reported(&self, result: Result<u64, String>) {
+        self.metrics.report_up.set(i64::from(result.is_ok()));
+        match result {
+            Ok(count) => {
+                self.metrics.reported.inc_by(count);
+                self.lock().stats.report_error = None;
+            }
+            Err(error) => {
+                self.log_error("report", &error);
+                self.lock().stats.report_error = Some(error);
+            }
+        }
     }
 
     pub(crate) fn stream_note(&self, stream: StreamId, note: Option<&str>) {
@@ -436,72 +545,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lag(number: u8, open: u64) -> (StreamId, StreamLag) {
-        let stream = StreamId([number; 32]);
-        let lag = StreamLag {
-            stream: stream.to_string(),
-            open_batches: open,
-            lag_seconds: open,
-            ..StreamLag::default()
-        };
-        (stream, lag)
-    }
-
-    #[test]
-    fn many_streams_give_a_bounded_number_of_series_and_full_totals() {
-        let shared = Shared::new().unwrap();
-        shared.streams((0..200).map(|n| lag(n, u64::from(n))).collect(), Vec::new());
-        let text = String::from_utf8(shared.text().unwrap()).unwrap();
-        let series = text
-            .lines()
-            .filter(|l| l.starts_with("ves_relay_stream_open_batches{"));
-        assert_eq!(series.count(), STREAMS_SHOWN);
-        assert!(text.contains("ves_relay_open_batches 19900"), "{text}");
-        assert!(
-            text.contains(&format!("stream=\"{}\"", StreamId([199; 32]))),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn ready_needs_both_sides_and_then_progress() {
-        let shared = Shared::new().unwrap();
-        let long = Duration::from_secs(60);
-        assert!(shared.ready(long).unwrap_err().contains("appchain"));
-        shared.source_progress(&Progress {
-            finalized: 5,
-            cursor: 5,
-            batches: 0,
-        });
-        assert!(shared.ready(long).unwrap_err().contains("destination"));
-        shared.streams(vec![lag(1, 1)], Vec::new());
-        assert_eq!(shared.ready(long), Ok(()));
-        std::thread::sleep(Duration::from_millis(30));
-        shared.source_progress(&Progress {
-            finalized: 5,
-            cursor: 5,
-            batches: 0,
-        });
-        shared.streams(vec![lag(1, 1)], Vec::new());
-        assert!(
-            shared
-                .ready(Duration::from_millis(20))
-                .unwrap_err()
-                .contains("1 batches wait")
-        );
-        shared.streams(vec![lag(1, 0)], Vec::new());
-        assert_eq!(shared.ready(Duration::from_millis(20)), Ok(()));
-    }
-
-    #[test]
-    fn health_fails_when_the_loop_stands_still() {
-        let shared = Shared::new().unwrap();
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(shared.healthy(Duration::from_millis(5)).is_err());
-        shared.ticked();
-        assert!(shared.healthy(Duration::from_secs(5)).is_ok());
-    }
-}
+mod tests;

@@ -7,7 +7,10 @@ use crate::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use ves_client::{ChainClient, ClientError, Header};
-use ves_primitives::{BatchCommitment, GenesisHash, UnreadableCommitment};
+use ves_primitives::{
+    BatchCommitment, GenesisHash, StreamId, UnreadableCommitment,
+    proof::{BatchProofRecord, BatchProofSubmission},
+};
 
 /// A node reached over JSON-RPC.
 #[derive(Debug)]
@@ -94,6 +97,34 @@ impl Source for NodeSource {
             .await?
             .batches_in_block(number, Some(at))
             .await?)
+    }
+
+    async fn batch_proofs(
+        &self,
+        stream: StreamId,
+        from: u64,
+        count: u32,
+        at: BlockHash,
+    ) -> Result<Vec<BatchProofRecord>, SourceError> {
+        let client = self.client().await?;
+        Ok(client
+            .batch_proofs_in(stream, from, count, Some(at))
+            .await?)
+    }
+
+    async fn proof_bytes(
+        &self,
+        stream: StreamId,
+        record: &BatchProofRecord,
+    ) -> Result<Option<Vec<Vec<u8>>>, SourceError> {
+        let found = self.client().await?.proofs_in_block(record.block).await?;
+        Ok(found.map(|proofs| {
+            let about = |p: &BatchProofSubmission| {
+                p.stream_id() == stream && p.batch_index == record.batch_index
+            };
+            let batches = proofs.batches.into_iter();
+            batches.filter(about).map(|p| p.proof.to_vec()).collect()
+        }))
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Record {
 pub struct BatchView {
     /// The batch.
     pub batch: BatchCommitment,
+    /// When it was taken over, Unix milliseconds.
+    pub taken_ms: u64,
     /// A transaction of ours for it is signed, sent or mined and has not failed.
     pub in_flight: bool,
     /// The contract's record at the latest block.

@@ -15,6 +15,9 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
+/// Open proofs that `plan` names.
+const PROOFS_SHOWN: u32 = 1024;
+
 /// What `status` prints.
 #[derive(Debug, Serialize)]
 pub struct Status {
@@ -26,6 +29,14 @@ pub struct Status {
     pub batches: u64,
     /// Of these, anchored.
     pub anchored: u64,
+    /// Verified proofs taken over.
+    pub proofs: u64,
+    /// Of these, anchored.
+    pub proofs_anchored: u64,
+    /// Of these, set aside.
+    pub proofs_set_aside: u64,
+    /// Gwei paid in the last 24 hours.
+    pub spent_gwei_24h: u64,
     /// Transactions by state.
     pub transactions: BTreeMap<String, u64>,
     /// Streams, by id.
@@ -105,11 +116,16 @@ pub async fn status(config: &Config) -> Result<Status, JournalError> {
     }
     let now = now_ms();
     let (batches, anchored) = journal.totals().await?;
+    let (proofs, proofs_anchored, proofs_set_aside) = journal.proof_totals().await?;
     let status = Status {
         genesis: journal.genesis().await?.map(|genesis| genesis.to_string()),
         cursor: journal.cursor().await?.map(|cursor| cursor.number),
         batches,
         anchored,
+        proofs,
+        proofs_anchored,
+        proofs_set_aside,
+        spent_gwei_24h: journal.spent_since(now.saturating_sub(86_400_000)).await?,
         transactions: journal.send_counts().await?.into_iter().collect(),
         streams: rows
             .iter()
@@ -124,7 +140,7 @@ pub async fn status(config: &Config) -> Result<Status, JournalError> {
     Ok(status)
 }
 
-async fn connect(config: &Config, sender: Address) -> Result<Chain, Park> {
+pub(crate) async fn connect(config: &Config, sender: Address) -> Result<Chain, Park> {
     let chain = Chain::new(&config.rpc_url, config.identity(sender), config.timeout)
         .map_err(|error| Park::Unreachable { error })?;
     chain.check_identity().await?;
@@ -161,6 +177,16 @@ impl fmt::Display for Status {
             "batches     {} of {} anchored",
             self.anchored, self.batches
         )?;
+        write!(
+            f,
+            "proofs      {} of {} anchored",
+            self.proofs_anchored, self.proofs
+        )?;
+        match self.proofs_set_aside {
+            0 => writeln!(f)?,
+            count => writeln!(f, ", {count} SET ASIDE")?,
+        }
+        writeln!(f, "spent       {} gwei in 24 hours", self.spent_gwei_24h)?;
         for (state, count) in &self.transactions {
             writeln!(f, "sent        {count} {state}")?;
         }
@@ -239,12 +265,25 @@ pub async fn dry_run(config: &Config) -> Result<Vec<Step>, DryRunError> {
     let mut snapshot = snapshot(&journal, &chain, &rows, latest, confirmed).await?;
     let limits = Limits {
         open: true,
-        free: config.settings.window,
+        free: config
+            .settings
+            .window
+            .saturating_mul(config.settings.max_batches),
         per_stream: config.settings.per_stream,
     };
     let actions = plan_with_records(&chain, &mut snapshot, limits).await?;
+    let proofs = journal
+        .open_proofs(PROOFS_SHOWN)
+        .await
+        .map_err(TickError::from)?;
     journal.close().await;
-    Ok(actions.iter().map(Step::of).collect())
+    let proofs = proofs.iter().map(|row| Step {
+        action: "anchor-proof",
+        stream: row.stream.to_string(),
+        batch: Some(row.record.batch_index),
+        reason: (!row.batch_anchored).then(|| "with its batch or behind it".to_owned()),
+    });
+    Ok(actions.iter().map(Step::of).chain(proofs).collect())
 }
 
 /// Why there is no plan.

@@ -8,11 +8,17 @@
 //! from state must reproduce the commitment in the block's header; each batch must follow from
 //! its own fields and continue its stream.
 
-use crate::journal::{BlockBatches, Cursor, Journal, JournalError};
+use crate::{
+    journal::{BlockBatches, Cursor, Journal, JournalError},
+    proofs::ProofScan,
+};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::BTreeMap, sync::Arc};
-use ves_primitives::{BatchCommitment, BlockCommitment, GenesisHash, StreamId, StreamTip, limits};
+use ves_primitives::{
+    BatchCommitment, BlockCommitment, GenesisHash, StreamId, StreamTip, limits,
+    proof::BatchProofRecord,
+};
 
 /// Headers asked for at the same time while catching up.
 const CONCURRENT_HEADERS: usize = 16;
@@ -65,6 +71,21 @@ pub trait Source: Send + Sync {
         number: u32,
         at: BlockHash,
     ) -> Result<Vec<BatchCommitment>, SourceError>;
+    /// The verified proofs among at most 256 batches of a stream, read from the state at `at`.
+    async fn batch_proofs(
+        &self,
+        stream: StreamId,
+        from: u64,
+        count: u32,
+        at: BlockHash,
+    ) -> Result<Vec<BatchProofRecord>, SourceError>;
+    /// Every proof about the batch in the block that a verdict names; `None` if the node does not
+    /// have the block's body any more.
+    async fn proof_bytes(
+        &self,
+        stream: StreamId,
+        record: &BatchProofRecord,
+    ) -> Result<Option<Vec<Vec<u8>>>, SourceError>;
 }
 
 #[async_trait]
@@ -84,6 +105,22 @@ impl<T: Source + ?Sized> Source for Arc<T> {
         at: BlockHash,
     ) -> Result<Vec<BatchCommitment>, SourceError> {
         (**self).batches(number, at).await
+    }
+    async fn batch_proofs(
+        &self,
+        stream: StreamId,
+        from: u64,
+        count: u32,
+        at: BlockHash,
+    ) -> Result<Vec<BatchProofRecord>, SourceError> {
+        (**self).batch_proofs(stream, from, count, at).await
+    }
+    async fn proof_bytes(
+        &self,
+        stream: StreamId,
+        record: &BatchProofRecord,
+    ) -> Result<Option<Vec<Vec<u8>>>, SourceError> {
+        (**self).proof_bytes(stream, record).await
     }
 }
 
@@ -166,6 +203,7 @@ pub struct Walker<S> {
     source: S,
     expected_genesis: Option<GenesisHash>,
     checked: bool,
+    proofs: ProofScan,
 }
 
 impl<S: Source> Walker<S> {
@@ -175,6 +213,7 @@ impl<S: Source> Walker<S> {
             source,
             expected_genesis,
             checked: false,
+            proofs: ProofScan::new(),
         }
     }
 
@@ -186,6 +225,14 @@ impl<S: Source> Walker<S> {
         let result = self.step(journal).await;
         self.checked = result.is_ok();
         result
+    }
+
+    /// Takes over verified proofs of batches that are in the journal. Gives how many are new.
+    ///
+    /// # Errors
+    /// [`WalkError`].
+    pub async fn collect_proofs(&mut self, journal: &Journal) -> Result<u64, WalkError> {
+        self.proofs.step(&self.source, journal).await
     }
 
     async fn step(&mut self, journal: &Journal) -> Result<Progress, WalkError> {

@@ -4,14 +4,15 @@
 //! A look at the contract, in the form that [`plan`] works on.
 
 use crate::{
-    journal::{Journal, JournalError, StreamRow},
+    journal::{ItemKind, Journal, JournalError, StreamRow},
     plan::{Action, BatchView, Head, Limits, Record, StreamView, plan},
     sink::{Block, Chain, ChainError, SendError, SetRegistry, same_record},
 };
+use std::collections::BTreeSet;
 use ves_primitives::{BatchCommitment, StreamId};
 
 /// Open batches of one stream looked at in one round.
-const BATCHES_PER_STREAM: u32 = 32;
+const BATCHES_PER_STREAM: u32 = 64;
 /// Rounds of reading records and planning again within one tick.
 const PLAN_ROUNDS: usize = 3;
 /// Why a tick of the anchor loop did not finish.
@@ -41,14 +42,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A batch of the snapshot.
-    pub(crate) fn batch(&self, stream: StreamId, index: u64) -> Option<&BatchCommitment> {
+    pub(crate) fn batch(&self, stream: StreamId, index: u64) -> Option<&BatchView> {
         self.views
             .iter()
             .find(|view| view.stream == stream)?
             .batches
             .iter()
-            .map(|item| &item.batch)
-            .find(|batch| batch.batch_index == index)
+            .find(|item| item.batch.batch_index == index)
     }
 }
 
@@ -77,15 +77,20 @@ pub async fn snapshot(
     let mut views = Vec::with_capacity(active.len());
     for ((row, head), confirmed_head) in active.iter().zip(heads).zip(confirmed_heads) {
         let open = journal.open_batches(row.stream, BATCHES_PER_STREAM).await?;
-        let first = open.first().map_or(0, |batch| batch.batch_index);
-        let sends = journal.sends_of(row.stream, first).await?;
+        let first = open.first().map_or(0, |open| open.batch.batch_index);
+        let in_flight: BTreeSet<u64> = journal
+            .carried(row.stream, first)
+            .await?
+            .into_iter()
+            .filter(|carried| carried.item.kind == ItemKind::Batch && carried.stands())
+            .map(|carried| carried.item.batch_index)
+            .collect();
         let batches = open
             .into_iter()
-            .map(|batch| BatchView {
-                in_flight: sends
-                    .iter()
-                    .any(|send| send.batch_index == batch.batch_index && send.carries_batch()),
-                batch,
+            .map(|open| BatchView {
+                in_flight: in_flight.contains(&open.batch.batch_index),
+                taken_ms: open.taken_ms,
+                batch: open.batch,
                 latest: Record::Unknown,
                 confirmed: Record::Unknown,
             })
@@ -122,7 +127,7 @@ pub async fn plan_with_records(
 ) -> Result<Vec<Action>, TickError> {
     let mut actions = plan(&snapshot.views, limits);
     for _ in 0..PLAN_ROUNDS {
-        let wanted: Vec<(StreamId, u64)> = actions
+        let wanted: BTreeSet<(StreamId, u64)> = actions
             .iter()
             .filter_map(|action| match action {
                 Action::Compare { stream, index } => Some((*stream, *index)),
@@ -141,13 +146,16 @@ pub async fn plan_with_records(
 async fn compare(
     chain: &Chain,
     snapshot: &mut Snapshot,
-    wanted: &[(StreamId, u64)],
+    wanted: &BTreeSet<(StreamId, u64)>,
 ) -> Result<(), TickError> {
     let items: Vec<&mut BatchView> = snapshot
         .views
         .iter_mut()
-        .flat_map(|view| view.batches.iter_mut())
-        .filter(|item| wanted.contains(&(item.batch.stream_id(), item.batch.batch_index)))
+        .flat_map(|view| {
+            let stream = view.stream;
+            let batches = view.batches.iter_mut();
+            batches.filter(move |item| wanted.contains(&(stream, item.batch.batch_index)))
+        })
         .collect();
     let batches: Vec<BatchCommitment> = items.iter().map(|item| item.batch.clone()).collect();
     let batches: Vec<&BatchCommitment> = batches.iter().collect();

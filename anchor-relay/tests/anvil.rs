@@ -12,123 +12,24 @@ use anchor_relay::{
     Observer, Point,
     journal::Journal,
     metrics::Shared,
-    relay::{Relay, Settings},
-    sink::{Confirmation, FeeLimits, Key, SendPolicy},
-    source::Halt,
+    relay::Relay,
+    sink::{Confirmation, Key},
 };
 use serde_json::json;
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use support::{
     Script, ScriptedSource,
     evm::{Admin, Evm, OTHER, RELAY, RELAY_SECRET},
     id,
+    running::{Running, all, place, settings, start},
 };
-use tempfile::TempDir;
-use tokio::{sync::watch, task::JoinHandle};
-use ves_primitives::BatchCommitment;
-
-fn settings(confirmation: Confirmation) -> Settings {
-    Settings {
-        confirmation,
-        window: 8,
-        per_stream: 3,
-        poll: Duration::from_millis(40),
-        genesis: None,
-        min_balance: 0,
-        send: SendPolicy {
-            fees: FeeLimits {
-                min_tip: 1_000_000,
-                min_fee: 1,
-                max_fee: 1_000_000_000_000,
-            },
-            gas_default: 300_000,
-            gas_cap: 1_000_000,
-            bump_after: Duration::from_millis(700),
-        },
-    }
-}
-
-struct Running {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<Result<(), Halt>>,
-    journal: Arc<Journal>,
-    shared: Arc<Shared>,
-}
-
-async fn start(evm: &Evm, path: &Path, source: ScriptedSource, settings: Settings) -> Running {
-    start_observed(evm, path, source, settings, Observer::default()).await
-}
-
-async fn start_observed(
-    evm: &Evm,
-    path: &Path,
-    source: ScriptedSource,
-    settings: Settings,
-    observer: Observer,
-) -> Running {
-    let journal = Arc::new(Journal::open(path).await.unwrap());
-    let shared = Arc::new(Shared::new().unwrap());
-    let (stop, stopped) = watch::channel(false);
-    let relay = Relay {
-        journal: Arc::clone(&journal),
-        source,
-        chain: Arc::new(evm.chain()),
-        key: Key::from_hex(RELAY_SECRET, "test").unwrap(),
-        settings,
-        shared: Arc::clone(&shared),
-        observer,
-    };
-    Running {
-        stop,
-        task: tokio::spawn(relay.run(stopped)),
-        journal,
-        shared,
-    }
-}
-
-impl Running {
-    async fn until(&self, what: &str, mut done: impl AsyncFnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !done(self).await {
-            assert!(
-                !self.task.is_finished(),
-                "the relay ended while waiting for {what}"
-            );
-            let stats = serde_json::to_string_pretty(&self.shared.stats()).unwrap();
-            assert!(Instant::now() < deadline, "no {what} in time: {stats}");
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    }
-
-    async fn until_anchored(&self, count: usize) {
-        let count = u64::try_from(count).unwrap();
-        self.until("anchored batches", async |r: &Self| {
-            r.journal.totals().await.unwrap().1 == count
-        })
-        .await;
-    }
-
-    async fn end(self) {
-        self.stop.send_replace(true);
-        self.task.await.unwrap().unwrap();
-    }
-}
-
-fn place() -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("relay.db");
-    (dir, path)
-}
-
-fn all(script: &Script) -> Vec<BatchCommitment> {
-    script.batches().cloned().collect()
-}
+use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_of_several_streams_are_anchored_once_and_in_order() {
@@ -538,6 +439,7 @@ mod kill_nine {
             key: Key::from_hex(RELAY_SECRET, "test").unwrap(),
             settings: settings(Confirmation::Blocks(1)),
             shared: Arc::new(Shared::new().unwrap()),
+            reporter: None,
             observer,
         };
         relay.run(stopped).await.unwrap();

@@ -37,6 +37,7 @@ fn head_after(batch: &BatchCommitment) -> Head {
 fn item(batch: &BatchCommitment) -> BatchView {
     let unknown = Record::Unknown;
     BatchView {
+        taken_ms: 0,
         batch: batch.clone(),
         in_flight: false,
         latest: unknown,
@@ -262,6 +263,7 @@ impl Model {
                 .iter()
                 .filter(|batch| !anchored.contains(&batch.batch_index))
                 .map(|batch| BatchView {
+                    taken_ms: 0,
                     batch: batch.clone(),
                     in_flight: self.live.contains(&(stream, batch.batch_index)),
                     latest: record(batch, on_chain.len()),
@@ -367,7 +369,7 @@ proptest! {
             may_submit: true,
             head: Head { sequence, state_root },
             confirmed: Head { sequence: confirmed.min(sequence), state_root },
-            batches: flags.iter().zip(&all[first..]).map(|((in_flight, a, b), batch)| BatchView {
+            batches: flags.iter().zip(&all[first..]).map(|((in_flight, a, b), batch)| BatchView { taken_ms: 0,
                 batch: batch.clone(),
                 in_flight: *in_flight,
                 latest: record(*a),

@@ -84,6 +84,7 @@ async fn all(stage: &mut Stage) -> Result<(), Stopped> {
 
     stage.report.chapter("Policies in daily work");
     routine::work(stage, &people).await?;
+    anchoring::audit(stage, &chains, &relay, &people).await;
 
     stage.report.chapter("Keys, policies and groups change");
     lifecycle::show(stage, &people).await?;

@@ -7,10 +7,14 @@
 //! change survives a power cut. A signed transaction is here before the network sees it.
 
 mod error;
+mod proofs;
 mod sends;
+mod streams;
 
 pub use error::JournalError;
-pub use sends::{Attempt, Send, SendState};
+pub use proofs::{ProofKey, ProofRow};
+pub use sends::{Attempt, Carried, Item, ItemKind, Send, SendState};
+pub use streams::{OpenBatch, StreamRow};
 
 use crate::source::BlockHash;
 use codec::{Decode, Encode};
@@ -30,7 +34,7 @@ use ves_primitives::{BatchCommitment, GenesisHash, StoreId, StreamId, StreamTip,
 /// How long to wait for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Format of the file. A newer one is refused.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// The last block taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +52,6 @@ pub struct BlockBatches {
     pub batches: Vec<BatchCommitment>,
     /// Streams whose batch does not, with the reason.
     pub broken: Vec<(TenantId, StoreId, String)>,
-}
-
-/// A stream as the journal knows it.
-#[derive(Clone, Debug)]
-pub struct StreamRow {
-    /// Id.
-    pub stream: StreamId,
-    /// Owner.
-    pub tenant: TenantId,
-    /// Store.
-    pub store: StoreId,
-    /// After the last finalized batch.
-    pub tip: StreamTip,
-    /// Finalized batches that do not count as anchored yet.
-    pub open: u64,
-    /// When the oldest of them was taken over, Unix milliseconds; 0 without.
-    pub oldest_open_ms: u64,
-    /// Why nothing is submitted, if so.
-    pub quarantine: Option<String>,
 }
 
 /// The relay's journal.
@@ -110,6 +95,7 @@ impl Journal {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let pool = connect(path, options).await?;
+        migrate(&pool).await?;
         sqlx::raw_sql(include_str!("schema.sql"))
             .execute(&pool)
             .await?;
@@ -333,154 +319,30 @@ impl Journal {
         tx.commit().await?;
         Ok(())
     }
+}
 
-    /// All streams.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn streams(&self) -> Result<Vec<StreamRow>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT s.stream, s.tenant, s.store, s.tip, s.quarantine, \
-                    COUNT(b.stream) AS open, COALESCE(MIN(b.taken_at), 0) AS oldest \
-             FROM streams s \
-             LEFT JOIN batches b ON b.stream = s.stream AND b.anchored = 0 \
-             GROUP BY s.stream ORDER BY s.stream",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(StreamRow {
-                    stream: StreamId(array(row.try_get("stream")?)?),
-                    tenant: TenantId(array(row.try_get("tenant")?)?),
-                    store: StoreId(array(row.try_get("store")?)?),
-                    tip: decode("stream tip", row.try_get("tip")?)?,
-                    open: to_u64(row.try_get("open")?),
-                    oldest_open_ms: to_u64(row.try_get("oldest")?),
-                    quarantine: row.try_get("quarantine")?,
-                })
-            })
-            .collect()
+/// Brings a file of an older format up to this one.
+async fn migrate(pool: &SqlitePool) -> Result<(), JournalError> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
+    )
+    .fetch_one(pool)
+    .await?;
+    if known == 0 {
+        return Ok(());
     }
-
-    /// The oldest `limit` batches of a stream that do not count as anchored.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn open_batches(
-        &self,
-        stream: StreamId,
-        limit: u32,
-    ) -> Result<Vec<BatchCommitment>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT batch FROM batches WHERE stream = ? AND anchored = 0 \
-             ORDER BY batch_index LIMIT ?",
-        )
-        .bind(stream.0.as_slice())
-        .bind(limit)
-        .fetch_all(&self.pool)
+    let format: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'format'")
+        .fetch_optional(pool)
         .await?;
-        rows.iter()
-            .map(|row| decode("batch", row.try_get("batch")?))
-            .collect()
-    }
-
-    /// Batches taken over and batches that count as anchored.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn totals(&self) -> Result<(u64, u64), JournalError> {
-        let row = sqlx::query("SELECT COUNT(*) AS n, COALESCE(SUM(anchored), 0) AS a FROM batches")
-            .fetch_one(&self.pool)
+    if format.as_deref() == Some(b"1") {
+        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(include_str!("migrate-2.sql"))
+            .execute(&mut *tx)
             .await?;
-        Ok((to_u64(row.try_get("n")?), to_u64(row.try_get("a")?)))
-    }
-
-    /// Records that batches are in the contract for good.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn mark_anchored(&self, batches: &[(StreamId, u64)]) -> Result<(), JournalError> {
-        let mut tx = self.begin().await?;
-        for (stream, index) in batches {
-            sqlx::query("UPDATE batches SET anchored = 1 WHERE stream = ? AND batch_index = ?")
-                .bind(stream.0.as_slice())
-                .bind(to_i64(*index))
-                .execute(&mut *tx)
-                .await?;
-        }
         tx.commit().await?;
-        Ok(())
+        tracing::info!("the journal was brought from format 1 to {FORMAT}");
     }
-
-    /// Takes up again a batch and its successors: their transactions left the chain.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn reopen_from(&self, stream: StreamId, index: u64) -> Result<(), JournalError> {
-        sqlx::query("UPDATE batches SET anchored = 0 WHERE stream = ? AND batch_index >= ?")
-            .bind(stream.0.as_slice())
-            .bind(to_i64(index))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Takes up again every batch that starts after `above`: the contract lost them.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn reopen(&self, stream: StreamId, above: u64) -> Result<u64, JournalError> {
-        let mut tx = self.begin().await?;
-        let changed = sqlx::query(
-            "UPDATE batches SET anchored = 0 \
-             WHERE stream = ? AND anchored = 1 AND sequence_start > ?",
-        )
-        .bind(stream.0.as_slice())
-        .bind(to_i64(above))
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        // Their transactions are looked at again: still mined, back in the pool, or gone.
-        sqlx::query(
-            "UPDATE sends SET state = 'included' WHERE state = 'final' AND stream = ?1 \
-             AND batch_index IN \
-                 (SELECT batch_index FROM batches WHERE stream = ?1 AND anchored = 0)",
-        )
-        .bind(stream.0.as_slice())
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(changed)
-    }
-
-    /// Sets a stream aside until an operator releases it.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn quarantine(&self, stream: StreamId, reason: &str) -> Result<(), JournalError> {
-        sqlx::query("UPDATE streams SET quarantine = ? WHERE stream = ? AND quarantine IS NULL")
-            .bind(reason)
-            .bind(stream.0.as_slice())
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Lets a quarantined stream go on; false when there is nothing to release.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn release(&self, stream: StreamId) -> Result<bool, JournalError> {
-        let done = sqlx::query(
-            "UPDATE streams SET quarantine = NULL \
-             WHERE stream = ? AND quarantine IS NOT NULL AND broken = 0",
-        )
-        .bind(stream.0.as_slice())
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected() > 0)
-    }
+    Ok(())
 }
 
 /// The lock is beside the database: SQLite's own locks must stay free for `status`.

@@ -40,8 +40,6 @@ CREATE INDEX IF NOT EXISTS batches_open ON batches (stream, batch_index) WHERE a
 -- One row per nonce of ours. States: intent, signed, sent, included, final, lost.
 CREATE TABLE IF NOT EXISTS sends (
     nonce INTEGER PRIMARY KEY,
-    stream BLOB NOT NULL,
-    batch_index INTEGER NOT NULL,
     gas_limit INTEGER NOT NULL,
     state TEXT NOT NULL
         CHECK (state IN ('intent', 'signed', 'sent', 'included', 'final', 'lost')),
@@ -50,10 +48,38 @@ CREATE TABLE IF NOT EXISTS sends (
     block_number INTEGER,
     block_hash BLOB,
     created_at INTEGER NOT NULL,
-    sent_at INTEGER
+    sent_at INTEGER,
+    -- What it cost, rounded up, and when that was learnt. For the daily budget.
+    fee_gwei INTEGER NOT NULL DEFAULT 0,
+    paid_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sends_live ON sends (nonce) WHERE state NOT IN ('final', 'lost');
-CREATE INDEX IF NOT EXISTS sends_batch ON sends (stream, batch_index);
+CREATE INDEX IF NOT EXISTS sends_failed ON sends (nonce) WHERE ok = 0;
+CREATE INDEX IF NOT EXISTS sends_paid ON sends (paid_at) WHERE paid_at > 0;
+
+-- What the transaction of a nonce carries: batches, proofs, or a batch with its proof.
+CREATE TABLE IF NOT EXISTS items (
+    nonce INTEGER NOT NULL REFERENCES sends (nonce) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('batch', 'proof')),
+    stream BLOB NOT NULL,
+    batch_index INTEGER NOT NULL,
+    PRIMARY KEY (nonce, kind, stream, batch_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_of ON items (stream, batch_index);
+
+-- The verified proof of a batch, at most one.
+CREATE TABLE IF NOT EXISTS proofs (
+    stream BLOB NOT NULL,
+    batch_index INTEGER NOT NULL,
+    -- SCALE `BatchProofRecord`.
+    record BLOB NOT NULL,
+    anchored INTEGER NOT NULL DEFAULT 0,
+    -- Set: not sent until an operator releases the stream.
+    set_aside TEXT,
+    taken_at INTEGER NOT NULL,
+    PRIMARY KEY (stream, batch_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS proofs_open ON proofs (taken_at) WHERE anchored = 0;
 
 -- Every transaction ever signed for a nonce; exactly one of them can be mined.
 CREATE TABLE IF NOT EXISTS attempts (

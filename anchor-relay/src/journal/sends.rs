@@ -5,7 +5,10 @@
 
 use super::{Journal, JournalError, array, damaged, now_ms, optional_array, to_i64, to_u64};
 use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
 use ves_primitives::StreamId;
+
+const WEI_PER_GWEI: u128 = 1_000_000_000;
 
 /// How far the transaction of a nonce has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,6 @@ impl SendState {
 pub struct Send {
     /// Nonce.
     pub nonce: u64,
-    /// Stream of the batch it carries.
-    pub stream: StreamId,
-    /// Number of the batch.
-    pub batch_index: u64,
     /// Gas limit; the same in every attempt.
     pub gas_limit: u64,
     /// How far it has come.
@@ -77,9 +76,49 @@ pub struct Send {
     pub sent_at_ms: Option<u64>,
 }
 
-impl Send {
-    /// Does it stand for its batch, or has it failed?
-    pub const fn carries_batch(&self) -> bool {
+/// What a transaction may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemKind {
+    /// A batch.
+    Batch,
+    /// The proof of a batch.
+    Proof,
+}
+
+impl ItemKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Proof => "proof",
+        }
+    }
+}
+
+/// One thing that a transaction carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Stream of the batch.
+    pub stream: StreamId,
+    /// Number of the batch.
+    pub batch_index: u64,
+}
+
+/// An item with what became of its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The item.
+    pub item: Item,
+    /// How far its transaction has come.
+    pub state: SendState,
+    /// Did it succeed? Known once included.
+    pub ok: Option<bool>,
+}
+
+impl Carried {
+    /// Does the transaction still stand for the item, or has it failed?
+    pub const fn stands(&self) -> bool {
         !matches!(self.state, SendState::Lost) && !matches!(self.ok, Some(false))
     }
 }
@@ -111,28 +150,35 @@ impl Journal {
         Ok(to_u64(row.try_get("next")?))
     }
 
-    /// Reserves a nonce for a batch.
+    /// Reserves a nonce for what its transaction will carry.
     ///
     /// # Errors
     /// [`JournalError`]; the nonce is taken at most once.
     pub async fn reserve(
         &self,
         nonce: u64,
-        stream: StreamId,
-        batch_index: u64,
+        items: &[Item],
         gas_limit: u64,
     ) -> Result<(), JournalError> {
+        let mut tx = self.begin().await?;
         sqlx::query(
-            "INSERT INTO sends (nonce, stream, batch_index, gas_limit, state, created_at) \
-             VALUES (?, ?, ?, ?, 'intent', ?)",
+            "INSERT INTO sends (nonce, gas_limit, state, created_at) VALUES (?, ?, 'intent', ?)",
         )
         .bind(to_i64(nonce))
-        .bind(stream.0.as_slice())
-        .bind(to_i64(batch_index))
         .bind(to_i64(gas_limit))
         .bind(to_i64(now_ms()))
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        for item in items {
+            sqlx::query("INSERT INTO items (nonce, kind, stream, batch_index) VALUES (?, ?, ?, ?)")
+                .bind(to_i64(nonce))
+                .bind(item.kind.name())
+                .bind(item.stream.0.as_slice())
+                .bind(to_i64(item.batch_index))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 
@@ -202,19 +248,36 @@ impl Journal {
         block_number: u64,
         block_hash: &[u8; 32],
         ok: bool,
+        fee_wei: u128,
     ) -> Result<(), JournalError> {
+        let gwei = u64::try_from(fee_wei.div_ceil(WEI_PER_GWEI)).unwrap_or(u64::MAX);
         sqlx::query(
             "UPDATE sends SET state = 'included', tx_hash = ?, block_number = ?, \
-                    block_hash = ?, ok = ? WHERE nonce = ?",
+                    block_hash = ?, ok = ?, fee_gwei = ?, paid_at = ? WHERE nonce = ?",
         )
         .bind(tx_hash.as_slice())
         .bind(to_i64(block_number))
         .bind(block_hash.as_slice())
         .bind(i64::from(ok))
+        .bind(to_i64(gwei))
+        .bind(to_i64(now_ms()))
         .bind(to_i64(nonce))
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// Gwei paid for transactions since a time, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn spent_since(&self, since_ms: u64) -> Result<u64, JournalError> {
+        let sum: i64 =
+            sqlx::query_scalar("SELECT COALESCE(SUM(fee_gwei), 0) FROM sends WHERE paid_at > ?")
+                .bind(to_i64(since_ms))
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(to_u64(sum))
     }
 
     /// Included transactions whose blocks are confirmed, or whose nonce somebody else used.
@@ -243,7 +306,8 @@ impl Journal {
         for nonce in nonces {
             sqlx::query(
                 "UPDATE sends SET state = 'signed', ok = NULL, tx_hash = NULL, \
-                        block_number = NULL, block_hash = NULL, sent_at = NULL \
+                        block_number = NULL, block_hash = NULL, sent_at = NULL, \
+                        fee_gwei = 0, paid_at = 0 \
                  WHERE nonce = ? AND state IN ('included', 'final')",
             )
             .bind(to_i64(*nonce))
@@ -254,15 +318,20 @@ impl Journal {
         Ok(())
     }
 
-    /// Looks again at settled transactions of batches that do not count as anchored.
+    /// Looks again at settled transactions of batches and proofs that do not count as anchored.
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn recheck_open(&self) -> Result<(), JournalError> {
         sqlx::query(
-            "UPDATE sends SET state = 'included' WHERE state = 'final' AND EXISTS \
-                 (SELECT 1 FROM batches b WHERE b.stream = sends.stream \
-                  AND b.batch_index = sends.batch_index AND b.anchored = 0)",
+            "UPDATE sends SET state = 'included' WHERE state = 'final' AND nonce IN \
+                 (SELECT i.nonce FROM batches b JOIN items i ON i.kind = 'batch' \
+                  AND i.stream = b.stream AND i.batch_index = b.batch_index \
+                  WHERE b.anchored = 0 \
+                  UNION \
+                  SELECT i.nonce FROM proofs p JOIN items i ON i.kind = 'proof' \
+                  AND i.stream = p.stream AND i.batch_index = p.batch_index \
+                  WHERE p.anchored = 0)",
         )
         .execute(&self.pool)
         .await?;
@@ -286,22 +355,68 @@ impl Journal {
             .await
     }
 
-    /// Every transaction for batches of a stream from `batch_index` on.
+    /// What transactions carry of a stream from `batch_index` on, by nonce.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub async fn sends_of(
+    pub async fn carried(
         &self,
         stream: StreamId,
         batch_index: u64,
-    ) -> Result<Vec<Send>, JournalError> {
-        let rows =
-            sqlx::query("SELECT * FROM sends WHERE stream = ? AND batch_index >= ? ORDER BY nonce")
-                .bind(stream.0.as_slice())
-                .bind(to_i64(batch_index))
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(read_send).collect()
+    ) -> Result<Vec<Carried>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT i.kind, i.stream, i.batch_index, s.state, s.ok \
+             FROM items i JOIN sends s ON s.nonce = i.nonce \
+             WHERE i.stream = ? AND i.batch_index >= ? ORDER BY i.nonce",
+        )
+        .bind(stream.0.as_slice())
+        .bind(to_i64(batch_index))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Carried {
+                    item: read_item(row)?,
+                    state: read_state(row)?,
+                    ok: row.try_get::<Option<i64>, _>("ok")?.map(|ok| ok != 0),
+                })
+            })
+            .collect()
+    }
+
+    /// How often transactions failed on chain that carried batches which are still open.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn failures(&self) -> Result<BTreeMap<(StreamId, u64), u32>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT i.stream, i.batch_index, COUNT(*) AS n FROM sends s \
+             JOIN items i ON i.nonce = s.nonce AND i.kind = 'batch' \
+             JOIN batches b ON b.stream = i.stream AND b.batch_index = i.batch_index \
+             WHERE s.ok = 0 AND b.anchored = 0 GROUP BY i.stream, i.batch_index",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let stream = StreamId(array(row.try_get("stream")?)?);
+                let index = to_u64(row.try_get("batch_index")?);
+                let count = u32::try_from(to_u64(row.try_get("n")?)).unwrap_or(u32::MAX);
+                Ok(((stream, index), count))
+            })
+            .collect()
+    }
+
+    /// What the transaction of a nonce carries.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn items(&self, nonce: u64) -> Result<Vec<Item>, JournalError> {
+        let rows = sqlx::query("SELECT kind, stream, batch_index FROM items WHERE nonce = ?")
+            .bind(to_i64(nonce))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_item).collect()
     }
 
     async fn sends(&self, filter: &'static str, from: i64) -> Result<Vec<Send>, JournalError> {
@@ -362,18 +477,32 @@ fn read_attempt(row: &SqliteRow) -> Result<Attempt, JournalError> {
     })
 }
 
-fn read_send(row: &SqliteRow) -> Result<Send, JournalError> {
-    let name: &str = row.try_get("state")?;
-    let state = SendState::ALL
-        .into_iter()
-        .find(|state| state.name() == name)
-        .ok_or_else(|| damaged("transaction state", name))?;
-    Ok(Send {
-        nonce: to_u64(row.try_get("nonce")?),
+fn read_item(row: &SqliteRow) -> Result<Item, JournalError> {
+    let kind = match row.try_get::<&str, _>("kind")? {
+        "batch" => ItemKind::Batch,
+        "proof" => ItemKind::Proof,
+        other => return Err(damaged("kind of item", other)),
+    };
+    Ok(Item {
+        kind,
         stream: StreamId(array(row.try_get("stream")?)?),
         batch_index: to_u64(row.try_get("batch_index")?),
+    })
+}
+
+fn read_state(row: &SqliteRow) -> Result<SendState, JournalError> {
+    let name: &str = row.try_get("state")?;
+    SendState::ALL
+        .into_iter()
+        .find(|state| state.name() == name)
+        .ok_or_else(|| damaged("transaction state", name))
+}
+
+fn read_send(row: &SqliteRow) -> Result<Send, JournalError> {
+    Ok(Send {
+        nonce: to_u64(row.try_get("nonce")?),
         gas_limit: to_u64(row.try_get("gas_limit")?),
-        state,
+        state: read_state(row)?,
         ok: row.try_get::<Option<i64>, _>("ok")?.map(|ok| ok != 0),
         tx_hash: optional_array(row, "tx_hash")?,
         block_number: row.try_get::<Option<i64>, _>("block_number")?.map(to_u64),

@@ -47,13 +47,10 @@ async fn a_database_held_by_another_program_is_named() {
         .execute(&mut *holder)
         .await
         .unwrap();
-    let error = journal
-        .reserve(0, StreamId([1; 32]), 0, 1)
-        .await
-        .unwrap_err();
+    let error = journal.reserve(0, &[], 1).await.unwrap_err();
     assert!(matches!(error, JournalError::Locked), "{error:?}");
     sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
-    journal.reserve(0, StreamId([1; 32]), 0, 1).await.unwrap();
+    journal.reserve(0, &[], 1).await.unwrap();
 }
 
 /// What a full disk does to a commit: SQLite ends the transaction by itself, and sqlx, whose
@@ -75,7 +72,7 @@ async fn what_is_written_after_a_failed_commit_is_on_disk_when_the_call_returns(
     lose_a_transaction(&journal).await;
     // Begun and given up, as by a statement that fails.
     drop(journal.begin().await.unwrap());
-    journal.reserve(0, StreamId([1; 32]), 0, 1).await.unwrap();
+    journal.reserve(0, &[], 1).await.unwrap();
     let attempt = Attempt {
         tx_hash: [2; 32],
         nonce: 0,
@@ -94,4 +91,51 @@ async fn what_is_written_after_a_failed_commit_is_on_disk_when_the_call_returns(
         .map(|send| send.state)
         .collect();
     assert_eq!(states, [SendState::Signed]);
+}
+
+#[tokio::test]
+async fn a_journal_of_format_1_goes_on_with_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("relay.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let old = SqlitePool::connect_with(options).await.unwrap();
+    sqlx::raw_sql(include_str!("format-1.sql"))
+        .execute(&old)
+        .await
+        .unwrap();
+    old.close().await;
+    let journal = Journal::open(&path).await.unwrap();
+    let item = Item {
+        kind: ItemKind::Batch,
+        stream: StreamId([1; 32]),
+        batch_index: 7,
+    };
+    assert_eq!(journal.items(3).await.unwrap(), [item]);
+    let live = journal.live_sends().await.unwrap();
+    assert_eq!((live[0].nonce, live[0].state), (3, SendState::Sent));
+    assert_eq!(journal.attempts(3).await.unwrap().len(), 1);
+    journal.close().await;
+    drop(journal);
+    // And once more: nothing is left to do.
+    Journal::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn d6_what_was_paid_in_a_day_is_summed_in_gwei_rounded_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("relay.db")).await.unwrap();
+    for nonce in 0..2 {
+        journal.reserve(nonce, &[], 1).await.unwrap();
+        journal
+            .mark_included(nonce, &[1; 32], 1, &[2; 32], true, 1_500_000_001)
+            .await
+            .unwrap();
+    }
+    assert_eq!(journal.spent_since(now_ms() - 1000).await.unwrap(), 4);
+    assert_eq!(journal.spent_since(now_ms() + 1000).await.unwrap(), 0);
+    // What a reorg took away was not paid.
+    journal.mark_unmined(&[0]).await.unwrap();
+    assert_eq!(journal.spent_since(now_ms() - 1000).await.unwrap(), 2);
 }

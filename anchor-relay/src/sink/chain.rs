@@ -6,24 +6,29 @@
 //! State is read by block hash, not by height: two reads in one tick see the same chain, or the
 //! second one fails because a reorg took the block away.
 
-use super::{Gate, Park, contract::SetRegistry, revert::Refusal};
+use super::{
+    EndpointStats, Gate, Park, contract::SetRegistry, endpoints::Endpoints, revert::Refusal,
+};
 use crate::plan::Head;
 use alloy::{
     contract::Error as CallError,
     eips::{BlockId, BlockNumberOrTag},
-    network::{Ethereum, TransactionBuilder},
-    primitives::{Address, B256, Bytes, U256},
+    network::Ethereum,
+    primitives::{Address, B256, U256, b256},
     providers::{Provider, RootProvider},
-    rpc::types::TransactionRequest,
-    sol_types::SolCall,
-    transports::{RpcError, TransportError},
+    transports::TransportError,
 };
-use std::{fmt, str::FromStr, time::Duration};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use ves_primitives::{BatchCommitment, StateRoot, StoreId, TenantId};
 
 /// Streams or batches per `eth_call`.
 const CHUNK: usize = 100;
-
+/// Calls at the same time.
+const CONCURRENT: usize = 8;
+/// Where an ERC-1967 proxy keeps its implementation.
+const IMPLEMENTATION_SLOT: B256 =
+    b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
 /// When an anchor counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
@@ -93,15 +98,6 @@ pub struct Block {
     pub base_fee: u128,
 }
 
-/// Where a transaction ended up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Receipt {
-    pub(crate) block_number: u64,
-    pub(crate) block_hash: B256,
-    pub(crate) ok: bool,
-    pub(crate) fee: u128,
-}
-
 /// The destination the operator named.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
@@ -116,12 +112,12 @@ pub struct Identity {
 /// The destination chain.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    provider: RootProvider<Ethereum>,
-    identity: Identity,
-    timeout: Duration,
+    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) identity: Identity,
+    pub(super) timeout: Duration,
 }
 
-fn unavailable(what: &'static str, error: impl fmt::Display) -> ChainError {
+pub(super) fn unavailable(what: &'static str, error: impl fmt::Display) -> ChainError {
     ChainError::Unavailable {
         what,
         reason: error.to_string(),
@@ -129,17 +125,34 @@ fn unavailable(what: &'static str, error: impl fmt::Display) -> ChainError {
 }
 
 impl Chain {
-    /// Talks to the JSON-RPC at `url`. Does not connect yet.
+    /// Talks to the JSON-RPC at `urls`, separated by commas. Does not connect yet.
     ///
     /// # Errors
-    /// When `url` is not a URL.
-    pub fn new(url: &str, identity: Identity, timeout: Duration) -> Result<Self, String> {
-        let url = url.parse().map_err(|error| format!("{url}: {error}"))?;
+    /// When one is not a URL.
+    pub fn new(urls: &str, identity: Identity, timeout: Duration) -> Result<Self, String> {
         Ok(Self {
-            provider: RootProvider::new_http(url),
+            endpoints: Arc::new(Endpoints::new(urls)?),
             identity,
             timeout,
         })
+    }
+
+    pub(super) fn provider(&self) -> &RootProvider<Ethereum> {
+        self.endpoints.provider()
+    }
+
+    /// How the endpoints do.
+    pub fn endpoints(&self) -> Vec<EndpointStats> {
+        self.endpoints.stats()
+    }
+
+    /// Notes whether the endpoint in use answered.
+    pub(super) fn note<T>(&self, result: Result<T, ChainError>) -> Result<T, ChainError> {
+        match &result {
+            Err(ChainError::Unavailable { .. }) => self.endpoints.failed(),
+            _ => self.endpoints.worked(),
+        }
+        result
     }
 
     /// The destination the operator named.
@@ -147,26 +160,26 @@ impl Chain {
         &self.identity
     }
 
-    async fn rpc<T>(
+    pub(super) async fn rpc<T>(
         &self,
         what: &'static str,
         call: impl Future<Output = Result<T, TransportError>>,
     ) -> Result<T, ChainError> {
-        match tokio::time::timeout(self.timeout, call).await {
+        self.note(match tokio::time::timeout(self.timeout, call).await {
             Ok(result) => result.map_err(|error| unavailable(what, error)),
             Err(_) => Err(unavailable(
                 what,
                 format!("no answer in {:?}", self.timeout),
             )),
-        }
+        })
     }
 
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         what: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, ChainError> {
-        match tokio::time::timeout(self.timeout, call).await {
+        self.note(match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(CallError::ZeroData(..))) => Err(ChainError::NoCode),
             Ok(Err(CallError::AbiError(_))) => Err(ChainError::Refused(Refusal::WrongContract)),
@@ -176,11 +189,11 @@ impl Chain {
                 what,
                 format!("no answer in {:?}", self.timeout),
             )),
-        }
+        })
     }
 
     fn registry(&self) -> SetRegistry::SetRegistryInstance<&RootProvider<Ethereum>> {
-        SetRegistry::new(self.identity.registry, &self.provider)
+        SetRegistry::new(self.identity.registry, self.provider())
     }
 
     /// Checks that this is the chain and the contract the operator named. Gives block 0's hash.
@@ -197,7 +210,9 @@ impl Chain {
             error: error.to_string(),
         };
         let found = self
-            .rpc("eth_chainId", async { self.provider.get_chain_id().await })
+            .rpc("eth_chainId", async {
+                self.provider().get_chain_id().await
+            })
             .await;
         let found = found.map_err(down)?;
         if found != expected {
@@ -209,7 +224,7 @@ impl Chain {
             .map_err(down)?;
         let code = self
             .rpc("eth_getCode", async {
-                self.provider.get_code_at(registry).await
+                self.provider().get_code_at(registry).await
             })
             .await;
         if code.map_err(down)?.is_empty() {
@@ -220,6 +235,22 @@ impl Chain {
             .ok_or_else(|| Park::Unreachable {
                 error: "the L2 node has no block 0".into(),
             })
+    }
+
+    /// The implementation behind the registry's proxy; `None` if it is no ERC-1967 proxy.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn implementation(&self) -> Result<Option<Address>, ChainError> {
+        let slot = U256::from_be_bytes(IMPLEMENTATION_SLOT.0);
+        let registry = self.identity.registry;
+        let word = self
+            .rpc("eth_getStorageAt", async {
+                self.provider().get_storage_at(registry, slot).await
+            })
+            .await?;
+        let address = Address::from_word(word.into());
+        Ok((!address.is_zero()).then_some(address))
     }
 
     /// Reads whether we may and can send. `cost`: wei one transaction may need.
@@ -267,9 +298,10 @@ impl Chain {
         let strict = strict.await?;
         let balance = self
             .rpc("eth_getBalance", async {
-                self.provider.get_balance(sender).await
+                self.provider().get_balance(sender).await
             })
             .await?;
+        let implementation = self.implementation().await?;
         if balance < U256::from(cost) {
             parked.push(Park::EmptyBalance {
                 sender,
@@ -280,6 +312,7 @@ impl Chain {
         Ok(Gate {
             parked,
             strict: Some(strict),
+            implementation,
             balance,
         })
     }
@@ -291,7 +324,7 @@ impl Chain {
     pub async fn block(&self, at: BlockNumberOrTag) -> Result<Option<Block>, ChainError> {
         let block = self
             .rpc("eth_getBlockByNumber", async {
-                self.provider.get_block_by_number(at).await
+                self.provider().get_block_by_number(at).await
             })
             .await?;
         Ok(block.map(|block| Block {
@@ -346,7 +379,7 @@ impl Chain {
     pub async fn nonce_at(&self, at: &Block) -> Result<u64, ChainError> {
         let sender = self.identity.sender;
         self.rpc("eth_getTransactionCount", async {
-            self.provider
+            self.provider()
                 .get_transaction_count(sender)
                 .hash(at.hash)
                 .await
@@ -437,102 +470,48 @@ impl Chain {
         Ok(records)
     }
 
-    fn request<C: SolCall>(&self, call: &C) -> TransactionRequest {
-        TransactionRequest::default()
-            .with_from(self.identity.sender)
-            .with_to(self.identity.registry)
-            .with_input(Bytes::from(call.abi_encode()))
-    }
-
-    /// Runs a call without sending it.
-    ///
-    /// # Errors
-    /// [`ChainError::Refused`] when it would revert.
-    pub(crate) async fn simulate<C: SolCall>(&self, call: &C) -> Result<(), ChainError> {
-        let request = self.request(call);
-        let run = async { self.provider.call(request).await };
-        match tokio::time::timeout(self.timeout, run).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(refused_or("eth_call", error)),
-            Err(_) => Err(unavailable("eth_call", "timeout")),
-        }
-    }
-
-    /// Gas a call needs.
-    ///
-    /// # Errors
-    /// [`ChainError::Refused`] when it would revert.
-    pub(crate) async fn estimate<C: SolCall>(&self, call: &C) -> Result<u64, ChainError> {
-        let request = self.request(call);
-        let run = async { self.provider.estimate_gas(request).await };
-        match tokio::time::timeout(self.timeout, run).await {
-            Ok(Ok(gas)) => Ok(gas),
-            Ok(Err(error)) => Err(refused_or("eth_estimateGas", error)),
-            Err(_) => Err(unavailable("eth_estimateGas", "timeout")),
-        }
-    }
-
-    /// Base fee to reckon with and the tip the node suggests. `eth_gasPrice` sees a base fee that
-    /// the latest header does not show yet.
+    /// The contract's proofs of batches at a block; nothing where no contract is yet.
     ///
     /// # Errors
     /// When the chain does not answer.
-    pub(crate) async fn fee_inputs(&self, latest: &Block) -> Result<(u128, u128), ChainError> {
-        let price = self
-            .rpc("eth_gasPrice", async {
-                self.provider.get_gas_price().await
+    pub async fn proofs(
+        &self,
+        batches: &[B256],
+        at: &Block,
+    ) -> Result<Vec<Option<SetRegistry::ProofRecord>>, ChainError> {
+        let hash = at.hash;
+        stream::iter(batches.to_vec())
+            .map(async |id| {
+                let contract = self.registry();
+                let found = self.read("starkProofs", async {
+                    contract
+                        .starkProofs(id)
+                        .block(BlockId::hash(hash))
+                        .call()
+                        .await
+                });
+                let found = match found.await {
+                    Ok(found) => found,
+                    Err(ChainError::NoCode) => return Ok(None),
+                    Err(error) => return Err(error),
+                };
+                Ok((found.timestamp != 0).then_some(SetRegistry::ProofRecord {
+                    proofHash: found.proofHash,
+                    policyHash: found.policyHash,
+                    policyLimit: found.policyLimit,
+                    allCompliant: found.allCompliant,
+                    proofSize: found.proofSize,
+                    provingTimeMs: found.provingTimeMs,
+                    timestamp: found.timestamp,
+                }))
             })
-            .await?;
-        let tip = self
-            .rpc("eth_maxPriorityFeePerGas", async {
-                self.provider.get_max_priority_fee_per_gas().await
-            })
+            .buffered(CONCURRENT)
+            .try_collect()
             .await
-            // Not all nodes have this method; the configured floor serves then.
-            .unwrap_or_default();
-        Ok((latest.base_fee.max(price.saturating_sub(tip)), tip))
-    }
-
-    /// Gives a signed transaction to the node.
-    ///
-    /// # Errors
-    /// [`ChainError::Rejected`] when the node answers with an error, `Unavailable` when it is
-    /// unknown whether the transaction arrived.
-    pub(crate) async fn send_raw(&self, raw: &[u8]) -> Result<(), ChainError> {
-        let send = async { self.provider.send_raw_transaction(raw).await };
-        match tokio::time::timeout(self.timeout, send).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(RpcError::ErrorResp(error))) if !error.is_retry_err() => {
-                Err(ChainError::Rejected(error.message.to_string()))
-            }
-            Ok(Err(error)) => Err(unavailable("eth_sendRawTransaction", error)),
-            Err(_) => Err(unavailable("eth_sendRawTransaction", "timeout")),
-        }
-    }
-
-    /// The receipt of a transaction, if it is in the chain.
-    ///
-    /// # Errors
-    /// When the chain does not answer.
-    pub(crate) async fn receipt(&self, hash: &[u8; 32]) -> Result<Option<Receipt>, ChainError> {
-        let hash = B256::new(*hash);
-        let receipt = self
-            .rpc("eth_getTransactionReceipt", async {
-                self.provider.get_transaction_receipt(hash).await
-            })
-            .await?;
-        Ok(receipt.and_then(|receipt| {
-            Some(Receipt {
-                block_number: receipt.block_number?,
-                block_hash: receipt.block_hash?,
-                ok: receipt.status(),
-                fee: u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price),
-            })
-        }))
     }
 }
 
-fn refused_or(what: &'static str, error: TransportError) -> ChainError {
+pub(super) fn refused_or(what: &'static str, error: TransportError) -> ChainError {
     if let Some(response) = error.as_error_resp() {
         if let Some(data) = response.as_revert_data() {
             return ChainError::Refused(Refusal::classify(&data));
@@ -542,4 +521,16 @@ fn refused_or(what: &'static str, error: TransportError) -> ChainError {
         }
     }
     unavailable(what, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slot_of_the_implementation_is_that_of_erc_1967() {
+        let hash = alloy::primitives::keccak256("eip1967.proxy.implementation");
+        let slot = U256::from_be_bytes(hash.0) - U256::from(1);
+        assert_eq!(slot, U256::from_be_bytes(IMPLEMENTATION_SLOT.0));
+    }
 }

@@ -54,6 +54,18 @@ pub enum Park {
         /// Wei we need.
         needed: String,
     },
+    /// The budget of 24 hours is spent.
+    BudgetSpent {
+        /// Gwei spent in the last 24 hours.
+        spent_gwei: u64,
+        /// Gwei that may be spent.
+        budget_gwei: u64,
+    },
+    /// The registry runs code that the operator has not approved.
+    UnknownImplementation {
+        /// Its address; none if the registry is no proxy.
+        found: Option<Address>,
+    },
     /// The chain's base fee is above our limit.
     FeeAboveLimit {
         /// Wei per gas.
@@ -102,6 +114,22 @@ impl fmt::Display for Park {
                 "{sender} has {balance} wei and needs at least {needed} for one transaction. \
                  Send it funds"
             ),
+            Self::BudgetSpent {
+                spent_gwei,
+                budget_gwei,
+            } => write!(
+                f,
+                "{spent_gwei} gwei were spent in 24 hours, send.daily_budget_gwei is \
+                 {budget_gwei}. Wait or raise it"
+            ),
+            Self::UnknownImplementation { found } => {
+                let found = found.map_or("no proxy".to_owned(), |address| address.to_string());
+                write!(
+                    f,
+                    "the registry was upgraded: its implementation is {found}, which \
+                     destination.implementations does not name. Review it, then add it"
+                )
+            }
             Self::FeeAboveLimit { base_fee } => write!(
                 f,
                 "the L2's base fee of {base_fee} wei is above send.max_fee_wei. Wait or raise it"
@@ -117,6 +145,8 @@ pub struct Gate {
     pub parked: Vec<Park>,
     /// Does the contract enforce chained batches?
     pub strict: Option<bool>,
+    /// The code behind the registry's proxy.
+    pub implementation: Option<Address>,
     /// Our balance, wei.
     #[serde(serialize_with = "as_text")]
     pub balance: U256,

@@ -5,14 +5,19 @@
 
 mod chain;
 mod contract;
+mod endpoints;
 mod fees;
 mod gate;
 mod key;
+mod outgoing;
 mod revert;
 mod sender;
 
 pub use chain::{Block, Chain, ChainError, Confirmation, Identity};
-pub use contract::{SetRegistry, commit_call, same_record};
+pub use contract::{
+    GAS_OF_FURTHER_BATCH, Payload, SetRegistry, commit_call, proof_call, same_proof, same_record,
+};
+pub use endpoints::EndpointStats;
 pub use fees::{FeeLimits, Fees, bump, suggest};
 pub use gate::{Gate, Park};
 pub use key::{Key, KeyError};

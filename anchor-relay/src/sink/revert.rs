@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a revert of `commitBatch` means for the relay.
+//! What a revert of a commitment means for the relay.
 
 use super::contract::SetRegistry::SetRegistryErrors as Revert;
 use alloy::sol_types::SolInterface;
@@ -27,6 +27,12 @@ pub enum Refusal {
     NotStreamSubmitter,
     /// This batch can never be accepted: set the stream aside.
     Permanent(&'static str),
+    /// This proof can never be accepted: set it aside.
+    PermanentProof(&'static str),
+    /// The proof's batch is missing or was reorged away: behind it.
+    BatchNotCommitted,
+    /// The batch has a proof: compare. Equal is done, different is a conflict.
+    ProofAlreadyCommitted,
     /// No reason given: not a registry, or a proxy without code.
     WrongContract,
     /// A reason this relay does not know.
@@ -58,13 +64,10 @@ impl Refusal {
             Revert::ZeroStateRoot(_) => Self::Permanent("ZeroStateRoot"),
             Revert::NotUuid(_) => Self::Permanent("NotUuid"),
             Revert::VesStateRootMismatch(_) => Self::Permanent("VesStateRootMismatch"),
-            // Answers to proof calls, which a batch cannot cause.
-            Revert::InvalidProof(_) => Self::Unknown("InvalidProof".into()),
-            Revert::BatchNotCommitted(_) => Self::Unknown("BatchNotCommitted".into()),
-            Revert::StarkProofAlreadyCommitted(_) => {
-                Self::Unknown("StarkProofAlreadyCommitted".into())
-            }
-            Revert::StateRootMismatchInProof(_) => Self::Unknown("StateRootMismatchInProof".into()),
+            Revert::InvalidProof(_) => Self::PermanentProof("InvalidProof"),
+            Revert::StateRootMismatchInProof(_) => Self::PermanentProof("StateRootMismatchInProof"),
+            Revert::BatchNotCommitted(_) => Self::BatchNotCommitted,
+            Revert::StarkProofAlreadyCommitted(_) => Self::ProofAlreadyCommitted,
         }
     }
 }
@@ -83,6 +86,11 @@ impl fmt::Display for Refusal {
                 f.write_str("the stream is bound to another submitter (setStreamSubmitter)")
             }
             Self::Permanent(name) => write!(f, "the contract can never accept the batch: {name}"),
+            Self::PermanentProof(name) => {
+                write!(f, "the contract can never accept the proof: {name}")
+            }
+            Self::BatchNotCommitted => f.write_str("the proof's batch is not in the contract"),
+            Self::ProofAlreadyCommitted => f.write_str("the batch already has a proof"),
             Self::WrongContract => f.write_str(
                 "the contract reverted without a reason: destination.registry is not a SetRegistry",
             ),

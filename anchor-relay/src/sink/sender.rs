@@ -8,28 +8,27 @@
 //! the next start sends the journalled bytes again, and the chain mines a nonce once.
 
 use super::{
-    chain::{Block, Chain, ChainError, Receipt},
-    contract::commit_call,
+    chain::{Block, Chain, ChainError},
+    contract::Payload,
     fees::{FeeLimits, Fees, bump, suggest},
     key::Key,
+    outgoing::Receipt,
     revert::Refusal,
 };
 use crate::{
     Observer, Point,
-    journal::{Attempt, Journal, JournalError, Send, SendState, now_ms},
+    journal::{Attempt, ItemKind, Journal, JournalError, Send, SendState, now_ms},
 };
 use alloy::{
     consensus::{TxEip1559, TxEnvelope},
     eips::{BlockNumberOrTag, Decodable2718},
     primitives::{TxKind, U256},
-    sol_types::SolCall,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
-use ves_primitives::BatchCommitment;
 
 /// Times a transaction must be missing before its nonce counts as used by somebody else: one node
 /// behind a load balancer may lag.
@@ -159,7 +158,15 @@ impl Sender {
         // Deeper than the confirmation rule: what counted as done is not.
         let undone = journal.settled_from(used).await?;
         for send in &undone {
-            journal.reopen_from(send.stream, send.batch_index).await?;
+            for item in journal.items(send.nonce).await? {
+                match item.kind {
+                    ItemKind::Batch => journal.reopen_from(item.stream, item.batch_index).await?,
+                    ItemKind::Proof => {
+                        let key = (item.stream, item.batch_index);
+                        journal.mark_proofs(&[key], false).await?;
+                    }
+                }
+            }
         }
         let mut unmined: Vec<u64> = undone.iter().map(|send| send.nonce).collect();
         let mut settled = Vec::new();
@@ -262,20 +269,27 @@ impl Sender {
         }
         let (number, ok) = (receipt.block_number, receipt.ok);
         journal
-            .mark_included(send.nonce, hash, number, &receipt.block_hash.0, ok)
+            .mark_included(
+                send.nonce,
+                hash,
+                number,
+                &receipt.block_hash.0,
+                ok,
+                receipt.fee,
+            )
             .await?;
         self.observer.at(Point::Included);
         report.fees_paid = report.fees_paid.saturating_add(receipt.fee);
         report.included += 1;
         if ok {
             tracing::info!(
-                nonce = send.nonce, stream = %send.stream, batch = send.batch_index,
+                nonce = send.nonce,
                 tx = %format_args!("0x{}", hex::encode(hash)), block = number, "included"
             );
         } else {
             report.reverted += 1;
             tracing::warn!(
-                nonce = send.nonce, stream = %send.stream, batch = send.batch_index,
+                nonce = send.nonce,
                 tx = %format_args!("0x{}", hex::encode(hash)), block = number, "reverted"
             );
         }
@@ -391,20 +405,22 @@ impl Sender {
         })
     }
 
-    /// Submits a batch. `used`: our transaction count at the latest block.
+    /// Submits batches or a proof. `used`: our transaction count at the latest block.
     ///
     /// # Errors
     /// [`SendError`].
     pub async fn submit(
         &mut self,
         journal: &Journal,
-        batch: &BatchCommitment,
+        payload: &Payload<'_>,
         simulate: bool,
         latest: &Block,
         used: u64,
     ) -> Result<SubmitOutcome, SendError> {
-        let call = commit_call(batch);
-        let mut gas_limit = self.policy.gas_default.min(self.policy.gas_cap);
+        let call = payload.encode();
+        let mut gas_limit = payload
+            .gas_limit(self.policy.gas_default)
+            .min(self.policy.gas_cap);
         if simulate {
             let needed = match self.chain.simulate(&call).await {
                 Ok(()) => self.chain.estimate(&call).await,
@@ -420,16 +436,17 @@ impl Sender {
             }
             // A fifth on top: storage refunds and warm slots differ between estimate and block.
             let with_margin = needed.saturating_add(needed / 5);
-            gas_limit = with_margin.max(gas_limit).min(self.policy.gas_cap);
+            gas_limit = with_margin
+                .max(self.policy.gas_default)
+                .min(self.policy.gas_cap);
         }
         let (base_fee, tip) = self.chain.fee_inputs(latest).await?;
         let Some(fees) = suggest(base_fee, tip, &self.policy.fees) else {
             return Ok(SubmitOutcome::FeeAboveLimit(base_fee));
         };
         let nonce = used.max(journal.next_nonce().await?);
-        journal
-            .reserve(nonce, batch.stream_id(), batch.batch_index, gas_limit)
-            .await?;
+        let items = payload.items();
+        journal.reserve(nonce, &items, gas_limit).await?;
         self.observer.at(Point::Reserved);
         let identity = self.chain.identity();
         let attempt = self.sign(TxEip1559 {
@@ -441,12 +458,14 @@ impl Sender {
             to: TxKind::Call(identity.registry),
             value: U256::ZERO,
             access_list: Default::default(),
-            input: call.abi_encode().into(),
+            input: call,
         })?;
         journal.add_attempt(&attempt).await?;
         self.observer.at(Point::Signed);
         tracing::info!(
-            nonce, stream = %batch.stream_id(), batch = batch.batch_index,
+            nonce, items = items.len(),
+            first = %items.first().map(|i| format!("{}/{}", i.stream, i.batch_index))
+                .unwrap_or_default(),
             tx = %format_args!("0x{}", hex::encode(attempt.tx_hash)), "sending"
         );
         match self.announce(journal, &attempt).await? {

@@ -17,7 +17,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use ves_primitives::BatchCommitment;
+use ves_primitives::{BatchCommitment, proof::BatchProofRecord};
 
 pub const CHAIN_ID: u64 = 31_337;
 /// anvil's first account: owner of the registry.
@@ -33,6 +33,7 @@ sol! {
         function initialize(address owner, address initialSequencer) external;
         function pause() external;
         function unpause() external;
+        function setStreamSubmitter(bytes32 tenantId, bytes32 storeId, address submitter) external;
         function setSequencerAuthorization(address sequencer, bool authorized) external;
         event BatchCommitted(bytes32 indexed batchId, bytes32 indexed tenantStoreKey, bytes32 eventsRoot, bytes32 newStateRoot, uint64 sequenceStart, uint64 sequenceEnd, uint32 eventCount);
     }
@@ -271,6 +272,33 @@ impl Evm {
             registry: self.registry,
             sender: RELAY,
         }
+    }
+
+    /// Each of these proofs is in the contract with equal fields.
+    pub async fn audit_proofs(&self, proofs: &[BatchProofRecord]) {
+        let chain = self.chain();
+        let latest = chain.latest().await.unwrap();
+        let ids: Vec<B256> = proofs.iter().map(|p| B256::new(p.batch_id.0)).collect();
+        let found = chain.proofs(&ids, &latest).await.unwrap();
+        for (proof, found) in proofs.iter().zip(found) {
+            let found = found.expect("the proof is anchored");
+            assert!(anchor_relay::sink::same_proof(&found, proof), "{found:?}");
+        }
+    }
+
+    /// Transactions of the relay that failed on chain.
+    pub async fn reverted(&self) -> u64 {
+        let mut count = 0;
+        for number in 1..=self.height().await {
+            let receipts = self
+                .rpc("eth_getBlockReceipts", json!([format!("{number:#x}")]))
+                .await;
+            for receipt in receipts.as_array().unwrap() {
+                let from: Address = receipt["from"].as_str().unwrap().parse().unwrap();
+                count += u64::from(from == RELAY && receipt["status"] != "0x1");
+            }
+        }
+        count
     }
 
     pub async fn set_balance(&self, account: Address, wei: U256) {

@@ -7,11 +7,16 @@
     dead_code,
     unreachable_pub,
     missing_docs,
+    clippy::unwrap_used,
     reason = "a part of each test program"
 )]
 
 #[path = "evm.rs"]
 pub mod evm;
+#[path = "proxy.rs"]
+pub mod proxy;
+#[path = "running.rs"]
+pub mod running;
 
 use anchor_relay::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
 use async_trait::async_trait;
@@ -20,8 +25,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use ves_primitives::{
-    BatchCommitment, BlockCommitment, GenesisHash, LeafHash, StoreId, StreamId, StreamTip,
-    TenantId, limits, sha256, stream_id,
+    AgentId, BatchCommitment, BlockCommitment, GenesisHash, LeafHash, Policy, StoreId, StreamId,
+    StreamTip, TenantId, batch_proof_hash, limits, proof::BatchProofRecord, sha256, stream_id,
 };
 
 pub const GENESIS: GenesisHash = GenesisHash([7; 32]);
@@ -127,6 +132,31 @@ pub struct Inner {
     pub finalized: u32,
     pub genesis: GenesisHash,
     pub down: bool,
+    /// Verified proofs with their bytes; seen once their block is final.
+    pub proofs: Vec<(BatchProofRecord, StreamId, Vec<u8>)>,
+}
+
+/// The chain's verdict about a proof of `batch`, verified in `block`, and the proof's bytes.
+pub fn proven(batch: &BatchCommitment, block: u32) -> (BatchProofRecord, StreamId, Vec<u8>) {
+    let mut proof = b"proof of ".to_vec();
+    proof.extend_from_slice(&batch.batch_id.0);
+    let policy = Policy::AmlThreshold { threshold: 1000 };
+    let record = BatchProofRecord {
+        batch_id: batch.batch_id,
+        batch_index: batch.batch_index,
+        prev_state_root: batch.prev_state_root,
+        new_state_root: batch.new_state_root,
+        events: batch.leaf_count,
+        policy_hash: policy.hash(),
+        policy_limit: policy.effective_limit().unwrap(),
+        policy,
+        proof_hash: batch_proof_hash(&proof),
+        bytes: u32::try_from(proof.len()).unwrap(),
+        block,
+        circuit_version: 1,
+        agent_id: AgentId([9; 16]),
+    };
+    (record, batch.stream_id(), proof)
 }
 
 /// A node that plays a [`Script`].
@@ -140,6 +170,7 @@ impl ScriptedSource {
             finalized,
             genesis: GENESIS,
             down: false,
+            proofs: Vec::new(),
         };
         Self(Arc::new(Mutex::new(inner)))
     }
@@ -202,6 +233,42 @@ impl Source for ScriptedSource {
             // As the chain: it lists the batches of a block for so long.
             let listed = asked.number - number < limits::ANCHORED_RETENTION_BLOCKS;
             Some(if listed { batches.clone() } else { Vec::new() })
+        })
+    }
+
+    async fn batch_proofs(
+        &self,
+        stream: StreamId,
+        from: u64,
+        count: u32,
+        at: BlockHash,
+    ) -> Result<Vec<BatchProofRecord>, SourceError> {
+        self.ask(|inner| {
+            let blocks = &inner.script.blocks;
+            let number = match blocks.iter().find(|(block, _)| block.hash == at) {
+                Some((block, _)) => block.number,
+                None if at.0 == inner.genesis.0 => 0,
+                None => return None,
+            };
+            let range = from..from + u64::from(count);
+            let found = inner.proofs.iter().filter(|(record, of, _)| {
+                *of == stream && range.contains(&record.batch_index) && record.block <= number
+            });
+            Some(found.map(|(record, ..)| record.clone()).collect())
+        })
+    }
+
+    async fn proof_bytes(
+        &self,
+        stream: StreamId,
+        record: &BatchProofRecord,
+    ) -> Result<Option<Vec<Vec<u8>>>, SourceError> {
+        self.ask(|inner| {
+            let about = |(other, of, _): &&(BatchProofRecord, StreamId, Vec<u8>)| {
+                *of == stream && other.batch_index == record.batch_index
+            };
+            let found = inner.proofs.iter().filter(about);
+            Some(Some(found.map(|(_, _, bytes)| bytes.clone()).collect()))
         })
     }
 }

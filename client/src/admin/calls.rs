@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! The calls of administrators: tenants, stores, agents, keys, groups and schemas.
+//! The calls of administrators: tenants, stores, agents, keys, groups, schemas and relays.
 //!
 //! Arguments are encoded from the protocol's own types and then checked against the node's
 //! metadata before anything is signed, so a runtime whose call has another shape is an error, not
@@ -12,7 +12,7 @@ use codec::{Compact, Encode};
 use subxt::metadata::Metadata;
 use ves_primitives::{
     AgentId, EncryptionPublicKey, EventType, GroupId, KeyId, SchemaHash, Signature,
-    SigningPublicKey, StoreId, TenantId,
+    SigningPublicKey, StoreId, StreamId, TenantId,
     registry::{GroupRole, KeyPolicy, Quota, SchemaStatus, ValidityWindow},
 };
 
@@ -40,6 +40,18 @@ pub enum AdminCall {
         tenant: TenantId,
         /// The quota; none is the default.
         quota: Option<Quota>,
+    },
+    /// Governance: the accounts that may report what is anchored.
+    SetRelays {
+        /// The accounts.
+        relays: Vec<[u8; 32]>,
+    },
+    /// A relay: the first batches of a stream, this many, are anchored.
+    NoteAnchored {
+        /// The stream.
+        stream: StreamId,
+        /// How many.
+        batch_count: u64,
     },
     /// A new store of the tenant.
     RegisterStore {
@@ -212,12 +224,22 @@ pub enum AdminCall {
 }
 
 impl AdminCall {
-    /// The call's name in the registry pallet.
+    /// The pallet the call belongs to.
+    const fn pallet(&self) -> &'static str {
+        match self {
+            Self::SetRelays { .. } | Self::NoteAnchored { .. } => "VesSequencer",
+            _ => "AgentRegistry",
+        }
+    }
+
+    /// The call's name in its pallet.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::RegisterTenant { .. } => "register_tenant",
             Self::SetTenantSuspended { .. } => "set_tenant_suspended",
             Self::SetTenantQuota { .. } => "set_tenant_quota",
+            Self::SetRelays { .. } => "set_relays",
+            Self::NoteAnchored { .. } => "note_anchored",
             Self::RegisterStore { .. } => "register_store",
             Self::RegisterAgent { .. } => "register_agent",
             Self::SetAgentSuspended { .. } => "set_agent_suspended",
@@ -246,6 +268,7 @@ impl AdminCall {
             Self::RegisterTenant { .. }
                 | Self::SetTenantSuspended { .. }
                 | Self::SetTenantQuota { .. }
+                | Self::SetRelays { .. }
         )
     }
 
@@ -261,6 +284,14 @@ impl AdminCall {
             Self::SetTenantQuota { tenant, quota } => {
                 (&["tenant", "quota"], (tenant, quota).encode())
             }
+            Self::SetRelays { relays } => (&["relays"], relays.encode()),
+            Self::NoteAnchored {
+                stream,
+                batch_count,
+            } => (
+                &["stream_id", "batch_count"],
+                (stream, batch_count).encode(),
+            ),
             Self::RegisterStore { tenant, store } => {
                 (&["tenant", "store"], (tenant, store).encode())
             }
@@ -398,7 +429,7 @@ impl AdminCall {
 
     pub(super) fn encode(&self, metadata: &Metadata) -> Result<Vec<u8>, ClientError> {
         let (names, mut bytes) = self.arguments();
-        let mut call = call_prefix(metadata, "AgentRegistry", self.name(), names)?;
+        let mut call = call_prefix(metadata, self.pallet(), self.name(), names)?;
         call.append(&mut bytes);
         if !self.is_governance() {
             return Ok(call);

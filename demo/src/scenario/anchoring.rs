@@ -5,17 +5,19 @@
 
 use super::{
     BUNDLES, Chains, PATIENCE, People,
+    chains::{relay_command, relay_status},
     orders::{Orders, bundle_file},
 };
 use crate::{
-    processes::{POLL, Service},
+    processes::{POLL, Service, wait_for},
     report::Evidence,
-    stage::{Stage, Stopped, field, list, number, same, text},
+    stage::{Answer, Stage, Stopped, field, list, number, same, text},
     tamper::{self, What},
 };
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use std::{path::Path, time::Instant};
+use ves_primitives::{StreamId, stream_id};
 
 /// What an auditor learns from the contract.
 pub(super) struct Anchored {
@@ -165,4 +167,84 @@ async fn included(stage: &mut Stage, chains: &Chains, bundle: &Value) -> Result<
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let signature = "verifyVesInclusion(bytes32,bytes32,bytes32[],uint256)(bool)";
     Ok(chains.call(stage, signature, &args).await?.join(" "))
+}
+
+/// The proof of a batch on the contract, the report back to the chain, and the relay's own audit.
+pub(super) async fn audit(stage: &mut Stage, chains: &Chains, relay: &Service, people: &People) {
+    let stream: StreamId = stream_id(people.tenant, people.store);
+    stage
+        .check(
+            "proof-anchored",
+            "The contract holds the hash of the batch's proof, as the chain verified it",
+            async |s| proof_anchored(s, chains, relay, stream).await,
+        )
+        .await;
+    stage
+        .check(
+            "anchors-reported",
+            "The chain knows from the relay which batches are anchored",
+            async |_| {
+                let what = "the relay's report";
+                let kept = wait_for(what, relay.log(), PATIENCE, async || {
+                    let kept = chains.client.kept_batches(stream, None).await?;
+                    Ok((kept.anchored > 0).then_some(kept))
+                })
+                .await?;
+                Ok(Evidence::new().with("anchored", kept.anchored))
+            },
+        )
+        .await;
+    stage
+        .check(
+            "audited",
+            "An audit of the whole chain finds no difference to the contract",
+            async |s| {
+                let command = relay_command(s).args(["verify", "--json"]);
+                let audit = Answer::read(&command.run(s).await?)?.success()?;
+                same("differences", number(&audit, "/differences")?, 0)?;
+                let batches = number(&audit, "/batches_anchored")?;
+                let proofs = number(&audit, "/proofs_anchored")?;
+                ensure!(batches > 0 && proofs > 0, "nothing was compared");
+                Ok(Evidence::new()
+                    .with("equal batches", batches)
+                    .with("equal proofs", proofs))
+            },
+        )
+        .await;
+}
+
+async fn proof_anchored(
+    stage: &mut Stage,
+    chains: &Chains,
+    relay: &Service,
+    stream: StreamId,
+) -> Result<Evidence> {
+    let what = "the relay to anchor the proof";
+    wait_for(what, relay.log(), PATIENCE, async || {
+        let status = relay_status(stage).await?;
+        Ok((number(&status, "/proofs_anchored")? > 0).then_some(()))
+    })
+    .await?;
+    let proofs = chains.client.batch_proofs_in(stream, 0, 256, None).await?;
+    let proof = proofs.first().context("the chain has no proof")?;
+    let signature = "starkProofs(bytes32)(bytes32,bytes32,uint64,bool,uint64,uint64,uint64)";
+    let batch = proof.batch_id.to_string();
+    let stored = chains.call(stage, signature, &[&batch]).await?;
+    let word = |n: usize| stored.get(n).map(String::as_str).unwrap_or_default();
+    same(
+        "the proof's hash",
+        word(0),
+        proof.proof_hash.to_string().as_str(),
+    )?;
+    same(
+        "the policy's hash",
+        word(1),
+        proof.policy_hash.to_string().as_str(),
+    )?;
+    same("the flag", word(3), "true")?;
+    Ok(Evidence::new()
+        .with("batch", batch)
+        .with("proof", word(0))
+        .with("policy", word(1))
+        .with("limit", word(2)))
 }

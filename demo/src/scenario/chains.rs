@@ -12,10 +12,12 @@ use crate::{
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use ves_client::ChainClient;
+use ves_client::{AdminCall, ChainClient, Signer, Wait};
 
 /// Chain id of the EVM chain.
 pub(super) const L2_CHAIN: u64 = 31_337;
+/// Secret of the account that reports what is anchored.
+const REPORTER: &str = "//Bob";
 /// Seconds between blocks of the EVM chain.
 pub(super) const L2_BLOCK_SECONDS: &str = "1";
 /// What `BatchCommitted` looks like to `cast`.
@@ -181,8 +183,18 @@ pub(super) async fn start_relay(
                     registry,
                     ..
                 } = chains;
+                // The account that reports to the appchain what is anchored.
+                s.write_secret("reporter.key", REPORTER)?;
+                let relays = vec![Signer::from_uri(REPORTER)?.account_id()];
+                let council = Signer::from_uri("//Alice")?;
+                let named = [AdminCall::SetRelays { relays }];
+                chains
+                    .client
+                    .execute(&council, &named, Wait::Finalized)
+                    .await?;
                 let config = format!(
                     "[source]\nnode_url = \"{node_url}\"\ngenesis = \"{genesis}\"\n\
+                 report_key_file = \"reporter.key\"\nreport_secs = 2\n\
                  [destination]\nrpc_url = \"{l2_url}\"\nchain_id = {L2_CHAIN}\n\
                  registry = \"{registry}\"\nconfirmations = \"finalized\"\n\
                  [key]\nfile = \"relay.key\"\n[journal]\npath = \"{journal}\"\n\

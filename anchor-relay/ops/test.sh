@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Alerts and dashboard: rules are valid and fire, every query is valid and names metrics that the
+# relay has, every alert has its section in the runbook. Needs node and promtool, see scripts/setup.sh.
+set -euo pipefail
+cd "$(dirname "$0")"
+PATH="$PATH:$HOME/.cache/ves-appchain/bin"
+
+promtool check rules alerts.yml
+promtool test rules alerts.test.yml
+
+queries="$(node -e '
+const board = JSON.parse(require("fs").readFileSync("dashboard.json", "utf8"));
+for (const panel of board.panels) for (const target of panel.targets) console.log(target.expr);
+')"
+# A rule file of all queries: promtool parses each as Prometheus does.
+rules="$(mktemp --suffix=.yml)"
+trap 'rm -f "$rules"' EXIT
+{
+    printf 'groups:\n  - name: dashboard\n    rules:\n'
+    n=0
+    while IFS= read -r query; do
+        n=$((n + 1))
+        printf "      - record: dashboard:query_%d\n        expr: '%s'\n" "$n" "$query"
+    done <<<"$queries"
+} >"$rules"
+promtool check rules "$rules"
+
+metrics="$(grep -oh '"ves_relay_[a-z0-9_]*"' ../src/metrics.rs | tr -d '"' | sort -u)"
+used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o 'ves_relay_[a-z0-9_]*' | sort -u)"
+unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"
+[ -z "$unknown" ] || { printf 'no such metric: %s\n' "$unknown" >&2; exit 1; }
+for alert in $(sed -n 's/.*- alert: //p' alerts.yml); do
+    grep -qx "## $alert" runbook.md || { echo "$alert is not in the runbook" >&2; exit 1; }
+done
+echo "alerts, dashboard and runbook agree"

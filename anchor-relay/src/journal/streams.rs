@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Streams and their batches: which are open, which are anchored, which are set aside.
+
+use super::{Journal, JournalError, array, decode, to_i64, to_u64};
+use sqlx::Row;
+use ves_primitives::{BatchCommitment, StoreId, StreamId, StreamTip, TenantId};
+
+/// A stream as the journal knows it.
+#[derive(Clone, Debug)]
+pub struct StreamRow {
+    /// Id.
+    pub stream: StreamId,
+    /// Owner.
+    pub tenant: TenantId,
+    /// Store.
+    pub store: StoreId,
+    /// After the last finalized batch.
+    pub tip: StreamTip,
+    /// Finalized batches that do not count as anchored yet.
+    pub open: u64,
+    /// When the oldest of them was taken over, Unix milliseconds; 0 without.
+    pub oldest_open_ms: u64,
+    /// Why nothing is submitted, if so.
+    pub quarantine: Option<String>,
+}
+
+/// A finalized batch that does not count as anchored.
+#[derive(Clone, Debug)]
+pub struct OpenBatch {
+    /// The batch.
+    pub batch: BatchCommitment,
+    /// When it was taken over, Unix milliseconds.
+    pub taken_ms: u64,
+}
+
+impl Journal {
+    /// All streams.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn streams(&self) -> Result<Vec<StreamRow>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT s.stream, s.tenant, s.store, s.tip, s.quarantine, \
+                    COUNT(b.stream) AS open, COALESCE(MIN(b.taken_at), 0) AS oldest \
+             FROM streams s \
+             LEFT JOIN batches b ON b.stream = s.stream AND b.anchored = 0 \
+             GROUP BY s.stream ORDER BY s.stream",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(StreamRow {
+                    stream: StreamId(array(row.try_get("stream")?)?),
+                    tenant: TenantId(array(row.try_get("tenant")?)?),
+                    store: StoreId(array(row.try_get("store")?)?),
+                    tip: decode("stream tip", row.try_get("tip")?)?,
+                    open: to_u64(row.try_get("open")?),
+                    oldest_open_ms: to_u64(row.try_get("oldest")?),
+                    quarantine: row.try_get("quarantine")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The oldest `limit` batches of a stream that do not count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn open_batches(
+        &self,
+        stream: StreamId,
+        limit: u32,
+    ) -> Result<Vec<OpenBatch>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT batch, taken_at FROM batches WHERE stream = ? AND anchored = 0 \
+             ORDER BY batch_index LIMIT ?",
+        )
+        .bind(stream.0.as_slice())
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OpenBatch {
+                    batch: decode("batch", row.try_get("batch")?)?,
+                    taken_ms: to_u64(row.try_get("taken_at")?),
+                })
+            })
+            .collect()
+    }
+
+    /// `limit` batches of a stream from a number on, anchored or not.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn batches_from(
+        &self,
+        stream: StreamId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<BatchCommitment>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT batch FROM batches WHERE stream = ? AND batch_index >= ? \
+             ORDER BY batch_index LIMIT ?",
+        )
+        .bind(stream.0.as_slice())
+        .bind(to_i64(from))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| decode("batch", row.try_get("batch")?))
+            .collect()
+    }
+
+    /// How many batches of each stream, counted from the first, are anchored without a gap.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn anchored_prefixes(&self) -> Result<Vec<(StreamId, u64)>, JournalError> {
+        // Index from 0: the first open batch's number is the number of those before it.
+        let rows = sqlx::query(
+            "SELECT stream, COALESCE( \
+                 (SELECT MIN(batch_index) FROM batches b \
+                  WHERE b.stream = s.stream AND b.anchored = 0), \
+                 (SELECT MAX(batch_index) + 1 FROM batches b WHERE b.stream = s.stream), 0) AS n \
+             FROM streams s WHERE broken = 0",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    StreamId(array(row.try_get("stream")?)?),
+                    to_u64(row.try_get("n")?),
+                ))
+            })
+            .collect()
+    }
+
+    /// Batches taken over and batches that count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn totals(&self) -> Result<(u64, u64), JournalError> {
+        let row = sqlx::query("SELECT COUNT(*) AS n, COALESCE(SUM(anchored), 0) AS a FROM batches")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok((to_u64(row.try_get("n")?), to_u64(row.try_get("a")?)))
+    }
+
+    /// Records that batches are in the contract for good.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn mark_anchored(&self, batches: &[(StreamId, u64)]) -> Result<(), JournalError> {
+        let mut tx = self.begin().await?;
+        for (stream, index) in batches {
+            sqlx::query("UPDATE batches SET anchored = 1 WHERE stream = ? AND batch_index = ?")
+                .bind(stream.0.as_slice())
+                .bind(to_i64(*index))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes up again a batch and its successors: their transactions left the chain.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn reopen_from(&self, stream: StreamId, index: u64) -> Result<(), JournalError> {
+        sqlx::query("UPDATE batches SET anchored = 0 WHERE stream = ? AND batch_index >= ?")
+            .bind(stream.0.as_slice())
+            .bind(to_i64(index))
+            .execute(&self.pool)
+            .await?;
+        sqlx::query("UPDATE proofs SET anchored = 0 WHERE stream = ? AND batch_index >= ?")
+            .bind(stream.0.as_slice())
+            .bind(to_i64(index))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes up again every batch that starts after `above`: the contract lost them.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn reopen(&self, stream: StreamId, above: u64) -> Result<u64, JournalError> {
+        let mut tx = self.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE batches SET anchored = 0 \
+             WHERE stream = ? AND anchored = 1 AND sequence_start > ?",
+        )
+        .bind(stream.0.as_slice())
+        .bind(to_i64(above))
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        sqlx::query(
+            "UPDATE proofs SET anchored = 0 WHERE stream = ?1 AND batch_index IN \
+                 (SELECT batch_index FROM batches WHERE stream = ?1 AND anchored = 0)",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        // Their transactions are looked at again: still mined, back in the pool, or gone.
+        sqlx::query(
+            "UPDATE sends SET state = 'included' WHERE state = 'final' AND nonce IN \
+                 (SELECT i.nonce FROM items i JOIN batches b \
+                  ON b.stream = i.stream AND b.batch_index = i.batch_index \
+                  WHERE i.stream = ?1 AND b.anchored = 0)",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Sets a stream aside until an operator releases it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn quarantine(&self, stream: StreamId, reason: &str) -> Result<(), JournalError> {
+        sqlx::query("UPDATE streams SET quarantine = ? WHERE stream = ? AND quarantine IS NULL")
+            .bind(reason)
+            .bind(stream.0.as_slice())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Lets a quarantined stream and its proofs go on; false when there is nothing to release.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn release(&self, stream: StreamId) -> Result<bool, JournalError> {
+        let done = sqlx::query(
+            "UPDATE streams SET quarantine = NULL \
+             WHERE stream = ? AND quarantine IS NOT NULL AND broken = 0",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&self.pool)
+        .await?;
+        let proofs = sqlx::query(
+            "UPDATE proofs SET set_aside = NULL WHERE stream = ? AND set_aside IS NOT NULL",
+        )
+        .bind(stream.0.as_slice())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() + proofs.rows_affected() > 0)
+    }
+}

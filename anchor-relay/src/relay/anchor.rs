@@ -1,0 +1,286 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The anchor loop: one look at both sides, then the steps that the plan asks for.
+
+use super::{Hold, MAX_HOLD, Settings, backoff, pause, stopping, submit::Room};
+use crate::{
+    Observer,
+    journal::{Journal, JournalError, ProofKey, StreamRow, now_ms},
+    metrics::{Shared, StreamLag},
+    plan::{Limits, StreamView},
+    sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Park, Sender},
+    view::{TickError, plan_with_records, snapshot},
+};
+use alloy::primitives::Address;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use tokio::sync::{Notify, watch};
+use ves_primitives::StreamId;
+
+/// Open proofs looked at in one tick.
+const PROOFS_AT_ONCE: u32 = 1024;
+/// Bytes of a signed transaction with one batch, for its L1 fee.
+const TYPICAL_TRANSACTION_BYTES: usize = 420;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+pub(super) struct AnchorLoop {
+    pub(super) sender: Sender,
+    pub(super) journal: Arc<Journal>,
+    pub(super) chain: Arc<Chain>,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) observer: Observer,
+    pub(super) identified: bool,
+    pub(super) holds: BTreeMap<StreamId, Hold>,
+    /// Proofs that wait after a refusal.
+    pub(super) proof_holds: BTreeMap<ProofKey, Hold>,
+    /// Streams whose batches go alone, because a shared transaction failed, until then.
+    pub(super) alone: BTreeMap<StreamId, Instant>,
+    /// The code behind the proxy at the last look.
+    pub(super) implementation: Option<Address>,
+    pub(super) turn: usize,
+}
+
+impl AnchorLoop {
+    pub(super) async fn run(&mut self, wake: &Notify, mut stop: watch::Receiver<bool>) {
+        let mut failures = 0u32;
+        while !stopping(&stop) {
+            let wait = match self.tick().await {
+                Ok(more) => {
+                    failures = 0;
+                    // What is on its way is followed more closely than an empty chain.
+                    self.settings.poll / if more { 4 } else { 1 }
+                }
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::warn!(%error, "cannot anchor now, trying again");
+                    }
+                    if !matches!(error, TickError::Journal(_)) {
+                        // The endpoint may be another one when it comes back.
+                        self.identified = false;
+                    }
+                    self.shared.anchor_error(&error.to_string());
+                    failures = failures.saturating_add(1);
+                    backoff(failures, self.settings.poll)
+                }
+            };
+            self.shared.ticked();
+            tokio::select! {
+                () = pause(&mut stop, wait) => {}
+                // New batches are anchored at once, unless something is wrong.
+                () = wake.notified(), if failures == 0 => {}
+            }
+        }
+    }
+
+    /// Looks at both sides once and acts. Gives whether a backlog is being worked on.
+    async fn tick(&mut self) -> Result<bool, TickError> {
+        if !self.identified && !self.identify().await {
+            return Ok(false);
+        }
+        let latest = self.chain.latest().await?;
+        let gate = self.gate(&latest).await?;
+        self.shared.gate(&gate);
+        let confirmed = self
+            .chain
+            .confirmed(&latest, self.settings.confirmation)
+            .await?;
+        let used = self.chain.nonce_at(&latest).await?;
+        let used_confirmed = if confirmed == latest {
+            used
+        } else {
+            self.chain.nonce_at(&confirmed).await?
+        };
+        // Nothing was ever signed for these: a stop came in between.
+        self.journal.drop_intents().await?;
+        let report = self
+            .sender
+            .look(
+                &self.journal,
+                &latest,
+                confirmed.number,
+                used,
+                used_confirmed,
+            )
+            .await?;
+        self.shared.sent_report(&report);
+        if gate.is_open() {
+            let bumped = self.sender.resend(&self.journal, &latest, used).await?;
+            self.shared.bumped(bumped);
+        }
+        let rows = self.journal.streams().await?;
+        let mut snapshot = snapshot(&self.journal, &self.chain, &rows, latest, confirmed).await?;
+        self.apply_holds(&mut snapshot.views, &rows);
+        if !snapshot.views.is_empty() {
+            // Another stream is first each time, so that none is always the last.
+            let first = self.turn % snapshot.views.len();
+            snapshot.views.rotate_left(first);
+            self.turn = self.turn.wrapping_add(1);
+        }
+        let in_flight = self.in_flight().await?;
+        let free = self.settings.window.saturating_sub(in_flight);
+        let limits = Limits {
+            open: gate.is_open(),
+            free: free.saturating_mul(self.settings.max_batches),
+            per_stream: self.settings.per_stream,
+        };
+        let actions = plan_with_records(&self.chain, &mut snapshot, limits).await?;
+        let proofs = self.journal.open_proofs(PROOFS_AT_ONCE).await?;
+        let mut room = Room {
+            transactions: free,
+            used,
+            affordable: self.affordable(&gate, &latest),
+        };
+        self.apply(&snapshot, &actions, &proofs, &mut room).await?;
+        self.anchor_proofs(&snapshot, &proofs, gate.is_open(), &mut room)
+            .await?;
+        let sent = room.transactions < free;
+        self.publish().await?;
+        Ok(sent || in_flight > 0)
+    }
+
+    /// Batches that the balance pays for in one transaction, with as much again in reserve.
+    fn affordable(&self, gate: &Gate, latest: &Block) -> usize {
+        let policy = &self.settings.send;
+        let price = self.price(latest).max(1);
+        let balance = u128::try_from(gate.balance).unwrap_or(u128::MAX);
+        let gas = u64::try_from(balance / price / 2).unwrap_or(u64::MAX);
+        let gas = gas.min(policy.gas_cap).saturating_sub(policy.gas_default);
+        let further = usize::try_from(gas / GAS_OF_FURTHER_BATCH).unwrap_or(usize::MAX);
+        self.settings.max_batches.min(further.saturating_add(1))
+    }
+
+    fn price(&self, latest: &Block) -> u128 {
+        let limits = &self.settings.send.fees;
+        let price = latest
+            .base_fee
+            .saturating_mul(2)
+            .saturating_add(limits.min_tip);
+        price.max(limits.min_fee).min(limits.max_fee)
+    }
+
+    async fn identify(&mut self) -> bool {
+        let park = match self.chain.check_identity().await {
+            Ok(genesis) => {
+                let id = self.chain.identity();
+                let pinned = self
+                    .journal
+                    .pin_destination(id.chain_id, &genesis.0, &id.registry.0.0, &id.sender.0.0)
+                    .await;
+                match pinned {
+                    Ok(()) => {
+                        self.identified = true;
+                        tracing::info!(
+                            chain_id = id.chain_id, registry = %id.registry, sender = %id.sender,
+                            "destination verified"
+                        );
+                        return true;
+                    }
+                    Err(error) => Park::ForeignJournal {
+                        error: error.to_string(),
+                    },
+                }
+            }
+            Err(park) => park,
+        };
+        self.shared.gate(&Gate {
+            parked: vec![park],
+            ..Gate::default()
+        });
+        false
+    }
+
+    async fn gate(&mut self, latest: &Block) -> Result<Gate, TickError> {
+        let gas = u128::from(self.settings.send.gas_default);
+        let l1_fee = self
+            .chain
+            .l1_fee(&[0xff; TYPICAL_TRANSACTION_BYTES])
+            .await?;
+        let cost = self
+            .price(latest)
+            .saturating_mul(gas)
+            .saturating_add(l1_fee);
+        let mut gate = self.chain.gate(cost.max(self.settings.min_balance)).await?;
+        let max_fee = self.settings.send.fees.max_fee;
+        if latest.base_fee > max_fee {
+            gate.parked.push(Park::FeeAboveLimit {
+                base_fee: latest.base_fee.to_string(),
+            });
+        }
+        let spent_gwei = self
+            .journal
+            .spent_since(now_ms().saturating_sub(DAY_MS))
+            .await?;
+        self.shared.spent_today(spent_gwei);
+        if let Some(budget_gwei) = self.settings.daily_budget_gwei
+            && spent_gwei >= budget_gwei
+        {
+            gate.parked.push(Park::BudgetSpent {
+                spent_gwei,
+                budget_gwei,
+            });
+        }
+        let found = gate.implementation;
+        let allowed = &self.settings.implementations;
+        if !allowed.is_empty() && found.is_none_or(|found| !allowed.contains(&found)) {
+            gate.parked.push(Park::UnknownImplementation { found });
+        }
+        if self.implementation.is_some() && self.implementation != found {
+            tracing::error!(before = ?self.implementation, now = ?found, "the registry was upgraded");
+            self.shared.upgraded();
+        }
+        self.implementation = found;
+        Ok(gate)
+    }
+
+    async fn in_flight(&self) -> Result<usize, JournalError> {
+        let live = self.journal.live_sends().await?;
+        Ok(live.iter().filter(|send| send.state.is_pending()).count())
+    }
+
+    fn apply_holds(&mut self, views: &mut [StreamView], rows: &[StreamRow]) {
+        let now = Instant::now();
+        self.holds
+            .retain(|stream, _| rows.iter().any(|row| row.stream == *stream && row.open > 0));
+        for view in views {
+            if self
+                .holds
+                .get(&view.stream)
+                .is_some_and(|hold| hold.until > now)
+            {
+                view.may_submit = false;
+            }
+        }
+    }
+
+    pub(super) fn hold(&mut self, stream: StreamId, why: &str) {
+        let hold = self.holds.entry(stream).or_insert_with(|| Hold {
+            until: Instant::now(),
+            tries: 0,
+        });
+        let time = self
+            .settings
+            .poll
+            .saturating_mul(1 << hold.tries.min(16))
+            .min(MAX_HOLD);
+        hold.tries = hold.tries.saturating_add(1);
+        hold.until = Instant::now() + time;
+        tracing::warn!(%stream, wait = ?time, "waiting with this stream: {why}");
+        self.shared.stream_note(stream, Some(why));
+    }
+
+    async fn publish(&mut self) -> Result<(), TickError> {
+        let rows = self.journal.streams().await?;
+        let now = now_ms();
+        let lags = rows
+            .iter()
+            .map(|row| (row.stream, StreamLag::of(row, now)))
+            .collect();
+        let counts = self.journal.send_counts().await?;
+        self.shared.streams(lags, counts);
+        self.shared.proofs(self.journal.proof_totals().await?);
+        self.shared.endpoints(self.chain.endpoints());
+        self.shared.nonces(self.journal.next_nonce().await?);
+        Ok(())
+    }
+}

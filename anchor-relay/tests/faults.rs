@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The relay behind a proxy that loses and misreports, with reorgs and stops at random moments.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use anchor_relay::{
+    Observer,
+    relay::Settings,
+    sink::{Chain, Confirmation},
+};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use support::{
+    Script, ScriptedSource,
+    evm::Evm,
+    proven,
+    proxy::{Fault, Proxy},
+    running::{Running, all, place, settings, start_on},
+};
+
+fn through(evm: &Evm, urls: &str) -> Chain {
+    Chain::new(urls, evm.identity(), Duration::from_secs(5)).unwrap()
+}
+
+async fn survives(fault: Fault) {
+    let evm = Evm::start().await;
+    let proxy = Proxy::start(&evm.url, 1, 0).await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 3);
+    let batches = all(&script);
+    proxy.next(&[fault, Fault::None, fault, fault]);
+    let relay = start_on(
+        through(&evm, &proxy.url),
+        &path,
+        ScriptedSource::all(script),
+        settings(Confirmation::Blocks(1)),
+        Observer::default(),
+    )
+    .await;
+    relay.until_anchored(6).await;
+    relay.end().await;
+    assert_eq!(proxy.pending(), 0, "every fault happened");
+    evm.audit(&batches).await;
+    assert_eq!(
+        evm.relay_transactions().await,
+        6,
+        "one transaction per batch"
+    );
+}
+
+macro_rules! survives {
+    ($($name:ident: $fault:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            survives(Fault::$fault).await;
+        }
+    )*};
+}
+
+survives! {
+    d4_a_transaction_whose_answer_is_lost_is_mined_once: Lost;
+    d8_a_transaction_that_did_not_arrive_is_sent_again: Refused;
+    d8_already_known_is_as_good_as_taken: Known;
+    d5_nonce_too_low_is_not_believed_without_a_receipt: NonceTooLow;
+    d6_underpriced_is_answered_with_a_higher_fee: Underpriced;
+    d13_no_funds_said_by_the_node_is_waited_through: NoFunds;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d12_another_endpoint_takes_over_from_one_that_fails() {
+    let evm = Evm::start().await;
+    let broken = Proxy::start(&evm.url, 1, 1000).await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 2);
+    let batches = all(&script);
+    let urls = format!("{},{}", broken.url, evm.url);
+    let relay = start_on(
+        through(&evm, &urls),
+        &path,
+        ScriptedSource::all(script),
+        settings(Confirmation::Blocks(1)),
+        Observer::default(),
+    )
+    .await;
+    relay.until_anchored(4).await;
+    let endpoints = relay.shared.stats().endpoints;
+    assert!(
+        endpoints[0].errors > 0 && endpoints[1].active,
+        "{endpoints:?}"
+    );
+    relay.end().await;
+    evm.audit(&batches).await;
+}
+
+/// Every finalized batch and proof once, in order, equal, whatever happens; by one seed.
+async fn whatever_happens(streams: u8, blocks: u32, seed: u64) {
+    let begun = Instant::now();
+    let evm = Evm::start().await;
+    evm.mine(8).await;
+    let proxy = Proxy::start(&evm.url, seed, 120).await;
+    let (_dir, path) = place();
+    let script = Script::regular(streams, blocks);
+    let batches = all(&script);
+    let proofs: Vec<_> = batches
+        .iter()
+        .step_by(7)
+        .map(|batch| proven(batch, (batch.block_number + 2).min(blocks)))
+        .collect();
+    let source = ScriptedSource::new(script, 1);
+    source.change(|inner| inner.proofs = proofs.clone());
+    let busy = Settings {
+        max_batches: 20,
+        per_stream: 32,
+        ..settings(Confirmation::Blocks(6))
+    };
+    let start = async || {
+        start_on(
+            through(&evm, &proxy.url),
+            &path,
+            source.clone(),
+            busy.clone(),
+            Observer::default(),
+        )
+        .await
+    };
+    let mut random = seed;
+    let mut draw = |n: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % n
+    };
+    let mut relay = start().await;
+    let (mut cuts, mut reorgs) = (0, 0);
+    for height in 2..=blocks {
+        source.change(|inner| inner.finalized = height);
+        tokio::time::sleep(Duration::from_millis(20 + draw(120))).await;
+        match draw(10) {
+            0 | 1 => {
+                relay.cut().await;
+                relay = start().await;
+                cuts += 1;
+            }
+            2 | 3 => {
+                let depth = 1 + draw(3);
+                evm.rpc("anvil_reorg", json!([depth, []])).await;
+                reorgs += 1;
+            }
+            4 => source.change(|inner| inner.down = true),
+            5..7 => evm.mine(1 + draw(3)).await,
+            _ => source.change(|inner| inner.down = false),
+        }
+    }
+    source.change(|inner| inner.down = false);
+    proxy.set_rate(20);
+    let deadline = Instant::now() + Duration::from_secs(600);
+    loop {
+        // The chain goes on, so that what is included becomes confirmed.
+        evm.mine(1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let anchored = relay.journal.totals().await.unwrap().1;
+        let proven = relay.journal.proof_totals().await.unwrap().1;
+        if (anchored, proven) == (batches.len() as u64, proofs.len() as u64) {
+            break;
+        }
+        let stats = || serde_json::to_string_pretty(&relay.shared.stats()).unwrap();
+        assert!(Instant::now() < deadline, "not done in time: {}", stats());
+    }
+    relay.end().await;
+    evm.audit(&batches).await;
+    let records: Vec<_> = proofs.into_iter().map(|(record, ..)| record).collect();
+    evm.audit_proofs(&records).await;
+    let (sent, reverted) = (evm.relay_transactions().await, evm.reverted().await);
+    println!(
+        "seed {seed}: {} batches, {} proofs, {sent} transactions, {reverted} of them failed, \
+         {cuts} stops, {reorgs} reorgs, faults {:?}, {:.1} s",
+        batches.len(),
+        records.len(),
+        proxy.counts(),
+        begun.elapsed().as_secs_f64()
+    );
+    let wasted = 2 + reorgs;
+    assert!(
+        reverted <= wasted,
+        "{reverted} transactions were wasted, at most {wasted} may be"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f21_everything_is_anchored_once_in_order_and_equal_whatever_happens() {
+    whatever_happens(5, 30, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes; scripts/long-relay.sh"]
+async fn f21_a_thousand_batches_and_random_faults() {
+    for seed in [1, 2, 3] {
+        whatever_happens(20, 50, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d18_two_relays_with_different_keys_waste_little_and_lose_nothing() {
+    let evm = Evm::start().await;
+    let second = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
+    evm.authorize(support::evm::OTHER, true).await;
+    let (_dir, path) = place();
+    let (_dir2, other) = place();
+    let script = Script::regular(4, 6);
+    let batches = all(&script);
+    let source = ScriptedSource::all(script);
+    let one = support::running::start(
+        &evm,
+        &path,
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+    )
+    .await;
+    let identity = anchor_relay::sink::Identity {
+        sender: support::evm::OTHER,
+        ..evm.identity()
+    };
+    let journal = std::sync::Arc::new(anchor_relay::journal::Journal::open(&other).await.unwrap());
+    let shared = std::sync::Arc::new(anchor_relay::metrics::Shared::new().unwrap());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let relay = anchor_relay::relay::Relay {
+        journal: std::sync::Arc::clone(&journal),
+        source,
+        chain: std::sync::Arc::new(Chain::new(&evm.url, identity, Duration::from_secs(5)).unwrap()),
+        key: anchor_relay::sink::Key::from_hex(second, "test").unwrap(),
+        settings: settings(Confirmation::Blocks(1)),
+        shared: std::sync::Arc::clone(&shared),
+        reporter: None,
+        observer: Observer::default(),
+    };
+    let two = Running {
+        stop,
+        task: tokio::spawn(relay.run(stopped)),
+        journal,
+        shared,
+    };
+    one.until_anchored(24).await;
+    two.until_anchored(24).await;
+    one.end().await;
+    two.end().await;
+    evm.audit(&batches).await;
+}
