@@ -50,5 +50,6 @@ step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "full disk" full_disk
+step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

@@ -36,7 +36,7 @@ install_promtool() {
     place="$(mktemp -d)"
     (
         cd "$place"
-        apt-get download -qq prometheus >&2
+        apt-get download -qq prometheus >&2 || { apt-get update -qq && apt-get download -qq prometheus >&2; }
         dpkg -x prometheus_*.deb .
         install -D usr/bin/promtool "$tool"
     )
