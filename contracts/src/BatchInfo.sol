@@ -2,68 +2,97 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @notice Everything of a stored batch but its two roots, in one word. From the highest bit:
+/// @notice What the registry stores of a batch besides its roots, in one word. From the highest bit:
 ///
 /// | bits | field |
 /// | ---- | ----- |
-/// | 112  | tag that binds a proof to the previous state root: first 14 bytes of `keccak256(prevStateRoot)` |
-/// | 8    | 1 if the stream was bound to a submitter |
+/// | 8    | flags: 1 if the stream was bound to a submitter, 2 if the batch is part of a group |
 /// | 40   | timestamp in seconds, never 0 |
 /// | 32   | event count, never 0 |
-/// | 64   | first sequence number |
+/// | 176  | alone: 112 bits tag, 64 bits first sequence number; in a group: 16 bits place in it, 160 bits its address |
 ///
-/// The last sequence number is not stored: it is `sequenceStart + eventCount - 1`. All zero means "no batch".
+/// The tag binds a proof to the previous state root: it is the first 14 bytes of `keccak256(prevStateRoot)`. Of a
+/// grouped batch, {BatchGroup} holds tag, first sequence number and new state root.
+/// The last sequence number is not stored: it is the first plus `eventCount - 1`. All zero means "no batch".
 /// @dev A word and not a struct, because the compiler writes a packed struct field by field, with a load and a store
 ///      for each.
 type BatchInfo is uint256;
 
-using {sequenceStart, sequenceEnd, eventCount, timestamp, isBound, isAfter, exists} for BatchInfo global;
+using {
+    eventCount,
+    timestamp,
+    isBound,
+    isGrouped,
+    groupPlace,
+    ownSequenceStart,
+    ownTag,
+    exists
+} for BatchInfo global;
 
-/// @dev Packs the fields. The time fits 40 bits until the year 36812.
+uint256 constant BOUND = 1 << 248;
+uint256 constant GROUPED = 1 << 249;
+
+/// @dev Of a batch that stands alone. The time fits 40 bits until the year 36812.
 function packBatchInfo(uint64 start, uint32 count, uint256 time, bool bound, bytes32 prevStateRoot)
     pure
     returns (BatchInfo)
 {
     return BatchInfo.wrap(
-        uint256(start) | uint256(count) << 64 | time << 96 | (bound ? uint256(1) << 136 : 0)
-            | _tag(prevStateRoot) << 144
+        uint256(start) | tagOf(prevStateRoot) << 64 | uint256(count) << 176 | time << 208
+            | (bound ? BOUND : 0)
     );
 }
 
-function sequenceStart(BatchInfo info) pure returns (uint64) {
-    return uint64(BatchInfo.unwrap(info));
+/// @dev Of a batch whose further fields are the record at `index` of `group`.
+function packGroupedInfo(address group, uint256 index, uint32 count, uint256 time, bool bound)
+    pure
+    returns (BatchInfo)
+{
+    return BatchInfo.wrap(
+        uint256(uint160(group)) | index << 160 | uint256(count) << 176 | time << 208 | (bound ? BOUND : 0)
+            | GROUPED
+    );
 }
 
 function eventCount(BatchInfo info) pure returns (uint32) {
-    return uint32(BatchInfo.unwrap(info) >> 64);
+    return uint32(BatchInfo.unwrap(info) >> 176);
 }
 
 function timestamp(BatchInfo info) pure returns (uint64) {
-    return uint40(BatchInfo.unwrap(info) >> 96);
+    return uint40(BatchInfo.unwrap(info) >> 208);
 }
 
 function isBound(BatchInfo info) pure returns (bool) {
-    return uint8(BatchInfo.unwrap(info) >> 136) != 0;
+    return BatchInfo.unwrap(info) & BOUND != 0;
 }
 
-/// @dev Whether the batch was committed with this previous state root. 112 bits suffice: to pass another root for the
-///      real one means to find a second preimage.
-function isAfter(BatchInfo info, bytes32 prevStateRoot) pure returns (bool) {
-    return BatchInfo.unwrap(info) >> 144 == _tag(prevStateRoot);
+function isGrouped(BatchInfo info) pure returns (bool) {
+    return BatchInfo.unwrap(info) & GROUPED != 0;
 }
 
-/// @dev 0 if there is no batch.
-function sequenceEnd(BatchInfo info) pure returns (uint64) {
-    unchecked {
-        // Does not wrap for a batch: its range ends at or below 2^64 - 1.
-        return exists(info) ? sequenceStart(info) + eventCount(info) - 1 : 0;
-    }
+/// @dev Of a grouped batch only.
+function groupPlace(BatchInfo info) pure returns (address group, uint256 index) {
+    return (address(uint160(BatchInfo.unwrap(info))), uint16(BatchInfo.unwrap(info) >> 160));
+}
+
+/// @dev Of a batch that stands alone only.
+function ownSequenceStart(BatchInfo info) pure returns (uint64) {
+    return uint64(BatchInfo.unwrap(info));
+}
+
+/// @dev Of a batch that stands alone only.
+function ownTag(BatchInfo info) pure returns (uint256) {
+    return uint112(BatchInfo.unwrap(info) >> 64);
 }
 
 function exists(BatchInfo info) pure returns (bool) {
     return BatchInfo.unwrap(info) != 0;
 }
 
-function _tag(bytes32 prevStateRoot) pure returns (uint256) {
-    return uint256(keccak256(abi.encode(prevStateRoot))) >> 144;
+/// @dev 112 bits suffice: to pass another root for the real one means to find a second preimage.
+function tagOf(bytes32 prevStateRoot) pure returns (uint256 tag) {
+    assembly ("memory-safe") {
+        mstore(0x00, prevStateRoot)
+        tag := shr(144, keccak256(0x00, 0x20))
+    }
 }

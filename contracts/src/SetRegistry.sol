@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {BatchInfo, packBatchInfo} from "./BatchInfo.sol";
+import {BatchGroup} from "./BatchGroup.sol";
+import {BatchInfo, packBatchInfo, packGroupedInfo, tagOf} from "./BatchInfo.sol";
 import {HAS_POLICIES, LEGACY_ENABLED, PAUSED, RegistryInfo, STRICT, STRICT_GENESIS} from "./RegistryInfo.sol";
 import {SetRegistryAdmin} from "./SetRegistryAdmin.sol";
 import {SetRegistryViews} from "./SetRegistryViews.sol";
@@ -21,7 +22,8 @@ import {VesHash} from "./VesHash.sol";
 /// 5. The counters equal the number of accepted commitments and proofs.
 ///
 /// All write functions revert with `EnforcedPause` while paused, then with `NotAuthorizedSequencer` for other callers.
-/// They call no other contract, so they need no guard against re-entrance.
+/// They call no other contract (the accounts that {BatchGroup} creates run nothing), so they need no guard against
+/// re-entrance.
 contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
     constructor() {
         _disableInitializers();
@@ -65,7 +67,7 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
         uint32 eventCount
     ) external {
         RegistryInfo registry = _authorizeWrite();
-        _commitBatch(
+        _commitAlone(
             registry,
             BatchInput({
                 batchId: batchId,
@@ -84,11 +86,16 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
 
     /// @notice Commits several batches of any streams in the given order, all or none.
     /// @dev Reverts with `EmptyArray`, or as {commitBatch} does for the first batch that fails.
+    ///      From four batches on, part of their records is kept in a {BatchGroup}, which is cheaper. No view shows it.
     function commitBatches(BatchInput[] calldata batches) external {
         RegistryInfo registry = _authorizeWrite();
         if (batches.length == 0) revert EmptyArray();
-        for (uint256 i = 0; i < batches.length; ++i) {
-            _commitBatch(registry, batches[i]);
+        if (BatchGroup.fits(batches.length)) {
+            _commitGroup(registry, batches);
+        } else {
+            for (uint256 i = 0; i < batches.length; ++i) {
+                _commitAlone(registry, batches[i]);
+            }
         }
         _registry = registry.plusCommitments(batches.length);
     }
@@ -114,7 +121,7 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
         uint64 provingTimeMs
     ) external {
         RegistryInfo registry = _authorizeWrite();
-        _commitBatch(
+        _commitAlone(
             registry,
             BatchInput({
                 batchId: batchId,
@@ -160,7 +167,9 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
     ) external {
         RegistryInfo registry = _authorizeWrite();
         _checkProvable(batchId);
-        if (newStateRoot != _batches[batchId].newStateRoot || !_batches[batchId].info.isAfter(prevStateRoot)) revert StateRootMismatchInProof();
+        StoredBatch storage batch = _batches[batchId];
+        (, uint256 tag, bytes32 root) = _fields(batch, batch.info);
+        if (newStateRoot != root || tagOf(prevStateRoot) != tag) revert StateRootMismatchInProof();
         _storeProof(batchId, proofHash, policyHash, policyLimit, allCompliant, proofSize, provingTimeMs);
         _registry = registry.plusStarkProof();
     }
@@ -228,13 +237,34 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
         if (!_authorized[msg.sender]) revert NotAuthorizedSequencer();
     }
 
-    /// @dev Everything but the counter, which the caller writes once.
-    function _commitBatch(RegistryInfo registry, BatchInput memory batch) private {
+    function _commitAlone(RegistryInfo registry, BatchInput memory batch) private {
+        bool bound = _acceptBatch(registry, batch);
+        StoredBatch storage stored = _batches[batch.batchId];
+        stored.newStateRoot = batch.newStateRoot;
+        stored.info =
+            packBatchInfo(batch.sequenceStart, batch.eventCount, block.timestamp, bound, batch.prevStateRoot);
+    }
+
+    function _commitGroup(RegistryInfo registry, BatchInput[] calldata batches) private {
+        // First, because each batch may have to continue one before it, whose record is in the group.
+        address group = BatchGroup.write(batches);
+        for (uint256 i = 0; i < batches.length; ++i) {
+            BatchInput memory batch = batches[i];
+            bool bound = _acceptBatch(registry, batch);
+            _batches[batch.batchId].info = packGroupedInfo(group, i, batch.eventCount, block.timestamp, bound);
+        }
+    }
+
+    /// @dev Everything but the counter, which the caller writes once, and the batch's new state root and info.
+    ///      Returns whether the stream is bound to a submitter.
+    function _acceptBatch(RegistryInfo registry, BatchInput memory batch) private returns (bool bound) {
         bytes32 key = _key(batch.tenantId, batch.storeId);
-        StreamPolicy memory policy;
-        if (registry.has(HAS_POLICIES)) policy = _policies[key];
-        if (policy.submitter != address(0) && policy.submitter != msg.sender) {
-            revert NotStreamSubmitter(policy.submitter);
+        bool vesStrict;
+        if (registry.has(HAS_POLICIES)) {
+            address submitter;
+            (submitter, vesStrict) = (_policies[key].submitter, _policies[key].vesStrict);
+            bound = submitter != address(0);
+            if (bound && submitter != msg.sender) revert NotStreamSubmitter(submitter);
         }
         _checkBatch(batch);
 
@@ -243,25 +273,16 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
             if (registry.has(STRICT_GENESIS)) _checkGenesis(key, batch);
             _latest[key] = batch.batchId;
         } else {
-            uint64 head = _batches[latest].info.sequenceEnd();
-            if (registry.has(STRICT) || policy.vesStrict) _checkNext(latest, head, batch);
+            (uint64 head, bytes32 root) = _endOf(latest);
+            if (registry.has(STRICT) || vesStrict) _checkNext(head, root, batch);
             // Without chaining an older range may be filled in later: it is recorded, but the head stays.
             if (batch.sequenceEnd > head) _latest[key] = batch.batchId;
         }
         if (registry.has(STRICT) && batch.newStateRoot == 0) revert ZeroStateRoot();
-        if (policy.vesStrict) _checkVesTransition(batch);
+        if (vesStrict) _checkVesTransition(batch);
 
-        StoredBatch storage stored = _batches[batch.batchId];
-        stored.eventsRoot = batch.eventsRoot;
-        stored.newStateRoot = batch.newStateRoot;
-        stored.info = packBatchInfo(
-            batch.sequenceStart,
-            batch.eventCount,
-            block.timestamp,
-            policy.submitter != address(0),
-            batch.prevStateRoot
-        );
-        if (policy.submitter != address(0)) _streamOfBoundBatch[batch.batchId] = key;
+        _batches[batch.batchId].eventsRoot = batch.eventsRoot;
+        if (bound) _streamOfBoundBatch[batch.batchId] = key;
         emit BatchCommitted(
             batch.batchId,
             key,
@@ -293,10 +314,10 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
         _checkLink(batch, root, start);
     }
 
-    function _checkNext(bytes32 latest, uint64 head, BatchInput memory batch) private view {
+    function _checkNext(uint64 head, bytes32 root, BatchInput memory batch) private pure {
         // No number follows the last one.
         if (head == type(uint64).max) revert InvalidSequenceRange();
-        _checkLink(batch, _batches[latest].newStateRoot, head + 1);
+        _checkLink(batch, root, head + 1);
     }
 
     function _checkLink(BatchInput memory batch, bytes32 root, uint64 start) private pure {

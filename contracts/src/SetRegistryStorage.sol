@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {BatchGroup} from "./BatchGroup.sol";
 import {BatchInfo} from "./BatchInfo.sol";
 import {ISetRegistryTypes} from "./ISetRegistryTypes.sol";
 import {RegistryInfo} from "./RegistryInfo.sol";
@@ -14,7 +15,7 @@ import {RegistryInfo} from "./RegistryInfo.sol";
 /// | slot  | content |
 /// | ----- | ------- |
 /// | 0     | authorized sequencers |
-/// | 1     | batches (`keccak256(batchId . 1)`: events root, +1: state root, +2: {BatchInfo}) |
+/// | 1     | batches (`keccak256(batchId . 1)`: events root, +1: state root, unless in a {BatchGroup}, +2: {BatchInfo}) |
 /// | 2     | latest batch id of each stream |
 /// | 3     | submitter and flags of each stream |
 /// | 4     | switches and counters, see {RegistryInfo} |
@@ -24,7 +25,7 @@ import {RegistryInfo} from "./RegistryInfo.sol";
 /// | 8     | roots of the legacy function |
 /// | 9-58  | gap |
 abstract contract SetRegistryStorage is ISetRegistryTypes {
-    /// @dev 3 slots.
+    /// @dev 3 slots; the second is empty for a batch whose state root is in a {BatchGroup}.
     struct StoredBatch {
         bytes32 eventsRoot;
         bytes32 newStateRoot;
@@ -69,8 +70,35 @@ abstract contract SetRegistryStorage is ISetRegistryTypes {
     uint256[50] private __gap;
 
     /// @dev Key of a stream: `keccak256(tenantId || storeId)`.
-    function _key(bytes32 tenantId, bytes32 storeId) internal pure returns (bytes32) {
-        return keccak256(abi.encode(tenantId, storeId));
+    function _key(bytes32 tenantId, bytes32 storeId) internal pure returns (bytes32 key) {
+        // In the scratch space: `abi.encode` would take fresh memory in every write.
+        assembly ("memory-safe") {
+            mstore(0x00, tenantId)
+            mstore(0x20, storeId)
+            key := keccak256(0x00, 0x40)
+        }
+    }
+
+    /// @dev The fields of a batch that are in its slots or in its group; all zero if there is no batch.
+    function _fields(StoredBatch storage batch, BatchInfo info)
+        internal
+        view
+        returns (uint64 sequenceStart, uint256 tag, bytes32 newStateRoot)
+    {
+        if (info.isGrouped()) return BatchGroup.read(info);
+        return (info.ownSequenceStart(), info.ownTag(), batch.newStateRoot);
+    }
+
+    /// @dev Last sequence number and new state root of a batch, both zero if there is no batch.
+    function _endOf(bytes32 batchId) internal view returns (uint64 sequenceEnd, bytes32 newStateRoot) {
+        StoredBatch storage batch = _batches[batchId];
+        BatchInfo info = batch.info;
+        if (!info.exists()) return (0, 0);
+        (sequenceEnd,, newStateRoot) = _fields(batch, info);
+        unchecked {
+            // Does not wrap: the range of a batch ends at or below 2^64 - 1.
+            sequenceEnd += info.eventCount() - 1;
+        }
     }
 
     /// @dev First sequence number and state root that the stream must begin with under strict genesis.

@@ -201,12 +201,8 @@ abstract contract SetRegistryViews is SetRegistryStorage {
     {
         bytes32 key = _key(tenantId, storeId);
         latestBatchId = _latest[key];
-        return (
-            latestBatchId,
-            _batches[latestBatchId].newStateRoot,
-            _batches[latestBatchId].info.sequenceEnd(),
-            _proofs[latestBatchId].timestamp != 0
-        );
+        (head, stateRoot) = _endOf(latestBatchId);
+        hasLatestProof = _proofs[latestBatchId].timestamp != 0;
     }
 
     /// @notice Submitter the stream is bound to (zero: none), and whether its VES state transitions are checked.
@@ -418,21 +414,23 @@ abstract contract SetRegistryViews is SetRegistryStorage {
     function _batch(bytes32 batchId) internal view returns (BatchCommitment memory) {
         StoredBatch storage batch = _batches[batchId];
         BatchInfo info = batch.info;
+        (uint64 start,, bytes32 newStateRoot) = _fields(batch, info);
+        (uint64 end,) = _endOf(batchId);
         return BatchCommitment({
             eventsRoot: batch.eventsRoot,
-            newStateRoot: batch.newStateRoot,
-            sequenceStart: info.sequenceStart(),
-            sequenceEnd: info.sequenceEnd(),
+            newStateRoot: newStateRoot,
+            sequenceStart: start,
+            sequenceEnd: end,
             eventCount: info.eventCount(),
             timestamp: info.timestamp()
         });
     }
 
-    function _headOf(bytes32 key) internal view returns (uint64) {
-        return _batches[_latest[key]].info.sequenceEnd();
+    function _headOf(bytes32 key) internal view returns (uint64 head) {
+        (head,) = _endOf(_latest[key]);
     }
 
-    function _stateRootOf(bytes32 key) internal view returns (bytes32) {
-        return _batches[_latest[key]].newStateRoot;
+    function _stateRootOf(bytes32 key) internal view returns (bytes32 root) {
+        (, root) = _endOf(_latest[key]);
     }
 }

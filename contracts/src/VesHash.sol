@@ -40,14 +40,19 @@ library VesHash {
         view
         returns (bool)
     {
-        return index < leafCount && isTreeDepth(path.length, leafCount) && foldPath(leaf, path, index) == root;
+        return isPlace(path.length, leafCount, index) && foldPath(leaf, path, index) == root;
     }
 
-    /// @notice Whether the tree over `leafCount >= 1` leaves, padded to a power of two, is this deep: ceil(log2).
-    function isTreeDepth(uint256 depth, uint256 leafCount) internal pure returns (bool) {
-        uint256 width = 1 << depth;
-        // The width must hold the leaves and half of it must not. A shift by 256 or more gives 0, which holds none.
-        return leafCount <= width && (leafCount > width >> 1);
+    /// @notice Whether a tree over `leafCount` leaves, padded to a power of two, is `depth` deep and has a leaf that is
+    ///         no padding at `index`: depth = ceil(log2 leafCount), index < leafCount.
+    /// @dev Assembly, because `&&` branches. With width = 2^depth (0 if that needs more than 256 bits): the leaves must
+    ///      fit and more than half of the width must be needed. Both is width - leafCount < width - floor(width / 2),
+    ///      as the left side wraps to a huge number if they do not fit.
+    function isPlace(uint256 depth, uint256 leafCount, uint256 index) internal pure returns (bool place) {
+        assembly ("memory-safe") {
+            let width := shl(depth, 1)
+            place := and(lt(index, leafCount), lt(sub(width, leafCount), sub(width, shr(1, width))))
+        }
     }
 
     /// @notice Root reached from `leaf` by hashing upwards: `node = SHA256("VES_NODE_V1" || left || right)`;
@@ -55,6 +60,8 @@ library VesHash {
     /// @dev Assembly, because `sha256(abi.encodePacked(..))` takes fresh memory at every level.
     ///      The preimage is built at fixed addresses, which saves stack shuffling: tag at 0x00 (11 bytes), left child
     ///      at 0x0b, right child at 0x2b. It ends at 0x4b, inside the free memory pointer, which is put back.
+    ///      The calls' success needs no check: the precompile fails only when it runs out of gas, and as it was given
+    ///      63/64 of it (EIP-150) and needs 96, at most 1 is left, with which nothing after it can run.
     function foldPath(bytes32 leaf, bytes32[] calldata path, uint256 index)
         internal
         view
@@ -68,19 +75,28 @@ library VesHash {
             // Address of the running hash. The precompile leaves its answer where the next level needs it.
             let side := add(0x0b, and(index, 0x20))
             mstore(side, leaf)
-            let success := 1
-            let end := add(path.offset, shl(5, path.length))
-            for { let sibling := path.offset } lt(sibling, end) { sibling := add(sibling, 0x20) } {
+            let sibling := path.offset
+            let end := add(sibling, shl(5, path.length))
+            // Two levels per round, which halves the cost of looping; an odd one goes first.
+            if and(path.length, 1) {
                 // The other address: the sum of both is 0x36.
                 mstore(sub(0x36, side), calldataload(sibling))
                 index := shr(1, index)
                 side := add(0x0b, and(index, 0x20))
-                success := and(staticcall(gas(), 0x02, 0x00, 0x4b, side, 0x20), success)
+                pop(staticcall(gas(), 0x02, 0x00, 0x4b, side, 0x20))
+                sibling := add(sibling, 0x20)
+            }
+            for {} iszero(eq(sibling, end)) { sibling := add(sibling, 0x40) } {
+                mstore(sub(0x36, side), calldataload(sibling))
+                side := add(0x0b, and(shr(1, index), 0x20))
+                pop(staticcall(gas(), 0x02, 0x00, 0x4b, side, 0x20))
+                mstore(sub(0x36, side), calldataload(add(sibling, 0x20)))
+                index := shr(2, index)
+                side := add(0x0b, and(index, 0x20))
+                pop(staticcall(gas(), 0x02, 0x00, 0x4b, side, 0x20))
             }
             acc := mload(side)
             mstore(0x40, freeMemory)
-            // The precompile fails only when it runs out of gas.
-            if iszero(success) { revert(0, 0) }
         }
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
 
@@ -204,6 +205,31 @@ contract AdminTest is RegistryTest {
         vm.expectRevert();
         registry.acceptOwnership();
         assertEq(registry.owner(), OWNER);
+    }
+
+    function test_a_timelock_can_own_the_registry_and_authorizes_after_its_delay() public {
+        address[] memory proposers = new address[](1);
+        proposers[0] = OWNER;
+        TimelockController timelock = new TimelockController(1 hours, proposers, proposers, address(0));
+        bytes memory accept = abi.encodeCall(registry.acceptOwnership, ());
+        bytes memory authorize = abi.encodeCall(registry.setSequencerAuthorization, (STRANGER, true));
+        vm.startPrank(OWNER);
+        registry.transferOwnership(address(timelock));
+        timelock.schedule(address(registry), 0, accept, 0, 0, 1 hours);
+        vm.warp(NOW + 1 hours);
+        timelock.execute(address(registry), 0, accept, 0, 0);
+        assertEq(registry.owner(), address(timelock));
+
+        vm.expectRevert(abi.encodeWithSelector(OwnableUpgradeable.OwnableUnauthorizedAccount.selector, OWNER));
+        registry.setSequencerAuthorization(STRANGER, true);
+        timelock.schedule(address(registry), 0, authorize, 0, 0, 1 hours);
+        vm.warp(NOW + 2 hours - 1);
+        vm.expectPartialRevert(TimelockController.TimelockUnexpectedOperationState.selector);
+        timelock.execute(address(registry), 0, authorize, 0, 0);
+        assertFalse(registry.authorizedSequencers(STRANGER));
+        vm.warp(NOW + 2 hours);
+        timelock.execute(address(registry), 0, authorize, 0, 0);
+        assertTrue(registry.authorizedSequencers(STRANGER));
     }
 
     function test_ownership_cannot_be_renounced() public {

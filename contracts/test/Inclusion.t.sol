@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 
 import {stdJson} from "forge-std/StdJson.sol";
 
+import {VesHash} from "../src/VesHash.sol";
 import {RegistryTest} from "./RegistryTest.sol";
 
 /// @notice Inclusion of events and VES state roots, against the vectors shared with the other parts of the project.
@@ -27,6 +28,30 @@ contract InclusionTest is RegistryTest {
     }
 
     // --- VES inclusion ---
+
+    function testFuzz_a_place_is_right_if_the_tree_is_that_deep_and_has_that_leaf(
+        uint256 depth,
+        uint256 leafCount,
+        uint256 index
+    ) public pure {
+        if (depth % 4 != 0) (depth, leafCount) = (depth % 40, leafCount % 2 ** 33);
+        if (index % 4 != 0 && leafCount < 2 ** 255) index %= leafCount + 2;
+        uint256 wanted;
+        while (wanted < 256 && 2 ** wanted < leafCount) ++wanted;
+        assertEq(
+            VesHash.isPlace(depth, leafCount, index), wanted < 256 && depth == wanted && index < leafCount
+        );
+        assertEq(VesHash.isPlace(wanted, leafCount, 0), leafCount != 0 && wanted < 256);
+    }
+
+    function test_no_depth_of_256_or_more_is_right() public pure {
+        for (uint256 depth = 255; depth < 259; ++depth) {
+            assertEq(VesHash.isPlace(depth, 2 ** 255, 0), depth == 255);
+            assertFalse(VesHash.isPlace(depth, type(uint256).max, 0));
+            assertFalse(VesHash.isPlace(depth, 1, 0));
+            assertFalse(VesHash.isPlace(depth, 0, 0));
+        }
+    }
 
     function test_every_leaf_of_every_tree_verifies_at_its_place_and_nowhere_else() public {
         for (uint256 tree = 0; tree < TREES; ++tree) {

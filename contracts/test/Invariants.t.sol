@@ -81,22 +81,28 @@ contract Handler is RegistryTest {
         }
     }
 
-    function commitTwo(uint256 stream, uint256 other, uint256 sender, uint256 count, uint256 wrongness)
-        external
-    {
-        (stream, other) = (stream % 3, other % 3);
-        if (stream == other) other = (stream + 1) % 3;
-        BatchInput[] memory batches = new BatchInput[](2);
-        batches[0] = _candidate(stream, count, 0);
-        batches[1] = _candidate(other, count, wrongness);
-        bool expected =
-            _accepts(stream, _sender(sender), batches[0]) && _accepts(other, _sender(sender), batches[1]);
+    /// @dev Two to six batches of any streams, of which the last may be wrong: kept one by one and as a group.
+    function commitMany(uint256 seed, uint256 sender, uint256 count, uint256 wrongness) external {
+        BatchInput[] memory batches = new BatchInput[](2 + seed % 5);
+        StreamModel[3] memory streamsBefore = streams;
+        uint256 lengthBefore = history.length;
+        bool expected = true;
+        for (uint256 i = 0; i < batches.length; ++i) {
+            uint256 stream = uint256(keccak256(abi.encode(seed, i))) % 3;
+            batches[i] = _candidate(stream, count % 1000 + i, i + 1 == batches.length ? wrongness : 0);
+            expected = expected && _accepts(stream, _sender(sender), batches[i]);
+            _record(stream, batches[i]);
+        }
         vm.prank(_sender(sender));
         (bool taken,) = address(registry).call(abi.encodeCall(registry.commitBatches, (batches)));
         assertEq(taken, expected, "commitBatches");
-        if (!taken) return;
-        _record(stream, batches[0]);
-        _record(other, batches[1]);
+        if (taken) return;
+        for (uint256 i = 0; i < 3; ++i) {
+            streams[i] = streamsBefore[i];
+        }
+        while (history.length > lengthBefore) {
+            history.pop();
+        }
     }
 
     function prove(uint256 which, uint256 sender, bool withRoots, bool wrongRoot) external {
@@ -265,7 +271,7 @@ contract InvariantsTest is RegistryTest {
         for (uint256 i = 0; i < 4; ++i) {
             selectors[i] = Handler.commit.selector;
         }
-        (selectors[4], selectors[5]) = (Handler.commitTwo.selector, Handler.commitTwo.selector);
+        (selectors[4], selectors[5]) = (Handler.commitMany.selector, Handler.commitMany.selector);
         selectors[6] = Handler.prove.selector;
         selectors[7] = Handler.setPaused.selector;
         selectors[8] = Handler.setStrict.selector;

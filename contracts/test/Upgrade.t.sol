@@ -37,7 +37,16 @@ contract UpgradeTest is RegistryTest {
         _commitWithProof(b, _proof());
         BatchInput memory bound = _batch(OTHER_TENANT, OTHER_STORE, 1, 5, 0);
         _commit(bound);
+        BatchInput[] memory group = new BatchInput[](4);
+        for (uint256 i = 0; i < 4; ++i) {
+            group[i] = _batch(
+                TENANT, OTHER_TENANT, 1 + uint64(i), 1, i == 0 ? bytes32(0) : group[i - 1].newStateRoot
+            );
+        }
+        vm.prank(SEQUENCER);
+        registry.commitBatches(group);
         bytes32 before = _everything(b.batchId);
+        bytes memory groupBefore = abi.encode(registry.getBatchCommitment(group[2].batchId));
 
         SetRegistryNext next = new SetRegistryNext();
         vm.expectEmit(address(registry));
@@ -49,6 +58,8 @@ contract UpgradeTest is RegistryTest {
 
         assertEq(SetRegistryNext(address(registry)).answer(), 42);
         assertEq(_everything(b.batchId), before);
+        assertEq(abi.encode(registry.getBatchCommitment(group[2].batchId)), groupBefore);
+        _prove(group[2], _proof());
         _commitNext(10);
         _prove(bound, _proof());
         vm.expectRevert(StarkProofAlreadyCommitted.selector);
@@ -93,7 +104,7 @@ contract UpgradeTest is RegistryTest {
         assertEq(_at(1, b.batchId, 0), b.eventsRoot, "events root");
         assertEq(_at(1, b.batchId, 1), b.newStateRoot, "state root");
         uint256 tag = uint256(keccak256(abi.encode(b.prevStateRoot))) >> 144;
-        uint256 info = tag << 144 | 1 << 136 | uint256(NOW) << 96 | 10 << 64 | 1;
+        uint256 info = 1 << 248 | uint256(NOW) << 208 | 10 << 176 | tag << 64 | 1;
         assertEq(uint256(_at(1, b.batchId, 2)), info, "info");
         assertEq(_at(2, key, 0), b.batchId, "latest");
         assertEq(uint256(_at(3, key, 0)), 1 << 160 | uint160(SEQUENCER), "policy");
