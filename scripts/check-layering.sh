@@ -16,7 +16,7 @@ refuse() {
     [ -z "$found" ] || fail "$package must not depend on: $found"
 }
 
-refuse ves-runtime 'ed25519-zebra|rand|tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom'
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom'
 refuse pallet-agent-registry 'pallet-ves-sequencer|pallet-stark-verifier'
 refuse pallet-ves-sequencer 'pallet-agent-registry|pallet-stark-verifier'
 refuse pallet-stark-verifier 'pallet-agent-registry|pallet-ves-sequencer|ves-stark-prover|winter-prover'

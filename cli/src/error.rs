@@ -143,6 +143,8 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         // SQLITE_IOERR_SHMSIZE: no room for the index that SQLite needs even to read.
         const SHM_SIZE: i32 = 4874;
+        // SQLITE_IOERR_SHORT_READ: the file ends before a page that it says it has.
+        const SHORT_READ: i32 = 522;
         // SQLite primary result codes; extended codes carry them in the low byte.
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
@@ -158,6 +160,7 @@ impl From<sqlx::Error> for Failure {
             .and_then(|code| code.parse::<i32>().ok());
         let primary = match code {
             Some(SHM_SIZE) => Some(FULL),
+            Some(SHORT_READ) => Some(CORRUPT),
             other => other.map(|code| code & 0xff),
         };
         let message = error.to_string();

@@ -439,7 +439,9 @@ fn a_truncated_database_is_named() {
     let outcome = project.run(&["history", "--limit", "100", "--json"]);
     assert_eq!(
         (outcome.code, outcome.error().as_str()),
-        (9, "database_corrupt")
+        (9, "database_corrupt"),
+        "{}",
+        outcome.stdout
     );
 }
 

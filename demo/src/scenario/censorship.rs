@@ -80,13 +80,13 @@ fn start(stage: &mut Stage, turn: usize, bootnode: Option<&str>) -> Result<Servi
             "/ip4/127.0.0.1/tcp/0",
             "--allow-private-ip",
         ])
-        .args(["--no-prometheus", "--no-telemetry", "--no-event-store"]);
+        .args(["--no-prometheus", "--no-telemetry"]);
     typed = match bootnode {
         None => typed.args(["--node-key", NODE_KEY]),
         // A pool without room: the others' submissions find no place in it, nor in its blocks.
         Some(address) => typed
             .args(["--bootnodes", address, "--unsafe-force-node-key-generation"])
-            .args(["--pool-kbytes", "0"]),
+            .args(["--pool-kbytes", "0", "--no-event-store"]),
     };
     let mut command = typed.into_command(stage);
     Service::start(&stage.guard, name, &mut command, log)
@@ -142,6 +142,7 @@ async fn enroll(stage: &mut Stage, network: &Network) -> Result<(Agent, Evidence
         name: "agent",
         id: String::new(),
     };
+    std::fs::create_dir(stage.path(agent.name))?;
     let [tenant, store] = STREAM;
     let init = [
         ["init", "--node", &network.url],
