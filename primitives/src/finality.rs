@@ -139,7 +139,8 @@ mod tests {
     fn set(weights: &[u64]) -> AuthoritySet {
         AuthoritySet {
             set_id: 7,
-            authorities: (1u8..)
+            authorities: (1..=u8::MAX)
+                .cycle()
                 .zip(weights)
                 .map(|(n, weight)| Authority {
                     key: AuthorityKey([n; 32]),
