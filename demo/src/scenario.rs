@@ -20,7 +20,7 @@ mod revocation;
 mod routine;
 mod wire;
 
-use crate::stage::{Answer, Stage, Stopped, Typed, list, number, text};
+use crate::stage::{Answer, Stage, Stopped, Typed, fresh, list, number, text};
 use anyhow::{Result, anyhow};
 use chains::Chains;
 use serde_json::Value;
@@ -195,6 +195,38 @@ async fn take_from_outbox(
         &finished.stdout,
     )?;
     Ok((file, json))
+}
+
+/// The development chains' own tenant and store.
+const TRIAL_STREAM: [&str; 2] = [
+    "11111111-1111-4111-8111-111111111111",
+    "22222222-2222-4222-8222-222222222222",
+];
+
+/// Registers an agent, who lives in this directory, for the development chains' own stream.
+async fn enroll(stage: &mut Stage, name: &'static str, node_url: &str) -> Result<Agent> {
+    let passphrase = stage.write_secret("passphrase", &hex::encode(fresh::<16>()))?;
+    let passphrase = passphrase.display().to_string();
+    let mut agent = Agent {
+        name,
+        id: String::new(),
+    };
+    let [tenant, store] = TRIAL_STREAM;
+    let init = [
+        ["init", "--node", node_url],
+        ["--tenant", tenant, "--store"],
+        [store, "--passphrase-file", &passphrase],
+    ];
+    let done = agent.ask(stage, &init.concat()).await?.success()?;
+    agent.id = text(&done, "/agent_id")?;
+    for args in [
+        &["keys:generate"][..],
+        &["admin:register-agent", "--dev-admin", "--no-wait"],
+        &["keys:register", "--dev-admin"],
+    ] {
+        agent.ask(stage, args).await?.success()?;
+    }
+    Ok(agent)
 }
 
 /// Captures a plaintext order and returns its event id.

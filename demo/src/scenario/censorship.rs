@@ -8,7 +8,7 @@ use super::{Agent, PATIENCE, append_order};
 use crate::{
     processes::{Service, wait_for},
     report::Evidence,
-    stage::{Stage, Stopped, Typed, fresh, same, text},
+    stage::{Stage, Stopped, Typed, same},
 };
 use anyhow::{Result, anyhow, ensure};
 use serde_json::Value;
@@ -19,11 +19,8 @@ use std::{
 use ves_client::{ChainClient, DigestItem, Header};
 use ves_primitives::limits;
 
-/// The development chains' own tenant and store.
-const STREAM: [&str; 2] = [
-    "11111111-1111-4111-8111-111111111111",
-    "22222222-2222-4222-8222-222222222222",
-];
+/// Directory of the agent.
+const AGENT: &str = "agent";
 const VALIDATORS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 /// Key of the first node's address in the network; public.
 const NODE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000001";
@@ -136,28 +133,8 @@ async fn assemble(stage: &mut Stage) -> Result<(Network, Evidence)> {
 }
 
 async fn enroll(stage: &mut Stage, network: &Network) -> Result<(Agent, Evidence)> {
-    let passphrase = stage.write_secret("passphrase", &hex::encode(fresh::<16>()))?;
-    let passphrase = passphrase.display().to_string();
-    let mut agent = Agent {
-        name: "agent",
-        id: String::new(),
-    };
-    std::fs::create_dir(stage.path(agent.name))?;
-    let [tenant, store] = STREAM;
-    let init = [
-        ["init", "--node", &network.url],
-        ["--tenant", tenant, "--store"],
-        [store, "--passphrase-file", &passphrase],
-    ];
-    let done = agent.ask(stage, &init.concat()).await?.success()?;
-    agent.id = text(&done, "/agent_id")?;
-    for args in [
-        &["keys:generate"][..],
-        &["admin:register-agent", "--dev-admin", "--no-wait"],
-        &["keys:register", "--dev-admin"],
-    ] {
-        agent.ask(stage, args).await?.success()?;
-    }
+    std::fs::create_dir(stage.path(AGENT))?;
+    let agent = super::enroll(stage, AGENT, &network.url).await?;
     let evidence = Evidence::new().with("agent", agent.id.clone());
     Ok((agent, evidence))
 }

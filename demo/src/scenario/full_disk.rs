@@ -5,25 +5,20 @@
 //! leaves no trace, and the relay sends nothing that it could not write down before.
 
 use super::{
-    Agent, Chains, PATIENCE, append_order,
+    Agent, Chains, PATIENCE, TRIAL_STREAM, append_order,
     chains::{self, relay_command, relay_status, run_relay},
 };
 use crate::{
     disk::SmallDisk,
     processes::{Service, wait_for},
     report::Evidence,
-    stage::{Answer, Stage, Stopped, fresh, list, number, same, text},
+    stage::{Answer, Stage, Stopped, list, number, same, text},
 };
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{collections::BTreeSet, time::Duration};
 
-/// The development chain's own tenant and store.
-const STREAM: [&str; 2] = [
-    "11111111-1111-4111-8111-111111111111",
-    "22222222-2222-4222-8222-222222222222",
-];
 /// Directory on the small disk.
 const DISK: &str = "small";
 /// The relay's journal.
@@ -131,27 +126,7 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
 }
 
 async fn enroll(stage: &mut Stage, chains: &Chains) -> Result<(Agent, Evidence)> {
-    let passphrase = stage.write_secret("passphrase", &hex::encode(fresh::<16>()))?;
-    let mut agent = Agent {
-        name: DISK,
-        id: String::new(),
-    };
-    let passphrase = passphrase.display().to_string();
-    let [tenant, store] = STREAM;
-    let init = [
-        ["init", "--node", &chains.node_url],
-        ["--tenant", tenant, "--store"],
-        [store, "--passphrase-file", &passphrase],
-    ];
-    let done = agent.ask(stage, &init.concat()).await?.success()?;
-    agent.id = text(&done, "/agent_id")?;
-    for args in [
-        &["keys:generate"][..],
-        &["admin:register-agent", "--dev-admin", "--no-wait"],
-        &["keys:register", "--dev-admin"],
-    ] {
-        agent.ask(stage, args).await?.success()?;
-    }
+    let agent = super::enroll(stage, DISK, &chains.node_url).await?;
     let id = append_order(stage, &agent, "A-1", &[]).await?;
     let evidence = Evidence::new()
         .with("agent", agent.id.clone())
@@ -239,7 +214,9 @@ async fn append_tight(
 
 async fn sequence(chains: &Chains) -> Result<u64> {
     number(
-        &chains.peek("ves_head", &STREAM.map(Value::from)).await?,
+        &chains
+            .peek("ves_head", &TRIAL_STREAM.map(Value::from))
+            .await?,
         "/sequence",
     )
 }
@@ -288,7 +265,9 @@ async fn push_all(
     sequences.sort_unstable();
     let wanted: Vec<u64> = (1..=expected).collect();
     ensure!(sequences == wanted, "the sequences are {sequences:?}");
-    chains.served(&STREAM.map(Value::from), expected).await?;
+    chains
+        .served(&TRIAL_STREAM.map(Value::from), expected)
+        .await?;
     let pulled = agent.ask(stage, &["pull"]).await?.success()?;
     same(
         "quarantined",
@@ -411,7 +390,7 @@ async fn anchor(
     same("its transactions", nonce, before.saturating_add(1))?;
     let mut ids = Vec::new();
     for index in 0..batches {
-        let [tenant, store] = STREAM.map(Value::from);
+        let [tenant, store] = TRIAL_STREAM.map(Value::from);
         let batch = chains
             .peek("ves_batch", &[tenant, store, json!(index)])
             .await?;
