@@ -9,6 +9,7 @@ use crate::{
     author::{Author, Shape},
     spoil,
 };
+use chrono::Utc;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -78,6 +79,7 @@ pub(crate) async fn prepare(
     }
     let author = authors.first().ok_or("no agent")?;
     let shape = Shape {
+        ids: arguments.ids,
         payload: arguments.payload,
         commands: true,
         entities: 0,
@@ -87,7 +89,7 @@ pub(crate) async fn prepare(
         (0..count)
             .map(|_| {
                 number += 1;
-                author.event(number, author.stores[0], shape)
+                author.event(number, Utc::now(), author.stores[0], shape)
             })
             .collect()
     };

@@ -162,7 +162,7 @@ impl<T: Config> Pallet<T> {
                 let ledger = &mut context.ledger;
                 // Who has asked for less goes first.
                 let left = ledger.left::<T>(names(&event.envelope), candidate.author());
-                Self::check_alone(event, stream_id, candidate, ledger).map_err(refused)?;
+                Self::check_alone(event, stream_id, &candidate, ledger).map_err(refused)?;
                 left
             }
         };
