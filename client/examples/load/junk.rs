@@ -157,7 +157,8 @@ pub(crate) async fn offer(
     }
     let started = Instant::now();
     let interval = Duration::from_secs(seconds) / plan.total;
-    let in_flight = Arc::new(Semaphore::new(16));
+    // So many that the answers' way does not slow the offering.
+    let in_flight = Arc::new(Semaphore::new(512));
     let mut sends = JoinSet::new();
     for index in 0..plan.total {
         tokio::time::sleep_until((started + interval * index).into()).await;

@@ -93,7 +93,7 @@ impl<T: Config> Pallet<T> {
         Self::honest_weight_of_size(size).saturating_add(T::WeightInfo::check_singly(size.events))
     }
 
-    fn honest_weight_of_size(size: Size) -> Weight {
+    pub(crate) fn honest_weight_of_size(size: Size) -> Weight {
         let Size {
             events,
             bytes,
