@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
+# and bad input against a real node, operators' drills, and runs of the real binaries from an agent's
 # event to its anchor and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -51,6 +52,7 @@ step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
+step "operators' drills" node ops/drill.mjs
 step "full disk" full_disk
 step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
 
