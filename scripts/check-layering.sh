@@ -41,3 +41,11 @@ forbid without_storage_info pallets runtime
 forbid 'randomness|Randomness' pallets/*/src runtime/src
 # Another verdict about signatures than that of ZIP-215.
 forbid UseDalekExt runtime node host pallets
+
+# Whatever is locked comes from the one registry.
+only() {
+    local found
+    found="$(cat Cargo.lock tools/*/Cargo.lock | grep '^source = ' | sort -u | grep -vFx "source = \"$1\"")" || return 0
+    fail "dependencies from elsewhere: $found"
+}
+only registry+https://github.com/rust-lang/crates.io-index

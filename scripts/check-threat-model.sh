@@ -41,7 +41,7 @@ check() {
         *.sol) grep -qE "function $name\(" "$path" || say_wrong "$path has no test $name" ;;
         *.mjs) grep -qE "claim\(['\`\"]" <(grep -F "$name" "$path") || say_wrong "$path has no claim '$name'" ;;
         *.test.yml) grep -qE "alertname: $name$" "$path" || say_wrong "$path fires no $name" ;;
-        *.sh) grep -qE "^ *(claim|step|refuse|forbid) ['\"]?$name" "$path" || say_wrong "$path has no check $name" ;;
+        *.sh) grep -qE "^ *(claim|step|refuse|forbid|only) ['\"]?$name" "$path" || say_wrong "$path has no check $name" ;;
         *) say_wrong "$path: tests of this kind are not known" ;;
     esac
 }
