@@ -15,6 +15,8 @@ packages_missing() {
     done
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    # Checks the units of ops/; nothing is run by it.
+    command -v systemd-analyze >/dev/null || echo systemd
 }
 
 install_packages() {

@@ -12,8 +12,8 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 
 const targetDir = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/ves-appchain/target');
-/** Path of one of this workspace's programs. */
-export const program = (name) => join(targetDir, 'debug', name);
+/** Path of one of this workspace's programs, or of another that is given by its path. */
+export const program = (name) => (name.includes('/') ? name : join(targetDir, 'debug', name));
 
 let failures = 0;
 let claims = 0;
