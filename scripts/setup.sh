@@ -15,6 +15,9 @@ packages_missing() {
     done
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    # Another implementation for tests/interop.
+    python3 -c 'import cryptography' 2>/dev/null ||
+        /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography
 }
 
 install_packages() {
