@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Version of every JSON object this tool prints.
@@ -51,6 +54,8 @@ pub struct Ui {
     /// Where the JSON goes instead of stdout.
     file: Option<PathBuf>,
     bar: Arc<Mutex<Option<ProgressBar>>>,
+    /// One line for each object, since there may be several.
+    streams: Arc<AtomicBool>,
 }
 
 impl Ui {
@@ -71,6 +76,7 @@ impl Ui {
             quiet,
             file: None,
             bar: Arc::default(),
+            streams: Arc::default(),
         }
     }
 
@@ -158,6 +164,11 @@ impl Ui {
         }
     }
 
+    /// From now on each JSON object takes one line: the command goes on and prints several.
+    pub fn stream(&self) {
+        self.streams.store(true, Ordering::Relaxed);
+    }
+
     /// Prints one report of a command that goes on: one line of JSON, or its text.
     pub fn emit(&self, report: &Report) {
         self.progress_done();
@@ -221,7 +232,11 @@ impl Ui {
             }
             None => {
                 // A closed pipe is the reader's choice, not an error of ours.
-                let _ = writeln!(std::io::stdout(), "{value:#}");
+                let mut out = std::io::stdout();
+                let _ = match self.streams.load(Ordering::Relaxed) {
+                    true => writeln!(out, "{value}"),
+                    false => writeln!(out, "{value:#}"),
+                };
                 Ok(())
             }
         }

@@ -56,6 +56,7 @@ async fn preview(context: &Context) -> Result<Report> {
 
 /// Pulls at each newly finalized block until interrupted, or until something does not verify.
 async fn follow(context: &Context, args: &PullArgs) -> Result<Report> {
+    context.ui.stream();
     let mut heads = Heads::open(context).await?;
     loop {
         let report = once(context, args).await?;

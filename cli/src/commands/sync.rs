@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
     if context.dry_run {
         return Err(Failure::usage("usage", "--watch cannot be a dry run"));
     }
+    context.ui.stream();
     let pool = context.pool().await?;
     let mut failures = 0u32;
     loop {
