@@ -51,6 +51,7 @@ step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+step "other implementations, and agents" node tests/interop/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "operators' drills" node ops/drill.mjs
 step "full disk" full_disk

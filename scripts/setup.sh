@@ -17,6 +17,9 @@ packages_missing() {
     command -v npm >/dev/null || echo npm
     # Checks the units of ops/; nothing is run by it.
     command -v systemd-analyze >/dev/null || echo systemd
+    # Another implementation for tests/interop.
+    python3 -c 'import cryptography' 2>/dev/null ||
+        /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography
 }
 
 install_packages() {

@@ -17,14 +17,15 @@ const APPLICATION_ID: i64 = 0x5645_5353;
 /// How every SQLite file begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
+    include_str!("../migrations/0004_agent.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.

@@ -3,14 +3,13 @@
 
 //! `verify` and `export`
 
-use super::{Context, resolve_event, unknown_event};
+use super::{Context, bundles, resolve_event, unknown_event};
 use crate::{
     anchor::{AnchoredBatch, Contract},
     chain::Chain,
     cli::{ExportArgs, VerifyArgs},
     error::{Failure, Result},
     finality::{self, Pinned},
-    home::{Existing, write_private},
     output::{Report, Tone, Ui},
     rules,
     verify::{self, TrustAnchors, TrustedAuthorities, Verdict, Verification},
@@ -81,7 +80,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
     )
 }
 
-fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
+pub(super) fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
     match pin {
         Pinned::Named(hash) => Ok(TrustedAuthorities::Named(*hash)),
         Pinned::Set(set) => finality::first(set.clone()).map(TrustedAuthorities::Sets),
@@ -89,7 +88,7 @@ fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
 }
 
 /// The sets that this project trusts on a bundle's chain; none outside of a project.
-async fn tracked(context: &Context, genesis: GenesisHash) -> Option<TrustedAuthorities> {
+pub(super) async fn tracked(context: &Context, genesis: GenesisHash) -> Option<TrustedAuthorities> {
     let pool = context.pool().await.ok()?;
     let sets = finality::load(&pool, genesis).await.ok()??;
     Some(TrustedAuthorities::Sets(sets))
@@ -139,7 +138,7 @@ async fn ask(
     }
 }
 
-fn report(
+pub(super) fn report(
     ui: &Ui,
     schema: &'static str,
     bundle: &BundleJson,
@@ -197,6 +196,9 @@ fn report(
 }
 
 pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Report> {
+    if args.offline {
+        return bundles::export_offline(context, args).await;
+    }
     let stream = context.stream()?;
     let contract = context.contract(&args.contract)?;
     let pool = context.pool().await.ok();
@@ -212,11 +214,6 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     if let Ok(header) = rules::header(&bundle.inclusion) {
         bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
     }
-    let authority_set = bundle
-        .finality
-        .as_ref()
-        .and_then(|f| f.authorities.as_ref());
-    let authority_set = authority_set.map(|set| set.hash(bundle.genesis_hash));
     let mut trust = TrustAnchors {
         genesis: Some(chain.genesis_hash()),
         stream: Some(stream_id(stream.tenant, stream.store)),
@@ -237,38 +234,5 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
                 .failing(Some(failure)),
         );
     }
-    let path = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("{id}.bundle.json")));
-    let mut text = serde_json::to_string_pretty(&bundle).map_err(Failure::unexpected)?;
-    text.push('\n');
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    };
-    write_private(&path, text.as_bytes(), existing)?;
-    Ok(Report::new("ves.cli.export")
-        .field("file", &path)
-        .field("bytes", text.len())
-        .field("verified", true)
-        .field("event_id", id)
-        .field("sequence", bundle.event.sequence)
-        .field("block_number", bundle.event.block_number)
-        .field(
-            "block_hash",
-            format!("0x{}", hex::encode(bundle.event.block_hash)),
-        )
-        .field("genesis_hash", bundle.genesis_hash)
-        .field("authority_set", authority_set)
-        .field("agent_key", bundle.signing_key.public_key)
-        .field("batch_id", bundle.inclusion.batch.batch.batch_id)
-        .field("events_root", bundle.inclusion.batch.batch.events_root)
-        .field("anchor", &bundle.anchor)
-        .line(format!("wrote {}", path.display()))
-        .line(format!(
-            "next: stateset-sync verify --bundle {}",
-            path.display()
-        )))
+    bundles::write(context, args, &bundle)
 }

@@ -17,6 +17,10 @@ pub enum CrashPoint {
     AfterSubmit,
     /// While waiting for finality.
     BeforeFinality,
+    /// After it is recorded that events are in a block.
+    AfterInBlock,
+    /// After the verdict about an event is known, before it is recorded.
+    BeforeSettle,
     /// After the events are final, before anything is proven.
     BeforeProve,
     /// After the proofs are final, before that is recorded.
@@ -24,6 +28,16 @@ pub enum CrashPoint {
 }
 
 impl CrashPoint {
+    /// Those of a push, in the order in which it reaches them.
+    pub const OF_PUSH: [Self; 6] = [
+        Self::AfterSign,
+        Self::BeforeSubmit,
+        Self::AfterSubmit,
+        Self::BeforeFinality,
+        Self::AfterInBlock,
+        Self::BeforeSettle,
+    ];
+
     /// The crash point of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
@@ -31,6 +45,8 @@ impl CrashPoint {
             "before-submit" => Self::BeforeSubmit,
             "after-submit" => Self::AfterSubmit,
             "before-finality" => Self::BeforeFinality,
+            "after-in-block" => Self::AfterInBlock,
+            "before-settle" => Self::BeforeSettle,
             "before-prove" => Self::BeforeProve,
             "after-prove" => Self::AfterProve,
             _ => return None,
@@ -47,6 +63,8 @@ pub struct PushOptions {
     pub timeout: Duration,
     /// Most events in one submission; the chain's limit caps it.
     pub batch_size: usize,
+    /// Leave events alone whose next attempt is not due yet.
+    pub patient: bool,
     /// Tests only: end the process here, as kill -9 would.
     pub crash: Option<CrashPoint>,
     /// Tests only: stop with an error here instead of ending the process.
@@ -59,6 +77,7 @@ impl Default for PushOptions {
             wait: true,
             timeout: Duration::from_secs(120),
             batch_size: usize::MAX,
+            patient: false,
             crash: None,
             stop: None,
         }
