@@ -144,11 +144,7 @@ impl Kind {
 }
 
 /// Offers them evenly over the time.
-pub(crate) async fn offer(
-    chain: &ChainClient,
-    plan: Plan,
-    seconds: u64,
-) -> Result<Junk, Failure> {
+pub(crate) async fn offer(chain: &ChainClient, plan: Plan, seconds: u64) -> Result<Junk, Failure> {
     let mut junk = Junk {
         events: plan.events,
         ..Junk::default()
