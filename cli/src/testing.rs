@@ -767,6 +767,7 @@ impl Chain for FakeChain {
             signing_key,
             finality,
             anchor: None,
+            proofs: Vec::new(),
         }))
     }
 

@@ -12,6 +12,7 @@ use crate::{
     finality::{self, Pinned},
     home::{Existing, write_private},
     output::{Report, Tone, Ui},
+    proofs::evidence,
     rules,
     verify::{self, TrustAnchors, TrustedAuthorities, Verdict, Verification},
 };
@@ -77,7 +78,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
     Ok(
         report(&context.ui, "ves.cli.verify", &bundle, &verification)
             .field("offline", args.bundle.is_some())
-            .failing(verification.failure()),
+            .failing(verify::failure(&verification)),
     )
 }
 
@@ -212,6 +213,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     if let Ok(header) = rules::header(&bundle.inclusion) {
         bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
     }
+    bundle.proofs = evidence::of_event(&chain, &bundle).await?;
     let authority_set = bundle
         .finality
         .as_ref()
@@ -230,7 +232,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     // Nothing leaves this machine as proof that would not convince ourselves.
     let mut verification = verify::offline(&bundle, &trust);
     verify::online(&mut verification, &bundle, &chain).await?;
-    if let Some(failure) = verification.failure() {
+    if let Some(failure) = verify::failure(&verification) {
         return Ok(
             report(&context.ui, "ves.cli.export", &bundle, &verification)
                 .field("file", None::<PathBuf>)
@@ -266,6 +268,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
         .field("batch_id", bundle.inclusion.batch.batch.batch_id)
         .field("events_root", bundle.inclusion.batch.batch.events_root)
         .field("anchor", &bundle.anchor)
+        .field("proofs", bundle.proofs.len())
         .line(format!("wrote {}", path.display()))
         .line(format!(
             "next: stateset-sync verify --bundle {}",
