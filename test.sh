@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # All tests: format, lints, no_std builds, unit and integration tests, contracts, polkadot.js and
-# bad input against a real node, and runs of the real binaries from an agent's event to its anchor
+# bad input against a real node, the explorer page in Chromium, and runs of the real binaries from an agent's event to its anchor
 # and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -36,6 +36,7 @@ export CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"
 
 step "set-up" scripts/setup.sh
 step "format" cargo fmt --all --check
+step "format of the explorer's wasm" cargo fmt --all --check --manifest-path explorer/verify/Cargo.toml
 step "build and lint" cargo build --workspace --all-targets --locked
 # By the toolchain that has the target, see scripts/env.sh.
 step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
@@ -48,6 +49,7 @@ step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+step "explorer in a browser" node tests/explorer/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "full disk" full_disk
 step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
