@@ -109,8 +109,7 @@ fn bundle() -> BundleJson {
     let event = event(1);
     let hash = event.envelope.signing_hash().unwrap();
     let leaf = event.envelope.leaf_hash(1, &hash);
-    let batch =
-        BatchCommitment::commit(TENANT, STORE, BLOCK, &StreamTip::EMPTY, &[leaf]).unwrap();
+    let batch = BatchCommitment::commit(TENANT, STORE, BLOCK, &StreamTip::EMPTY, &[leaf]).unwrap();
     let commitment = BlockCommitment::commit(std::slice::from_ref(&batch)).unwrap();
     let header = Header {
         parent_hash: BlockHash([1; 32]),
@@ -277,7 +276,8 @@ fn every_changed_byte_of_a_submission_is_refused_unless_it_says_nothing_about_th
     let length = honest.proofs[0].submission.len();
     // The submitter's signature matters to the pool only: it pays with quota.
     let submitted = proofs::submission(&honest.proofs[0]).unwrap();
-    let signature = length - submitted.proof.encode().len() - 64..length - submitted.proof.encode().len();
+    let signature =
+        length - submitted.proof.encode().len() - 64..length - submitted.proof.encode().len();
     for at in (0..length).step_by(97).chain(0..600) {
         let mut altered = honest.clone();
         altered.proofs[0].submission[at] ^= 1;
@@ -311,7 +311,10 @@ fn the_submission_behind_a_record_is_found_wherever_it_begins_by_the_hash_of_its
     for prefix in [0usize, 3, 40, 300] {
         let mut extrinsic = vec![0x45; prefix];
         submitted.encode_to(&mut extrinsic);
-        assert_eq!(proofs::behind(&extrinsic, &record).as_ref(), Some(&submitted));
+        assert_eq!(
+            proofs::behind(&extrinsic, &record).as_ref(),
+            Some(&submitted)
+        );
         extrinsic.push(0);
         assert_eq!(proofs::behind(&extrinsic, &record), None);
     }
