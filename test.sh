@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
-# and bad input against a real node, operators' drills, and runs of the real binaries from an agent's
-# event to its anchor and back. Does its own set-up.
+# and bad input against a real node, the explorer page in Chromium, operators' drills, and runs of the
+# real binaries from an agent's event to its anchor and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
 source scripts/env.sh
@@ -38,6 +38,7 @@ step "documents" scripts/check-links.sh
 step "threat model" scripts/check-threat-model.sh
 step "set-up" scripts/setup.sh
 step "format" cargo fmt --all --check
+step "format of the explorer's wasm" cargo fmt --all --check --manifest-path explorer/verify/Cargo.toml
 step "build and lint" cargo build --workspace --all-targets --locked
 # By the toolchain that has the target, see scripts/env.sh.
 step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
@@ -52,6 +53,7 @@ step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "other implementations, and agents" node tests/interop/test.mjs
+step "explorer in a browser" node tests/explorer/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "operators' drills" node ops/drill.mjs
 step "full disk" full_disk

@@ -22,6 +22,8 @@ refuse pallet-ves-sequencer 'pallet-agent-registry|pallet-stark-verifier'
 refuse pallet-stark-verifier 'pallet-agent-registry|pallet-ves-sequencer|ves-stark-prover|winter-prover'
 refuse ves-stark-verifier 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime|ves-stark-prover|winter-prover|rand.*|getrandom'
 refuse ves-finality 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|finality-grandpa|getrandom'
+refuse ves-verify 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|alloy.*|ves-client|ves-stark-prover|winter-prover|rand|rand_chacha|getrandom'
+refuse ves-explorer 'polkadot-sdk|jsonrpsee|subxt|ves-client|wasm-bindgen'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'
 
 rocksdb="$(cargo tree --locked --workspace -e all --prefix none | grep -c '^librocksdb-sys' || true)"

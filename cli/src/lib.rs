@@ -26,8 +26,9 @@ pub mod proofs;
 pub mod pull;
 pub mod push;
 pub mod reading;
-pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod vault;
 pub mod verify;
+
+pub use ves_verify::rules;

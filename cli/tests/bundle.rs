@@ -129,6 +129,7 @@ fn bundle() -> BundleJson {
         },
         finality: None,
         anchor: None,
+        proofs: Vec::new(),
     }
 }
 

@@ -103,8 +103,9 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             }
             let runner = cli.create_runner(&cli.run)?;
             let event_store = cli.event_store.clone();
+            let explorer = cli.explorer;
             runner.run_node_until_exit(|config| async move {
-                service::new_full(config, &event_store)
+                service::new_full(config, &event_store, explorer)
                     .await
                     .map_err(sc_cli::Error::Service)
             })

@@ -55,7 +55,8 @@ pub(super) fn write(context: &Context, args: &ExportArgs, bundle: &BundleJson) -
         .field("agent_key", bundle.signing_key.public_key)
         .field("batch_id", bundle.inclusion.batch.batch.batch_id)
         .field("events_root", bundle.inclusion.batch.batch.events_root)
-        .field("anchor", &bundle.anchor);
+        .field("anchor", &bundle.anchor)
+        .field("proofs", bundle.proofs.len());
     if context.dry_run {
         return Ok(report.line(format!("would write {}", path.display())).dry());
     }

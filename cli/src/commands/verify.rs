@@ -11,6 +11,7 @@ use crate::{
     error::{Failure, Result},
     finality::{self, Pinned},
     output::{Report, Tone, Ui},
+    proofs::evidence,
     rules,
     verify::{self, TrustAnchors, TrustedAuthorities, Verdict, Verification},
 };
@@ -76,7 +77,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
     Ok(
         report(&context.ui, "ves.cli.verify", &bundle, &verification)
             .field("offline", args.bundle.is_some())
-            .failing(verification.failure()),
+            .failing(verify::failure(&verification)),
     )
 }
 
@@ -214,6 +215,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     if let Ok(header) = rules::header(&bundle.inclusion) {
         bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
     }
+    bundle.proofs = evidence::of_event(&chain, &bundle).await?;
     let mut trust = TrustAnchors {
         genesis: Some(chain.genesis_hash()),
         stream: Some(stream_id(stream.tenant, stream.store)),
@@ -227,7 +229,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     // Nothing leaves this machine as proof that would not convince ourselves.
     let mut verification = verify::offline(&bundle, &trust);
     verify::online(&mut verification, &bundle, &chain).await?;
-    if let Some(failure) = verification.failure() {
+    if let Some(failure) = verify::failure(&verification) {
         return Ok(
             report(&context.ui, "ves.cli.export", &bundle, &verification)
                 .field("file", None::<PathBuf>)

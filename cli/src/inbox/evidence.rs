@@ -114,6 +114,7 @@ impl Evidence {
             signing_key,
             finality: Some(self.finality.into()),
             anchor: None,
+            proofs: Vec::new(),
         }
     }
 }

@@ -276,6 +276,7 @@ impl Chain for FakeChain {
             signing_key,
             finality,
             anchor: None,
+            proofs: Vec::new(),
         }))
     }
 

@@ -51,7 +51,7 @@ fn expect(name: &str, reason: Reason, alter: impl FnOnce(&mut BundleJson)) {
         (name, Some(reason)),
         "{verification:#?}"
     );
-    let failure = verification.failure().unwrap();
+    let failure = failure(&verification).unwrap();
     assert_eq!(
         (failure.code, failure.exit),
         ("verification_failed", Exit::NotVerified)
