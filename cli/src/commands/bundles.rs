@@ -121,7 +121,7 @@ pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Resu
     };
     // Nothing leaves this machine as proof that would not convince ourselves.
     let verification = verify::offline(&bundle, &trust);
-    if let Some(failure) = verification.failure() {
+    if let Some(failure) = verify::failure(&verification) {
         return Ok(
             report(&context.ui, "ves.cli.export", &bundle, &verification)
                 .field("file", None::<PathBuf>)
@@ -159,7 +159,7 @@ pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<Repor
     };
     let verification = verify::offline(&bundle, &trust);
     let report = report(&context.ui, "ves.cli.import", &bundle, &verification);
-    if let Some(failure) = verification.failure() {
+    if let Some(failure) = verify::failure(&verification) {
         return Ok(report.field("imported", false).failing(Some(failure)));
     }
     if context.dry_run {
