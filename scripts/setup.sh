@@ -61,6 +61,7 @@ install_rust() {
 install_packages
 install_promtool
 install_rust
-# anvil, forge, solc and OpenZeppelin; polkadot.js.
+# anvil, forge, solc and OpenZeppelin; Hardhat's chain of the OP stack; polkadot.js.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/anchor-relay/tests/hardhat"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/polkadotjs"
