@@ -12,6 +12,9 @@ use std::{path::Path, time::Duration};
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a database is opened before the last complaint counts, and the pause between.
+const OPENING_ATTEMPTS: u32 = 20;
+const OPENING_PAUSE: Duration = Duration::from_millis(50);
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// How every SQLite file begins.
@@ -59,6 +62,19 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match connect(path, create, &options).await {
+            Err(failure) if is_race(&failure) && attempts < OPENING_ATTEMPTS => {
+                tokio::time::sleep(OPENING_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn connect(path: &Path, create: bool, options: &SqliteConnectOptions) -> Result<SqlitePool> {
     let mut connection = options.connect().await?;
     check_identity(&mut connection, path, create).await?;
     migrate(&mut connection).await?;
@@ -66,8 +82,13 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
     Ok(SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options)
+        .connect_with(options.clone())
         .await?)
+}
+
+/// Whether another process may just be opening or closing the database, which SQLite does not wait for.
+fn is_race(failure: &Failure) -> bool {
+    matches!(failure.code, "database_busy" | "database_error")
 }
 
 /// Looks at the file before SQLite does, which would turn an empty one into a database.

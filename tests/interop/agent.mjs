@@ -16,13 +16,15 @@ const FOLLOW_PATIENCE_MS = 60_000;
 function follow(cwd, args, fits) {
   const child = spawn(program('stateset-sync'), args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: cwd } });
   const end = () => { child.kill('SIGINT'); };
+  let complaint = '';
+  child.stderr.on('data', (part) => { complaint += part; });
   const found = new Promise((done, failed) => {
     const timer = setTimeout(() => failed(new Error('no line in time')), FOLLOW_PATIENCE_MS);
     createInterface({ input: child.stdout }).on('line', (line) => {
       const value = JSON.parse(line);
       if (fits(value)) { clearTimeout(timer); done(value); }
     });
-    child.on('close', (code) => failed(new Error(`it ended with ${code}`)));
+    child.on('close', (code) => failed(new Error(`${args[0]} ended with ${code}: ${complaint.slice(-300)}`)));
   });
   return { found, end, ended: new Promise((done) => child.on('close', done)) };
 }

@@ -73,7 +73,11 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
             }
             Err(failure) => return Err(failure),
         }
-        let due = outbox::next_due(&pool).await?.unwrap_or(IDLE).min(IDLE);
+        let due = match outbox::next_due(&pool).await {
+            Ok(due) => due.unwrap_or(IDLE).min(IDLE),
+            Err(failure) if passes(&failure) => IDLE,
+            Err(failure) => return Err(failure),
+        };
         match Heads::open(context).await {
             Ok(mut heads) => {
                 tokio::select! {
