@@ -8,12 +8,16 @@ use sqlx::{
     ConnectOptions, Connection, Executor, Row, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a database is opened before the last complaint counts, and the pause between.
-const OPENING_ATTEMPTS: u32 = 20;
+/// How long opening is tried again, and the pause between. Shorter than `BUSY_TIMEOUT`: a complaint
+/// that was waited for counts at once.
+const OPENING_PATIENCE: Duration = Duration::from_secs(1);
 const OPENING_PAUSE: Duration = Duration::from_millis(50);
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
@@ -62,11 +66,10 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    let mut attempts = 0;
+    let begun = Instant::now();
     loop {
-        attempts += 1;
         match connect(path, create, &options).await {
-            Err(failure) if is_race(&failure) && attempts < OPENING_ATTEMPTS => {
+            Err(failure) if is_race(&failure) && begun.elapsed() < OPENING_PATIENCE => {
                 tokio::time::sleep(OPENING_PAUSE).await;
             }
             other => return other,

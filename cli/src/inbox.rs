@@ -292,16 +292,25 @@ pub async fn quarantined(pool: &SqlitePool, stream: Stream) -> Result<Vec<Quaran
 /// # Errors
 /// The database's refusal.
 pub async fn sequence_of(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<u64>> {
-    let sequence: Option<i64> = sqlx::query_scalar(
-        "SELECT sequence FROM ves_events \
-         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(event.0.as_slice())
-    .fetch_optional(pool)
-    .await?;
-    sequence.map(unsigned).transpose()
+    const QUERY: &str = "SELECT sequence FROM ves_events \
+                         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3";
+    number_of(pool, stream, event, QUERY).await
+}
+
+/// A number that a query finds for an event of a stream.
+async fn number_of(
+    pool: &SqlitePool,
+    stream: Stream,
+    event: EventId,
+    query: &'static str,
+) -> Result<Option<u64>> {
+    let number: Option<i64> = sqlx::query_scalar(query)
+        .bind(stream.tenant.0.as_slice())
+        .bind(stream.store.0.as_slice())
+        .bind(event.0.as_slice())
+        .fetch_optional(pool)
+        .await?;
+    number.map(unsigned).transpose()
 }
 
 fn parse_record(text: &str) -> Result<SequencedEventJson> {

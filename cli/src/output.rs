@@ -302,6 +302,12 @@ impl Report {
             .line("dry run: nothing was changed")
     }
 
+    /// [`Report::dry`] if this is a dry run.
+    #[must_use]
+    pub fn dry_if(self, dry_run: bool) -> Self {
+        if dry_run { self.dry() } else { self }
+    }
+
     /// Appends a line for people.
     #[must_use]
     pub fn line(mut self, text: impl AsRef<str>) -> Self {

@@ -19,6 +19,15 @@ const POOL_LIMIT: &str = "16384";
 /// Their KiB: about half a minute of the longest blocks.
 const POOL_KBYTES: &str = "131072";
 
+/// The argument, off by default if it is the size of the trie cache.
+fn without_trie_cache(arg: clap::Arg) -> clap::Arg {
+    if arg.get_id() == "trie_cache_size" {
+        arg.default_value("0")
+    } else {
+        arg
+    }
+}
+
 impl SubstrateCli for Cli {
     fn impl_name() -> String {
         "VES Node".into()
@@ -65,18 +74,8 @@ impl SubstrateCli for Cli {
             .mut_arg("pool_type", |arg| arg.default_value("single-state"))
             .mut_arg("pool_limit", |arg| arg.default_value(POOL_LIMIT))
             .mut_arg("pool_kbytes", |arg| arg.default_value(POOL_KBYTES))
-            .mut_arg("trie_cache_size", |arg| arg.default_value("0"))
-            .mut_subcommands(|command| {
-                // Those that have the argument.
-                if command
-                    .get_arguments()
-                    .any(|arg| arg.get_id() == "trie_cache_size")
-                {
-                    command.mut_arg("trie_cache_size", |arg| arg.default_value("0"))
-                } else {
-                    command
-                }
-            })
+            .mut_args(without_trie_cache)
+            .mut_subcommands(|command| command.mut_args(without_trie_cache))
     }
 
     fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {

@@ -117,12 +117,7 @@ pub(super) async fn resolve(context: &Context, args: &ResolveArgs) -> Result<Rep
         })
         .field("strategy", args.strategy)
         .field("conflict", row);
-    let report = if context.dry_run {
-        report.dry()
-    } else {
-        report
-    };
-    Ok(report.failing(failure))
+    Ok(report.dry_if(context.dry_run).failing(failure))
 }
 
 pub(super) async fn rebase(context: &Context, args: &RebaseArgs) -> Result<Report> {
@@ -173,12 +168,7 @@ pub(super) async fn rebase(context: &Context, args: &RebaseArgs) -> Result<Repor
         .field("resolved", resolved)
         .field("left", left)
         .field("conflicts", rows);
-    let report = if context.dry_run {
-        report.dry()
-    } else {
-        report
-    };
-    Ok(report.failing(failure))
+    Ok(report.dry_if(context.dry_run).failing(failure))
 }
 
 type Decided = (Value, Vec<String>, Option<Failure>);

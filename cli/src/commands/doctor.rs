@@ -183,12 +183,7 @@ fn report(context: &Context, findings: Vec<Finding>, rechecked: &[pull::Rechecke
         .field("healthy", problems == 0)
         .field("findings", &findings)
         .field("rechecked", rechecked);
-    let report = if context.dry_run {
-        report.dry()
-    } else {
-        report
-    };
-    report.failing(failure)
+    report.dry_if(context.dry_run).failing(failure)
 }
 
 fn settings(context: &Context, findings: &mut Findings) {

@@ -90,18 +90,20 @@ pub(super) async fn run(context: &Context, command: &GroupsCommand) -> Result<Re
     }
 }
 
+/// Every group of the tenant, at the newest final block.
+async fn groups_of(chain: &Live, tenant: TenantId) -> Result<Vec<GroupId>> {
+    let at = BlockHash(chain.finalized().await?.hash);
+    let groups = chain.client().groups(tenant, Some(at)).await;
+    Ok(groups.map_err(crate::chain::ChainError::from)?)
+}
+
 /// A group by id, or by an unambiguous beginning of the id of one of the tenant's groups.
 async fn resolve(context: &Context, tenant: TenantId, text: &str) -> Result<GroupId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
     let chain = context.connect().await?;
-    let at = BlockHash(chain.finalized().await?.hash);
-    let groups = chain
-        .client()
-        .groups(tenant, Some(at))
-        .await
-        .map_err(crate::chain::ChainError::from)?;
+    let groups = groups_of(&chain, tenant).await?;
     let begins = |id: &GroupId| id.to_string().starts_with(&text.to_lowercase());
     let found: Vec<GroupId> = groups.into_iter().filter(begins).collect();
     match found.as_slice() {
@@ -123,12 +125,7 @@ async fn resolve(context: &Context, tenant: TenantId, text: &str) -> Result<Grou
 async fn mine(context: &Context, tenant: TenantId) -> Result<Report> {
     let agent = context.config.agent()?;
     let chain = context.connect().await?;
-    let at = BlockHash(chain.finalized().await?.hash);
-    let groups = chain
-        .client()
-        .groups(tenant, Some(at))
-        .await
-        .map_err(crate::chain::ChainError::from)?;
+    let groups = groups_of(&chain, tenant).await?;
     let mut report = Report::new("ves.cli.groups.my-groups")
         .field("tenant_id", tenant)
         .field("agent_id", agent);
@@ -236,12 +233,7 @@ pub(super) async fn find(
 
 async fn list(context: &Context, tenant: TenantId) -> Result<Report> {
     let chain = context.connect().await?;
-    let at = BlockHash(chain.finalized().await?.hash);
-    let groups = chain
-        .client()
-        .groups(tenant, Some(at))
-        .await
-        .map_err(crate::chain::ChainError::from)?;
+    let groups = groups_of(&chain, tenant).await?;
     let mut report = Report::new("ves.cli.groups.list").field("tenant_id", tenant);
     let mut listed = Vec::new();
     for group in groups {

@@ -110,13 +110,10 @@ pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<R
     if agents.is_empty() {
         report = report.line("no agent has signing keys here");
     }
-    let report = report.field("agents", rows);
-    let report = if context.dry_run {
-        report.dry()
-    } else {
-        report
-    };
-    Ok(report.failing(first))
+    Ok(report
+        .field("agents", rows)
+        .dry_if(context.dry_run)
+        .failing(first))
 }
 
 async fn rotate_agent(

@@ -49,8 +49,7 @@ pub(super) fn man(out: Option<&Path>, dry_run: bool) -> Result<Report> {
         report = report.line(path.display().to_string());
         files.push(path);
     }
-    let report = report.field("files", files);
-    Ok(if dry_run { report.dry() } else { report })
+    Ok(report.field("files", files).dry_if(dry_run))
 }
 
 fn page(command: clap::Command) -> Result<String> {

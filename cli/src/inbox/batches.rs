@@ -3,7 +3,7 @@
 
 //! Verified batches, and the encrypted events in them.
 
-use super::{Stream, damaged, event_ids, parse_record, signed, unsigned};
+use super::{Stream, damaged, event_ids, number_of, parse_record, signed};
 use crate::error::Result;
 use codec::DecodeAll;
 use sqlx::SqlitePool;
@@ -54,16 +54,9 @@ pub async fn own_encrypted(
 /// # Errors
 /// The database's refusal.
 pub async fn batch_of(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<u64>> {
-    let index: Option<i64> = sqlx::query_scalar(
-        "SELECT batch_index FROM ves_events \
-         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(event.0.as_slice())
-    .fetch_optional(pool)
-    .await?;
-    index.map(unsigned).transpose()
+    const QUERY: &str = "SELECT batch_index FROM ves_events \
+                         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3";
+    number_of(pool, stream, event, QUERY).await
 }
 
 /// A verified batch and its verified events in order.
@@ -87,8 +80,21 @@ pub async fn batch(
     let Some(commitment) = commitment else {
         return Ok(None);
     };
-    let batch = BatchCommitment::decode_all(&mut commitment.as_slice())
-        .map_err(|_| damaged("batch commitment"))?;
+    let batch = parse_batch(&commitment)?;
+    let records = records_of(pool, stream, &batch).await?;
+    Ok(Some((batch, records)))
+}
+
+pub(super) fn parse_batch(mut commitment: &[u8]) -> Result<BatchCommitment> {
+    BatchCommitment::decode_all(&mut commitment).map_err(|_| damaged("batch commitment"))
+}
+
+/// The verified events of a batch in order.
+pub(super) async fn records_of(
+    pool: &SqlitePool,
+    stream: Stream,
+    batch: &BatchCommitment,
+) -> Result<Vec<SequencedEventJson>> {
     let texts: Vec<String> = sqlx::query_scalar(
         "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
          AND sequence BETWEEN ?3 AND ?4 ORDER BY sequence",
@@ -99,8 +105,7 @@ pub async fn batch(
     .bind(signed(batch.sequence_end)?)
     .fetch_all(pool)
     .await?;
-    let records: Result<Vec<_>> = texts.iter().map(|text| parse_record(text)).collect();
-    Ok(Some((batch, records?)))
+    texts.iter().map(|text| parse_record(text)).collect()
 }
 
 /// The verified batch that holds a place of the stream.
@@ -132,8 +137,7 @@ pub async fn batch_at(
         .bind(middle)
         .fetch_one(pool)
         .await?;
-        let batch = BatchCommitment::decode_all(&mut commitment.as_slice())
-            .map_err(|_| damaged("batch commitment"))?;
+        let batch = parse_batch(&commitment)?;
         if sequence < batch.sequence_start {
             high = middle;
         } else if sequence > batch.sequence_end {

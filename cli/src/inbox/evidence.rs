@@ -3,13 +3,15 @@
 
 //! What a pull keeps so that an event can be proven later without asking a node.
 
-use super::{Stream, damaged, parse_record, signed};
+use super::{
+    Stream,
+    batches::{parse_batch, records_of},
+    damaged, signed,
+};
 use crate::error::{Failure, Result};
-use codec::DecodeAll;
 use sqlx::{SqliteConnection, SqlitePool};
 use ves_primitives::{
-    AgentId, BatchCommitment, EventId, FinalityProof, GenesisHash, InclusionProof, KeyId, LeafHash,
-    TenantId,
+    AgentId, EventId, FinalityProof, GenesisHash, InclusionProof, KeyId, LeafHash, TenantId,
     registry::SigningKeyRecord,
     wire::{BatchJson, BundleJson, InclusionJson, SequencedEventJson},
 };
@@ -145,22 +147,8 @@ pub async fn evidence_of(
     let Some((commitment, header, block_hash, block_proof, finality)) = row else {
         return Ok(None);
     };
-    let batch = BatchCommitment::decode_all(&mut commitment.as_slice())
-        .map_err(|_| damaged("batch commitment"))?;
-    let texts: Vec<String> = sqlx::query_scalar(
-        "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
-         AND sequence BETWEEN ?3 AND ?4 ORDER BY sequence",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(signed(batch.sequence_start)?)
-    .bind(signed(batch.sequence_end)?)
-    .fetch_all(pool)
-    .await?;
-    let records: Vec<SequencedEventJson> = texts
-        .iter()
-        .map(|text| parse_record(text))
-        .collect::<Result<_>>()?;
+    let batch = parse_batch(&commitment)?;
+    let records = records_of(pool, stream, &batch).await?;
     let leaves: Vec<LeafHash> = records.iter().map(|record| record.leaf_hash).collect();
     let position = records
         .iter()
