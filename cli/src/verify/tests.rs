@@ -7,7 +7,11 @@ use codec::Encode;
 use proptest::prelude::*;
 use serde_json::json;
 use ves_client::{DigestItem, Header};
-use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, ReceiptHash, StateRoot, StoreId};
+use ves_primitives::{
+    BLOCK_COMMITMENT_ENGINE, BlockCommitment, EventsRoot, GenesisHash, ReceiptHash,
+    SigningPublicKey, StateRoot, StoreId, StreamId,
+};
+use ves_verify::AnchoredBatch;
 
 fn bundle() -> BundleJson {
     let chain = FakeChain::with_seed();
