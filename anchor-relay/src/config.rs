@@ -5,8 +5,9 @@
 
 use crate::{
     http,
+    node::NodeSource,
     relay::{Reporter, ReporterSettings, Settings},
-    sink::{Confirmation, FeeLimits, Identity, Key, KeyError, SendPolicy},
+    sink::{Confirmation, FeeLimits, Identity, Key, KeyError, KeySource, SendPolicy},
 };
 use alloy::primitives::Address;
 use clap::Args;
@@ -18,9 +19,6 @@ use std::{
 };
 use ves_client::Signer;
 use ves_primitives::GenesisHash;
-
-/// Environment variable with the key, read only with `--dev-key-from-env`.
-pub const DEV_KEY_VARIABLE: &str = "VES_RELAY_DEV_KEY";
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +59,9 @@ pub enum ConfigError {
 
 macro_rules! settings {
     ($(
-        $(#[doc = $doc:literal])* $section:ident . $field:ident ($flag:literal, $env:literal): $ty:ty;
+        $(#[doc = $doc:literal])*
+        $(#[arg($($extra:tt)*)])?
+        $section:ident . $field:ident ($flag:literal, $env:literal): $ty:ty;
     )*) => {
         /// Flags and environment. Each overrides the file.
         #[derive(Args, Clone, Debug, Default)]
@@ -75,6 +75,7 @@ macro_rules! settings {
             $(
                 $(#[doc = $doc])*
                 #[arg(long = $flag, env = $env, global = true)]
+                $(#[arg($($extra)*)])?
                 pub $field: Option<$ty>,
             )*
         }
@@ -102,6 +103,11 @@ settings! {
     source.report_key_file("report-key-file", "VES_RELAY_REPORT_KEY_FILE"): PathBuf;
     /// Seconds between such reports.
     source.report_secs("report-secs", "VES_RELAY_REPORT_SECS"): u64;
+    /// Check what the node reads from its state against the finalized header.
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    source.prove_reads("prove-reads", "VES_RELAY_PROVE_READS"): bool;
+    /// URL of a second appchain node, which must report the same finalized blocks.
+    source.witness_url("witness-url", "VES_RELAY_WITNESS_URL"): String;
     /// HTTP URLs of the L2's JSON-RPC, separated by commas: one is used, the others stand by.
     destination.rpc_url("l2-url", "VES_RELAY_L2_URL"): String;
     /// Chain id the L2 must have.
@@ -114,8 +120,18 @@ settings! {
     destination.implementations("implementations", "VES_RELAY_IMPLEMENTATIONS"): String;
     /// Seconds to wait for an answer of the L2.
     destination.timeout_secs("l2-timeout-secs", "VES_RELAY_L2_TIMEOUT_SECS"): u64;
-    /// File with the private key in hex, mode 0600.
+    /// The key: a JSON keystore, mode 0600.
     key.key_file("key-file", "VES_RELAY_KEY_FILE"): PathBuf;
+    /// File with the keystore's passphrase, mode 0600; without it VES_RELAY_PASSPHRASE or the
+    /// terminal.
+    key.passphrase_file("passphrase-file", "VES_RELAY_PASSPHRASE_FILE"): PathBuf;
+    /// Accept a key file that is not encrypted, 32 bytes in hex. For development only.
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    key.plain("plain-key", "VES_RELAY_PLAIN_KEY"): bool;
+    /// Id or ARN of a key of AWS KMS that signs; needs a build with aws-kms.
+    key.aws_kms("aws-kms", "VES_RELAY_AWS_KMS"): String;
+    /// Resource name of a key version of Google Cloud KMS that signs; needs a build with gcp-kms.
+    key.gcp_kms("gcp-kms", "VES_RELAY_GCP_KMS"): String;
     /// The journal, a SQLite file.
     journal.path("journal", "VES_RELAY_JOURNAL"): PathBuf;
     /// Milliseconds between looks at both chains.
@@ -168,6 +184,8 @@ section!(SourceFile {
     genesis: String,
     report_key_file: PathBuf,
     report_secs: u64,
+    prove_reads: bool,
+    witness_url: String,
 });
 section!(DestinationFile {
     rpc_url: String,
@@ -180,6 +198,10 @@ section!(DestinationFile {
 section!(KeyFile {
     #[serde(rename = "file")]
     key_file: PathBuf,
+    passphrase_file: PathBuf,
+    plain: bool,
+    aws_kms: String,
+    gcp_kms: String,
 });
 section!(JournalFile { path: PathBuf });
 section!(SendFile {
@@ -214,20 +236,15 @@ struct File {
     http: HttpFile,
 }
 
-/// Where the key comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file, readable by its owner only.
-    File(PathBuf),
-    /// The environment, on explicit request.
-    Environment,
-}
-
 /// All settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Appchain node.
     pub node_url: String,
+    /// Is the node's word about its state checked?
+    pub prove_reads: bool,
+    /// A second node, which must report the same finalized blocks.
+    pub witness_url: Option<String>,
     /// L2 JSON-RPC.
     pub rpc_url: String,
     /// Chain id the L2 must have.
@@ -307,6 +324,10 @@ impl Config {
         ))?;
         for url in rpc_url.split(',') {
             scheme("destination.rpc_url", url.trim(), &["http://", "https://"])?;
+        }
+        if let Some(url) = &source.witness_url {
+            let schemes = ["ws://", "wss://", "http://", "https://"];
+            scheme("source.witness_url", url, &schemes)?;
         }
         let report_every = seconds("source.report_secs", source.report_secs, 30)?;
         if source.report_key_file.is_some() && !node_url.starts_with("ws") {
@@ -388,19 +409,11 @@ impl Config {
                 bump_after: seconds("send.bump_after_secs", send.bump_after_secs, 12)?,
             },
         };
-        let key = match (key.key_file, overrides.dev_key_from_env) {
-            (Some(_), true) => {
-                return Err(invalid(
-                    "key.file",
-                    "set together with --dev-key-from-env; use one",
-                ));
-            }
-            (Some(path), false) => Some(KeySource::File(path)),
-            (None, true) => Some(KeySource::Environment),
-            (None, false) => None,
-        };
+        let key = key_source(key, overrides.dev_key_from_env)?;
         Ok(Self {
             node_url,
+            prove_reads: source.prove_reads.unwrap_or(false),
+            witness_url: source.witness_url,
             rpc_url,
             chain_id,
             registry,
@@ -420,21 +433,21 @@ impl Config {
         })
     }
 
-    /// Reads the key.
+    /// Opens the key. One in a cloud's key service is asked for its address.
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn key(&self) -> Result<Key, KeyError> {
-        match &self.key {
-            Some(KeySource::File(path)) => Key::from_file(path),
-            Some(KeySource::Environment) => {
-                let text = zeroize::Zeroizing::new(
-                    std::env::var(DEV_KEY_VARIABLE).map_err(|_| KeyError::Missing)?,
-                );
-                Key::from_hex(&text, DEV_KEY_VARIABLE)
-            }
-            None => Err(KeyError::Missing),
-        }
+    pub async fn key(&self) -> Result<Key, KeyError> {
+        Key::open(self.key.as_ref().ok_or(KeyError::Missing)?).await
+    }
+
+    /// The appchain node, as configured.
+    pub fn node(&self) -> NodeSource {
+        NodeSource::new(
+            self.node_url.clone(),
+            self.witness_url.clone(),
+            self.prove_reads,
+        )
     }
 
     /// The reporter, if configured.
@@ -461,6 +474,31 @@ impl Config {
             sender,
         }
     }
+}
+
+/// At most one of the places where a key can be.
+fn key_source(key: KeyFile, dev_key_from_env: bool) -> Result<Option<KeySource>, ConfigError> {
+    let file = key.key_file.map(|path| KeySource::File {
+        path,
+        passphrase: key.passphrase_file,
+        plain: key.plain.unwrap_or(false),
+    });
+    let environment = dev_key_from_env.then_some(KeySource::Environment);
+    let places = [
+        file,
+        key.aws_kms.map(KeySource::AwsKms),
+        key.gcp_kms.map(KeySource::GcpKms),
+        environment,
+    ];
+    let mut places = places.into_iter().flatten();
+    let place = places.next();
+    if places.next().is_some() {
+        return Err(invalid(
+            "key.file",
+            "more than one of key.file, key.aws_kms, key.gcp_kms and --dev-key-from-env is set",
+        ));
+    }
+    Ok(place)
 }
 
 fn scheme(name: &'static str, url: &str, schemes: &[&str]) -> Result<(), ConfigError> {
@@ -536,7 +574,12 @@ mod tests {
         assert_eq!(config.settings.per_stream, 64);
         assert_eq!(config.settings.confirmation, Confirmation::Safe);
         assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9616)));
-        assert_eq!(config.key, Some(KeySource::File("relay.key".into())));
+        let place = KeySource::File {
+            path: "relay.key".into(),
+            passphrase: None,
+            plain: false,
+        };
+        assert_eq!(config.key, Some(place));
     }
 
     #[test]
@@ -554,7 +597,7 @@ mod tests {
 
     #[test]
     fn each_missing_or_senseless_setting_is_named() {
-        let cases: [(&str, &[&str], &str); 7] = [
+        let cases: [(&str, &[&str], &str); 9] = [
             ("", &[], "destination.rpc_url"),
             (
                 "[destination]\nrpc_url = \"http://l2\"\n",
@@ -566,6 +609,8 @@ mod tests {
             (FILE, &["--confirmations", "0"], "destination.confirmations"),
             (FILE, &["--node-url", "ftp://node"], "source.node_url"),
             (FILE, &["--max-fee-wei", "1"], "send.max_fee_wei"),
+            (FILE, &["--witness-url", "node:1"], "source.witness_url"),
+            (FILE, &["--aws-kms", "id"], "key.file"),
         ];
         for (file, flags, name) in cases {
             let error = load(file, flags).unwrap_err().to_string();

@@ -5,6 +5,7 @@
 //! chain.
 //!
 //! * [`source`], [`node`]: finalized blocks, every height, checked against the headers.
+//! * [`read_proof`]: what the node reads from its state, checked against a header's state root.
 //! * [`proofs`]: verified proofs of batches, checked against them.
 //! * [`view`]: what the contract holds of the open batches.
 //! * [`plan`]: what to do next, as a pure function.
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod node;
 pub mod plan;
 pub mod proofs;
+pub mod read_proof;
 pub mod relay;
 pub mod report;
 pub mod sink;

@@ -11,14 +11,15 @@ use anchor_relay::{
     http,
     journal::{Journal, JournalError},
     metrics::Shared,
-    node::NodeSource,
     relay::Relay,
     report,
-    sink::Chain,
+    sink::{Chain, Key, KeyError, KeySource, read_private, secret_from_hex, write_keystore},
     verify,
 };
 use clap::{Parser, Subcommand};
-use std::{future::IntoFuture, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -83,10 +84,39 @@ enum Command {
         /// Stream id, as `status` shows it with --json.
         stream: StreamId,
     },
+    /// Work with keys. Nothing else needs to be configured.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Work with the configuration.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Write a new key into an encrypted JSON keystore.
+    ///
+    /// The passphrase comes from --passphrase-file, VES_RELAY_PASSPHRASE or the terminal.
+    New {
+        /// The keystore; must not exist.
+        file: PathBuf,
+    },
+    /// Write a key that exists into an encrypted JSON keystore.
+    Import {
+        /// The keystore; must not exist.
+        file: PathBuf,
+        /// File with the key in hex, mode 0600; without it the terminal is asked.
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
+    /// Open a keystore and show its address.
+    Address {
+        /// The keystore.
+        file: PathBuf,
     },
 }
 
@@ -136,6 +166,9 @@ fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    if let Command::Key { command } = cli.command {
+        return key(command, &cli.overrides).map_err(|e| Failure::new(EXIT_KEY, e));
+    }
     let config = Config::load(&cli.overrides).map_err(|e| Failure::new(EXIT_CONFIG, e))?;
     match cli.command {
         Command::Run => run(config).await,
@@ -167,8 +200,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             })
         }
         Command::Verify { json, complete } => {
-            let source = NodeSource::new(config.node_url.clone());
-            let audit = verify::audit(&config, source)
+            let audit = verify::audit(&config, config.node())
                 .await
                 .map_err(|e| Failure::new(EXIT_OTHER, e))?;
             print(json, &audit, || audit.to_string())?;
@@ -188,14 +220,22 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             let why = "the stream is not set aside, or its appchain data is broken";
             Err(Failure::new(EXIT_OTHER, why))
         }
+        // Above, since it needs no configuration.
+        Command::Key { .. } => Ok(()),
         Command::Config {
             command: ConfigCommand::Check,
         } => {
-            let key = config.key().map_err(|e| Failure::new(EXIT_KEY, e))?;
+            let (signer, sender) = signer(&config).await?;
             println!("node         {}", config.node_url);
+            if let Some(url) = &config.witness_url {
+                println!("witness      {url}");
+            }
+            let proven = if config.prove_reads { "yes" } else { "no" };
+            println!("reads proven {proven}");
             println!("destination  {} chain {}", config.rpc_url, config.chain_id);
             println!("registry     {}", config.registry);
-            println!("sender       {}", key.address());
+            println!("signer       {signer}");
+            println!("sender       {sender}");
             let reporter = config.reporter().map_err(|e| Failure::new(EXIT_KEY, e))?;
             println!(
                 "reports      {}",
@@ -207,6 +247,46 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The signer in words and its address. A key service is not asked: nothing is connected to.
+async fn signer(config: &Config) -> Result<(String, String), Failure> {
+    let later = "asked of the key service at the start".to_owned();
+    match &config.key {
+        Some(KeySource::AwsKms(id)) if cfg!(feature = "aws-kms") => {
+            Ok((format!("AWS KMS key {id}"), later))
+        }
+        Some(KeySource::GcpKms(name)) if cfg!(feature = "gcp-kms") => {
+            Ok((format!("Google Cloud KMS key {name}"), later))
+        }
+        _ => {
+            let key = config.key().await.map_err(|e| Failure::new(EXIT_KEY, e))?;
+            Ok((key.origin().to_owned(), key.address().to_string()))
+        }
+    }
+}
+
+fn key(command: KeyCommand, overrides: &Overrides) -> Result<(), KeyError> {
+    let passphrase = overrides.passphrase_file.as_deref();
+    let address = match command {
+        KeyCommand::New { file } => write_keystore(&file, None, passphrase)?,
+        KeyCommand::Import { file, from } => {
+            let (text, name) = match from {
+                Some(from) => (read_private(&from)?, from.display().to_string()),
+                None if std::io::stdin().is_terminal() => {
+                    let text = rpassword::prompt_password("private key in hex: ");
+                    let text = text.map_err(|_| KeyError::Missing)?;
+                    (text.into(), "what was typed".into())
+                }
+                None => return Err(KeyError::Missing),
+            };
+            let secret = secret_from_hex(&text, &name)?;
+            write_keystore(&file, Some(&secret), passphrase)?
+        }
+        KeyCommand::Address { file } => Key::from_file(&file, passphrase, false)?.address(),
+    };
+    println!("{address}");
+    Ok(())
 }
 
 fn print<T: serde::Serialize>(
@@ -225,7 +305,7 @@ fn print<T: serde::Serialize>(
 
 async fn run(config: Config) -> Result<(), Failure> {
     let other = |e: &dyn std::fmt::Display| Failure::new(EXIT_OTHER, e);
-    let key = config.key().map_err(|e| Failure::new(EXIT_KEY, e))?;
+    let key = config.key().await.map_err(|e| Failure::new(EXIT_KEY, e))?;
     let chain = Chain::new(
         &config.rpc_url,
         config.identity(key.address()),
@@ -243,12 +323,12 @@ async fn run(config: Config) -> Result<(), Failure> {
         )
     })?;
     let address = listener.local_addr().map_err(|e| other(&e))?;
-    tracing::info!(%address, sender = %key.address(), journal = %config.journal.display(), "started");
+    tracing::info!(%address, sender = %key.address(), signer = key.origin(), journal = %config.journal.display(), "started");
     let (stop_now, stop) = watch::channel(false);
     let mut term = signal(SignalKind::terminate()).map_err(|e| other(&e))?;
     let relay = Relay {
         journal: Arc::new(journal),
-        source: NodeSource::new(config.node_url.clone()),
+        source: config.node(),
         chain: Arc::new(chain),
         key,
         settings: config.settings.clone(),

@@ -3,7 +3,10 @@
 
 //! The appchain through `ves-client`: connects when first asked and again after a loss.
 
-use crate::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
+use crate::{
+    read_proof::{ReadProof, ReadProofError, batch_key, batch_proof_key, block_batches_key},
+    source::{BlockHash, Commitment, Source, SourceBlock, SourceError},
+};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use ves_client::{ChainClient, ClientError, Header};
@@ -12,36 +15,166 @@ use ves_primitives::{
     proof::{BatchProofRecord, BatchProofSubmission},
 };
 
-/// A node reached over JSON-RPC.
+/// A node reached over JSON-RPC, and perhaps a second one that must agree about what is final.
 #[derive(Debug)]
 pub struct NodeSource {
+    node: Connection,
+    witness: Option<Connection>,
+    prove_reads: bool,
+}
+
+#[derive(Debug)]
+struct Connection {
     url: String,
     client: Mutex<Option<ChainClient>>,
 }
 
 impl From<ClientError> for SourceError {
     fn from(error: ClientError) -> Self {
-        Self(error.to_string())
+        Self::Unavailable(error.to_string())
     }
 }
 
-impl NodeSource {
-    /// Will talk to the node at `url`. Does not connect yet.
-    pub const fn new(url: String) -> Self {
+impl From<ReadProofError> for SourceError {
+    fn from(error: ReadProofError) -> Self {
+        Self::Contradicted(error.to_string())
+    }
+}
+
+impl Connection {
+    const fn new(url: String) -> Self {
         Self {
             url,
             client: Mutex::const_new(None),
         }
     }
 
-    async fn client(&self) -> Result<ChainClient, SourceError> {
+    async fn client(&self, genesis: Option<GenesisHash>) -> Result<ChainClient, ClientError> {
         let mut slot = self.client.lock().await;
         if let Some(client) = slot.as_ref() {
             return Ok(client.clone());
         }
-        let client = ChainClient::connect(&self.url, None).await?;
+        let client = ChainClient::connect(&self.url, genesis).await?;
         *slot = Some(client.clone());
         Ok(client)
+    }
+}
+
+impl NodeSource {
+    /// Will talk to the node at `url`. `witness`: another one, which must report the same finalized
+    /// blocks. `prove_reads`: batches and verdicts are believed only with a proof that leads to them
+    /// from the state root of the block they are read at. Does not connect yet.
+    pub fn new(url: String, witness: Option<String>, prove_reads: bool) -> Self {
+        Self {
+            node: Connection::new(url),
+            witness: witness.map(Connection::new),
+            prove_reads,
+        }
+    }
+
+    async fn client(&self) -> Result<ChainClient, SourceError> {
+        Ok(self.node.client(None).await?)
+    }
+
+    /// A proof of what the state at a block holds under these keys.
+    async fn proof(&self, keys: &[Vec<u8>], at: BlockHash) -> Result<ReadProof, SourceError> {
+        let client = self.client().await?;
+        let missing = || SourceError::Unavailable(format!("the node does not have block {at}"));
+        let header = client.header(at).await?.ok_or_else(missing)?;
+        let nodes = client.read_proof(keys, at).await?;
+        Ok(ReadProof::new(header.state_root, nodes))
+    }
+
+    /// These batches, and no others, are what the state lists for the block.
+    async fn prove_batches(
+        &self,
+        number: u32,
+        at: BlockHash,
+        batches: &[BatchCommitment],
+    ) -> Result<(), SourceError> {
+        let list = block_batches_key(number);
+        let mut keys = vec![list.clone()];
+        keys.extend(
+            batches
+                .iter()
+                .map(|batch| batch_key(batch.stream_id(), batch.batch_index)),
+        );
+        let proof = self.proof(&keys, at).await?;
+        let listed: Vec<(StreamId, u64)> = proof.get(&list)?.unwrap_or_default();
+        let given = batches
+            .iter()
+            .map(|batch| (batch.stream_id(), batch.batch_index));
+        if !given.eq(listed) {
+            return Err(SourceError::Contradicted(format!(
+                "state at {at} lists other batches of block {number}"
+            )));
+        }
+        for (batch, key) in batches.iter().zip(&keys[1..]) {
+            if proof.get::<BatchCommitment>(key)?.as_ref() != Some(batch) {
+                return Err(SourceError::Contradicted(format!(
+                    "state at {at} holds another batch than {}",
+                    batch.batch_id
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// These verdicts, and no others, are in state for these batches.
+    async fn prove_verdicts(
+        &self,
+        stream: StreamId,
+        from: u64,
+        count: u32,
+        at: BlockHash,
+        records: &[BatchProofRecord],
+    ) -> Result<(), SourceError> {
+        let keys: Vec<Vec<u8>> = (from..from.saturating_add(count.into()))
+            .map(|index| batch_proof_key(stream, index))
+            .collect();
+        let proof = self.proof(&keys, at).await?;
+        let mut held = Vec::new();
+        for key in &keys {
+            held.extend(proof.get::<BatchProofRecord>(key)?);
+        }
+        if held != records {
+            return Err(SourceError::Contradicted(format!(
+                "state at {at} holds other verdicts about batches of {stream} from {from} on"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the witness has the same block final, or takes the lower of the two heights.
+    async fn witnessed(
+        &self,
+        witness: &Connection,
+        number: u32,
+        hash: BlockHash,
+    ) -> Result<(u32, BlockHash), SourceError> {
+        let client = self.client().await?;
+        let away = |error| SourceError::Unavailable(format!("the witness: {error}"));
+        let other = witness
+            .client(Some(client.genesis_hash()))
+            .await
+            .map_err(away)?;
+        other.check_chain().await.map_err(away)?;
+        let final_there = other.finalized_header().await.map_err(away)?;
+        let lower = final_there.number.min(number);
+        let (here, there) = if final_there.number >= number {
+            (Some(hash), other.block_hash(number).await.map_err(away)?)
+        } else {
+            (client.block_hash(lower).await?, Some(final_there.hash()))
+        };
+        match (here, there) {
+            (Some(here), Some(there)) if here == there => Ok((lower, here)),
+            (Some(here), Some(there)) => Err(SourceError::Contradicted(format!(
+                "finalized block {lower} is {here} at the node and {there} at the witness"
+            ))),
+            _ => Err(SourceError::Unavailable(format!(
+                "one of the two nodes does not have block {lower} yet"
+            ))),
+        }
     }
 }
 
@@ -62,7 +195,7 @@ impl Source for NodeSource {
         match client.check_chain().await {
             Ok(()) => Ok(client.genesis_hash()),
             Err(ClientError::WrongChain { found, .. }) => {
-                *self.client.lock().await = None;
+                *self.node.client.lock().await = None;
                 Ok(found)
             }
             Err(error) => Err(error.into()),
@@ -71,12 +204,16 @@ impl Source for NodeSource {
 
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {
         let header = self.client().await?.finalized_header().await?;
-        Ok((header.number, header.hash()))
+        match &self.witness {
+            Some(witness) => self.witnessed(witness, header.number, header.hash()).await,
+            None => Ok((header.number, header.hash())),
+        }
     }
 
     async fn block(&self, number: u32) -> Result<SourceBlock, SourceError> {
         let client = self.client().await?;
-        let missing = || SourceError(format!("the node does not have block {number} yet"));
+        let missing =
+            || SourceError::Unavailable(format!("the node does not have block {number} yet"));
         let hash = client.block_hash(number).await?.ok_or_else(missing)?;
         let header = client.header(hash).await?.ok_or_else(missing)?;
         Ok(SourceBlock {
@@ -92,11 +229,12 @@ impl Source for NodeSource {
         number: u32,
         at: BlockHash,
     ) -> Result<Vec<BatchCommitment>, SourceError> {
-        Ok(self
-            .client()
-            .await?
-            .batches_in_block(number, Some(at))
-            .await?)
+        let client = self.client().await?;
+        let batches = client.batches_in_block(number, Some(at)).await?;
+        if self.prove_reads {
+            self.prove_batches(number, at, &batches).await?;
+        }
+        Ok(batches)
     }
 
     async fn batch_proofs(
@@ -107,9 +245,14 @@ impl Source for NodeSource {
         at: BlockHash,
     ) -> Result<Vec<BatchProofRecord>, SourceError> {
         let client = self.client().await?;
-        Ok(client
+        let records = client
             .batch_proofs_in(stream, from, count, Some(at))
-            .await?)
+            .await?;
+        if self.prove_reads {
+            self.prove_verdicts(stream, from, count, at, &records)
+                .await?;
+        }
+        Ok(records)
     }
 
     async fn proof_bytes(
@@ -147,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_batches_is_told_from_one_that_cannot_be_read() {
+    fn s1_a_block_without_batches_is_told_from_one_that_cannot_be_read() {
         let value = BlockCommitment {
             version: 9,
             batch_count: 1,

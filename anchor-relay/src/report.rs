@@ -62,7 +62,7 @@ pub struct Destination {
     pub chain_id: u64,
     /// The registry.
     pub registry: Address,
-    /// The sender, when a key is configured.
+    /// The sender, once the relay has run.
     pub sender: Option<Address>,
     /// Latest block; absent when the L2 cannot be reached.
     pub latest_block: Option<u64>,
@@ -78,7 +78,8 @@ pub struct Destination {
 /// When the journal cannot be read.
 pub async fn status(config: &Config) -> Result<Status, JournalError> {
     let journal = Journal::open_read_only(&config.journal).await?;
-    let sender = config.key().ok().map(|key| key.address());
+    // Without opening the key: that may ask for a passphrase.
+    let sender = journal.sender().await?.map(Address::from);
     let mut destination = Destination {
         chain_id: config.chain_id,
         registry: config.registry,

@@ -51,10 +51,16 @@ pub struct SourceBlock {
     pub commitment: Commitment,
 }
 
-/// The node cannot be asked now; asking again later may work.
+/// Why the node gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
+pub enum SourceError {
+    /// The node cannot be asked now; asking again later may work.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The answer is not what is final, or not what finalized state holds.
+    #[error("{0}")]
+    Contradicted(String),
+}
 
 /// A node of the appchain, reduced to what the relay asks it.
 #[async_trait]
@@ -152,6 +158,15 @@ pub enum Halt {
         /// Reported hash.
         found: BlockHash,
     },
+    /// The node's answer is not what finalized state or another node says.
+    #[error(
+        "the node's answer is contradicted: {what}. Nothing more is anchored. Compare the node with \
+         others before starting the relay again"
+    )]
+    Contradicted {
+        /// The contradiction.
+        what: String,
+    },
     /// The node's answer about a block contradicts itself.
     #[error(
         "the node's data about block {number} contradicts its header: {what}. Nothing more is \
@@ -170,13 +185,22 @@ pub enum Halt {
 pub enum WalkError {
     /// Ask again later.
     #[error("the appchain node does not answer: {0}. Start it or correct source.node_url")]
-    Unavailable(#[from] SourceError),
+    Unavailable(String),
     /// Stop for good.
     #[error(transparent)]
     Halt(#[from] Halt),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<SourceError> for WalkError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Unavailable(reason) => Self::Unavailable(reason),
+            SourceError::Contradicted(what) => Halt::Contradicted { what }.into(),
+        }
+    }
 }
 
 /// What a step of the walk did.

@@ -7,13 +7,18 @@
 
 mod support;
 
-use alloy::primitives::U256;
+use alloy::{
+    consensus::TxEnvelope,
+    eips::Decodable2718,
+    primitives::{Bytes, U256},
+    sol_types::SolCall,
+};
 use anchor_relay::{
     Observer, Point,
     journal::Journal,
     metrics::Shared,
     relay::Relay,
-    sink::{Confirmation, Key},
+    sink::{Confirmation, Key, commit_call},
 };
 use serde_json::json;
 use std::{
@@ -26,13 +31,14 @@ use std::{
 use support::{
     Script, ScriptedSource,
     evm::{Admin, Evm, OTHER, RELAY, RELAY_SECRET},
-    id,
+    id, proven,
     running::{Running, all, place, settings, start},
 };
 use tokio::sync::watch;
+use ves_primitives::{StreamId, proof::BatchProofRecord};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_of_several_streams_are_anchored_once_and_in_order() {
+async fn d10_batches_of_several_streams_are_anchored_once_and_in_order() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let script = Script::regular(6, 8);
@@ -60,7 +66,7 @@ async fn batches_of_several_streams_are_anchored_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_journal_finds_what_is_anchored_and_sends_nothing_again() {
+async fn d2_a_new_journal_finds_what_is_anchored_and_sends_nothing_again() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let (_dir2, fresh) = place();
@@ -85,7 +91,7 @@ async fn a_new_journal_finds_what_is_anchored_and_sends_nothing_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_anchor_counts_only_at_the_confirmed_block() {
+async fn d9_an_anchor_counts_only_at_the_confirmed_block() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let script = Script::regular(2, 2);
@@ -108,7 +114,7 @@ async fn an_anchor_counts_only_at_the_confirmed_block() {
     evm.audit(&batches).await;
 }
 
-mod a_reorg {
+mod d9_a_reorg {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +180,7 @@ mod a_reorg {
     }
 }
 
-mod a_batch_that_another_sequencer_committed {
+mod d3_a_batch_that_another_sequencer_committed {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +242,7 @@ mod a_batch_that_another_sequencer_committed {
     }
 }
 
-mod a_contract_that_refuses_everything {
+mod d13_a_contract_that_refuses_everything {
     use super::*;
 
     async fn waits_and_goes_on(reason: &str, close: impl AsyncFn(&Evm), open: impl AsyncFn(&Evm)) {
@@ -309,7 +315,114 @@ mod a_contract_that_refuses_everything {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_is_not_mined_is_replaced_and_mined_once() {
+async fn d1_strict_mode_may_go_off_and_on_while_the_relay_runs() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 3);
+    let batches = all(&script);
+    let source = ScriptedSource::new(script, 1);
+    let relay = start(
+        &evm,
+        &path,
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+    )
+    .await;
+    relay.until_anchored(2).await;
+    for (enabled, height) in [(false, 2), (true, 3)] {
+        evm.admin(Admin::setStrictModeCall { enabled }).await;
+        relay
+            .until("the mode", async |r: &Running| {
+                let text = String::from_utf8(r.shared.text().unwrap()).unwrap();
+                text.contains(&format!("ves_relay_contract_strict {}", u8::from(enabled)))
+            })
+            .await;
+        source.change(|inner| inner.finalized = height);
+        relay.until_anchored(2 * height as usize).await;
+    }
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(evm.reverted().await, 0);
+}
+
+/// Gas limits of the attempts for a nonce, the last one first.
+async fn gas_limits(relay: &Running, nonce: u64) -> Vec<u64> {
+    let attempts = relay.journal.attempts(nonce).await.unwrap();
+    let limit = |raw: &[u8]| {
+        let envelope = TxEnvelope::decode_2718(&mut &*raw).unwrap();
+        envelope.as_eip1559().unwrap().tx().gas_limit
+    };
+    attempts.iter().map(|attempt| limit(&attempt.raw)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d7_gas_is_a_fifth_above_the_estimate_and_stays_when_a_transaction_is_replaced() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(1, 1);
+    let batches = all(&script);
+    let call = commit_call(&batches[0]).abi_encode();
+    let request = json!([{ "from": RELAY, "to": evm.registry, "input": Bytes::from(call) }]);
+    let estimate: U256 = evm
+        .rpc("eth_estimateGas", request)
+        .await
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let estimate: u64 = estimate.try_into().unwrap();
+    evm.automine(false).await;
+    let mut frugal = settings(Confirmation::Blocks(1));
+    frugal.send.gas_default = 21_000;
+    let relay = start(&evm, &path, ScriptedSource::all(script), frugal).await;
+    relay
+        .until("a replacement", async |r: &Running| {
+            r.journal.attempts(0).await.unwrap().len() >= 2
+        })
+        .await;
+    let limits = gas_limits(&relay, 0).await;
+    assert!(
+        limits.iter().all(|limit| *limit == estimate + estimate / 5),
+        "{limits:?} for {estimate}"
+    );
+    evm.mine(1).await;
+    evm.automine(true).await;
+    relay.until_anchored(1).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d7_gas_is_never_below_the_floor_and_a_call_above_the_cap_is_not_sent() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let script = Script::regular(1, 1);
+    let batches = all(&script);
+    let source = ScriptedSource::all(script);
+    let mut low = settings(Confirmation::Blocks(1));
+    low.send.gas_default = 21_000;
+    low.send.gas_cap = 60_000;
+    let relay = start(&evm, &path, source.clone(), low).await;
+    relay
+        .until("a reason to wait", async |r: &Running| {
+            let streams = r.shared.stats().streams;
+            let note = |text: &String| text.contains("above send.gas_cap");
+            streams
+                .iter()
+                .any(|lag| lag.note.as_ref().is_some_and(note))
+        })
+        .await;
+    relay.end().await;
+    assert_eq!(evm.relay_transactions().await, 0);
+    let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+    relay.until_anchored(1).await;
+    assert_eq!(gas_limits(&relay, 0).await, [300_000]);
+    relay.end().await;
+    evm.audit(&batches).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_a_transaction_that_is_not_mined_is_replaced_and_mined_once() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let script = Script::regular(1, 2);
@@ -332,7 +445,7 @@ async fn a_transaction_that_is_not_mined_is_replaced_and_mined_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_the_node_forgot_is_sent_again() {
+async fn d5_a_transaction_that_the_node_forgot_is_sent_again() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let script = Script::regular(1, 1);
@@ -353,7 +466,7 @@ async fn a_transaction_that_the_node_forgot_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destination_that_is_not_the_one_configured_is_named_and_waited_for() {
+async fn d1_a_destination_that_is_not_the_one_configured_is_named_and_waited_for() {
     let evm = Evm::bare().await;
     let (_dir, path) = place();
     let source = ScriptedSource::all(Script::regular(1, 1));
@@ -374,30 +487,46 @@ async fn a_destination_that_is_not_the_one_configured_is_named_and_waited_for() 
     assert!(park.contains("chain id 31337, expected 5"), "{park}");
 }
 
-mod kill_nine {
+mod d4_kill_nine {
     use super::*;
 
-    const CHILD: &str = "kill_nine::child_that_stops_at_a_point";
+    const CHILD: &str = "d4_kill_nine::child_that_stops_at_a_point";
     const STREAMS: u8 = 3;
 
     /// Every point, with a chain that mines at once (true) and one that leaves everything in the
     /// pool (false), where the point can come.
     fn schedule() -> Vec<(Point, bool)> {
         use Point::{
-            Anchored, Announced, Bumped, Included, Reserved, Sent, Settled, Signed, Taken,
+            Anchored, Announced, Bumped, Included, ProofAnchored, Reserved, Sent, Settled, Signed,
+            Taken,
         };
         let pooled = [Taken, Reserved, Signed, Announced, Sent, Bumped];
         let mined = [
             Taken, Reserved, Signed, Announced, Sent, Included, Settled, Anchored,
         ];
         let with = |points: &[Point], mining| points.iter().map(|p| (*p, mining)).collect();
-        let parts: [Vec<_>; 4] = [
+        let parts: [Vec<_>; 5] = [
             with(&mined, true),
             with(&pooled, false),
             with(&[Included, Settled, Anchored], true),
+            with(&[ProofAnchored, ProofAnchored], true),
             with(&[Announced, Bumped], false),
         ];
         parts.concat()
+    }
+
+    fn script() -> Script {
+        Script::regular(STREAMS, u32::try_from(schedule().len()).unwrap())
+    }
+
+    /// A proof of one batch in each block whose relay is killed at [`Point::ProofAnchored`].
+    fn proofs(script: &Script) -> Vec<(BatchProofRecord, StreamId, Vec<u8>)> {
+        let killed = |number: u32| schedule()[number as usize - 1].0 == Point::ProofAnchored;
+        script
+            .batches()
+            .filter(|batch| batch.stream_id() == id(0) && killed(batch.block_number))
+            .map(|batch| proven(batch, batch.block_number))
+            .collect()
     }
 
     /// Not a test of its own: the process that `at_every_point…` starts and kills.
@@ -407,10 +536,10 @@ mod kill_nine {
         let env = |name: &str| std::env::var(name).unwrap();
         let wanted = env("RELAY_TEST_POINT");
         let finalized: u32 = env("RELAY_TEST_FINALIZED").parse().unwrap();
-        let source = ScriptedSource::new(
-            Script::regular(STREAMS, u32::try_from(schedule().len()).unwrap()),
-            finalized,
-        );
+        let script = script();
+        let proofs = proofs(&script);
+        let source = ScriptedSource::new(script, finalized);
+        source.change(|inner| inner.proofs = proofs);
         let observer = Observer::new(move |point| {
             if format!("{point:?}") == wanted {
                 println!("\nAT {wanted}");
@@ -474,8 +603,9 @@ mod kill_nine {
     async fn at_every_point_neither_loses_nor_doubles_an_anchor() {
         let evm = Evm::start().await;
         let (_dir, path) = place();
-        let script = Script::regular(STREAMS, u32::try_from(schedule().len()).unwrap());
+        let script = script();
         let batches = all(&script);
+        let proofs = proofs(&script);
         for (n, (point, mining)) in schedule().into_iter().enumerate() {
             evm.automine(mining).await;
             let (url, registry) = (evm.url.clone(), evm.registry.to_string());
@@ -486,14 +616,22 @@ mod kill_nine {
         }
         evm.automine(true).await;
         let source = ScriptedSource::all(script);
+        source.change(|inner| inner.proofs = proofs.clone());
         let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
         relay.until_anchored(batches.len()).await;
+        relay.until_proofs(2).await;
         relay.end().await;
         evm.audit(&batches).await;
-        // Each batch took exactly one nonce: nothing was sent twice, nothing reverted.
-        assert_eq!(
-            evm.relay_transactions().await,
-            u64::try_from(batches.len()).unwrap()
+        let records: Vec<_> = proofs.into_iter().map(|(record, ..)| record).collect();
+        evm.audit_proofs(&records).await;
+        // Each batch and proof took one nonce, or a proof that of its batch: nothing was sent
+        // twice, nothing reverted.
+        let sent = usize::try_from(evm.relay_transactions().await).unwrap();
+        let most = batches.len() + records.len();
+        assert!(
+            (batches.len()..=most).contains(&sent),
+            "{sent} transactions"
         );
+        assert_eq!(evm.reverted().await, 0);
     }
 }

@@ -204,6 +204,74 @@ async fn f21_a_thousand_batches_and_random_faults() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d1_a_chain_id_that_changes_while_the_relay_runs_is_waited_for() {
+    let evm = Evm::start().await;
+    let proxy = Proxy::start(&evm.url, 1, 0).await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 3);
+    let batches = all(&script);
+    let source = ScriptedSource::new(script, 1);
+    let relay = start_on(
+        through(&evm, &proxy.url),
+        &path,
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+        Observer::default(),
+    )
+    .await;
+    relay.until_anchored(2).await;
+    proxy.tamper(|call, answer| {
+        if call["method"] == "eth_chainId" {
+            answer["result"] = json!("0x5");
+        }
+    });
+    relay
+        .until("a reason to wait", async |r: &Running| {
+            let ready = r.shared.ready(Duration::from_secs(60));
+            ready.is_err_and(|why| why.contains("chain id 5"))
+        })
+        .await;
+    source.change(|inner| inner.finalized = 3);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(evm.relay_transactions().await, 2, "sent to another chain");
+    proxy.honest();
+    relay.until_anchored(6).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(evm.reverted().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_no_log_is_ever_asked_for() {
+    let evm = Evm::start().await;
+    let proxy = Proxy::start(&evm.url, 1, 0).await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 3);
+    let batches = all(&script);
+    let proof = proven(&batches[0], 1);
+    let source = ScriptedSource::all(script);
+    source.change(|inner| inner.proofs.push(proof.clone()));
+    let start = async |path| {
+        let settings = settings(Confirmation::Blocks(1));
+        let chain = through(&evm, &proxy.url);
+        start_on(chain, path, source.clone(), settings, Observer::default()).await
+    };
+    let relay = start(&path).await;
+    relay.until_anchored(6).await;
+    relay.until_proofs(1).await;
+    relay.end().await;
+    // Nor by one that finds out what another has anchored.
+    let (_dir, path) = place();
+    let relay = start(&path).await;
+    relay.until_anchored(6).await;
+    relay.end().await;
+    let asked = proxy.methods();
+    let logs = |method: &&String| method.contains("Log") || method.contains("Filter");
+    assert!(asked.contains("eth_call"), "{asked:?}");
+    assert_eq!(asked.iter().find(logs), None, "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d18_two_relays_with_different_keys_waste_little_and_lose_nothing() {
     let evm = Evm::start().await;
     let second = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";

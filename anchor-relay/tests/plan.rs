@@ -150,7 +150,7 @@ mod one_stream {
     }
 }
 
-mod a_conflict {
+mod d3_a_conflict {
     use super::*;
 
     fn reason(view: StreamView) -> Conflict {

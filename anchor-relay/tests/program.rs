@@ -17,6 +17,7 @@ use std::{
 use support::evm::{Evm, RELAY_SECRET};
 use tempfile::TempDir;
 
+const PASSPHRASE: &str = "a passphrase of a test";
 const REGISTRY: &str = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512";
 
 fn program(dir: &Path) -> Command {
@@ -29,14 +30,29 @@ fn program(dir: &Path) -> Command {
 fn place() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
-    let key = dir.path().join("relay.key");
-    std::fs::write(&key, RELAY_SECRET).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, text) in [("relay.key", RELAY_SECRET), ("passphrase", PASSPHRASE)] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let done = run(
+        dir.path(),
+        &[
+            "key",
+            "import",
+            "relay.json",
+            "--from",
+            "relay.key",
+            "--passphrase-file",
+            "passphrase",
+        ],
+    );
+    assert!(done.status.success(), "{}", err(&done));
     let config = format!(
         "[source]\nnode_url = \"ws://127.0.0.1:1\"\n\
          [destination]\nrpc_url = \"http://127.0.0.1:1\"\nchain_id = 31337\n\
          registry = \"{REGISTRY}\"\nconfirmations = \"1\"\n\
-         [key]\nfile = \"relay.key\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
+         [key]\nfile = \"relay.json\"\npassphrase_file = \"passphrase\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
     );
     std::fs::write(dir.path().join("relay.toml"), config).unwrap();
     dir
@@ -117,7 +133,7 @@ impl Relay {
 }
 
 #[test]
-fn config_check_tells_good_from_bad_by_exit_code() {
+fn d15_config_check_tells_good_from_bad_by_exit_code() {
     let dir = place();
     let good = run(dir.path(), &["--config", "relay.toml", "config", "check"]);
     assert_eq!(good.status.code(), Some(0), "{}", err(&good));
@@ -127,6 +143,7 @@ fn config_check_tells_good_from_bad_by_exit_code() {
         "{shown}"
     );
     assert!(!shown.contains(&RELAY_SECRET[..12]), "the secret is shown");
+    assert!(shown.contains("encrypted keystore relay.json"), "{shown}");
 
     let missing = run(dir.path(), &["config", "check"]);
     assert_eq!(missing.status.code(), Some(2));
@@ -136,7 +153,23 @@ fn config_check_tells_good_from_bad_by_exit_code() {
         err(&missing)
     );
 
-    std::fs::write(dir.path().join("relay.key"), "zz").unwrap();
+    let args = [
+        "--config",
+        "relay.toml",
+        "--key-file",
+        "relay.key",
+        "config",
+        "check",
+    ];
+    let plain = run(dir.path(), &args);
+    assert_eq!(plain.status.code(), Some(3));
+    assert!(err(&plain).contains("not encrypted"), "{}", err(&plain));
+    let allowed = run(dir.path(), &[&args[..], &["--plain-key"]].concat());
+    assert_eq!(allowed.status.code(), Some(0), "{}", err(&allowed));
+    let shown = String::from_utf8_lossy(&allowed.stdout).into_owned();
+    assert!(shown.contains("relay.key, NOT ENCRYPTED"), "{shown}");
+
+    std::fs::write(dir.path().join("relay.json"), "zz").unwrap();
     let key = run(dir.path(), &["--config", "relay.toml", "config", "check"]);
     assert_eq!(key.status.code(), Some(3), "{}", err(&key));
 }
@@ -160,7 +193,7 @@ fn a_flag_stands_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn a_key_in_the_environment_needs_the_flag_for_development() {
+fn d15_a_key_in_the_environment_needs_the_flag_for_development() {
     let dir = place();
     let base = [
         "--l2-url",
@@ -183,7 +216,47 @@ fn a_key_in_the_environment_needs_the_flag_for_development() {
 }
 
 #[test]
-fn the_relay_lives_while_both_chains_are_away_and_ends_on_sigterm() {
+fn d15_a_new_key_is_kept_encrypted_and_told_by_its_address() {
+    let dir = place();
+    let new = |args: &[&str]| {
+        run(
+            dir.path(),
+            &[&["key", "new", "new.json"][..], args].concat(),
+        )
+    };
+    // Neither file nor variable nor terminal.
+    let unasked = new(&[]);
+    assert_eq!(unasked.status.code(), Some(3));
+    assert!(
+        err(&unasked).contains("VES_RELAY_PASSPHRASE"),
+        "{}",
+        err(&unasked)
+    );
+    let made = new(&["--passphrase-file", "passphrase"]);
+    assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+    let again = new(&["--passphrase-file", "passphrase"]);
+    assert_eq!(again.status.code(), Some(3), "a key was replaced");
+
+    let mut command = program(dir.path());
+    command.env("VES_RELAY_PASSPHRASE", PASSPHRASE);
+    let shown = command
+        .args(["key", "address", "new.json"])
+        .output()
+        .unwrap();
+    assert_eq!(shown.stdout, made.stdout, "{}", err(&shown));
+    assert!(shown.stdout.starts_with(b"0x"));
+    let mut command = program(dir.path());
+    command.env("VES_RELAY_PASSPHRASE", "another passphrase");
+    let wrong = command
+        .args(["key", "address", "new.json"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(3));
+    assert!(err(&wrong).contains("does not open"), "{}", err(&wrong));
+}
+
+#[test]
+fn d16_the_relay_lives_while_both_chains_are_away_and_ends_on_sigterm() {
     let dir = place();
     let relay = Relay::start(dir.path(), &[]);
     std::thread::sleep(Duration::from_millis(400));
@@ -237,7 +310,7 @@ fn status_and_plan_without_a_journal_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_sees_a_real_registry_and_another_chain_id() {
+async fn d1_the_program_sees_a_real_registry_and_another_chain_id() {
     let evm = Evm::start().await;
     let (url, registry) = (evm.url.clone(), evm.registry.to_string());
     tokio::task::spawn_blocking(move || {

@@ -39,7 +39,7 @@ fn halt(result: Result<Progress, WalkError>) -> Halt {
 }
 
 #[tokio::test]
-async fn every_height_is_walked_although_the_finalized_head_jumps() {
+async fn s1_every_height_is_walked_although_the_finalized_head_jumps() {
     let (_dir, journal) = journal().await;
     let script = Script::regular(3, 300);
     let source = ScriptedSource::new(script.clone(), 1);
@@ -58,7 +58,7 @@ async fn every_height_is_walked_although_the_finalized_head_jumps() {
 }
 
 #[tokio::test]
-async fn batches_that_the_head_no_longer_lists_are_read_at_their_own_block() {
+async fn s3_batches_that_the_head_no_longer_lists_are_read_at_their_own_block() {
     let (_dir, journal) = journal().await;
     let mut script = Script::regular(1, 2);
     for _ in 0..limits::ANCHORED_RETENTION_BLOCKS {
@@ -70,7 +70,7 @@ async fn batches_that_the_head_no_longer_lists_are_read_at_their_own_block() {
 }
 
 #[tokio::test]
-async fn a_node_of_another_chain_stops_the_relay() {
+async fn s2_a_node_of_another_chain_stops_the_relay() {
     let (_dir, journal) = journal().await;
     let source = ScriptedSource::all(Script::regular(1, 2));
     walk_all(&source, &journal).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_node_of_another_chain_stops_the_relay() {
 }
 
 #[tokio::test]
-async fn the_operators_pin_is_checked_before_anything_is_stored() {
+async fn s2_the_operators_pin_is_checked_before_anything_is_stored() {
     let (_dir, journal) = journal().await;
     let source = ScriptedSource::all(Script::regular(1, 2));
     let mut walker = Walker::new(source, Some(GenesisHash([9; 32])));
@@ -97,7 +97,7 @@ async fn the_operators_pin_is_checked_before_anything_is_stored() {
 }
 
 #[tokio::test]
-async fn a_finalized_block_that_changes_stops_the_relay() {
+async fn s1_a_finalized_block_that_changes_stops_the_relay() {
     let (_dir, journal) = journal().await;
     let source = ScriptedSource::all(Script::regular(1, 3));
     walk_all(&source, &journal).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_finalized_block_that_changes_stops_the_relay() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_behind_is_waited_for() {
+async fn s1_a_node_that_is_behind_is_waited_for() {
     let (_dir, journal) = journal().await;
     let source = ScriptedSource::all(Script::regular(1, 5));
     walk_all(&source, &journal).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_node_that_is_behind_is_waited_for() {
 }
 
 #[tokio::test]
-async fn batches_that_are_not_those_of_the_header_stop_the_relay_and_leave_nothing() {
+async fn s3_batches_that_are_not_those_of_the_header_stop_the_relay_and_leave_nothing() {
     let cases: [fn(&mut Script); 3] = [
         |script| script.blocks[1].1.truncate(1),
         |script| script.blocks[1].1[0].events_root.0[0] ^= 1,
@@ -159,7 +159,7 @@ async fn batches_that_are_not_those_of_the_header_stop_the_relay_and_leave_nothi
 }
 
 #[tokio::test]
-async fn an_unknown_commitment_format_stops_the_relay() {
+async fn s2_an_unknown_commitment_format_stops_the_relay() {
     let (_dir, journal) = journal().await;
     let mut script = Script::regular(1, 1);
     let Commitment::Present(commitment) = script.blocks[0].0.commitment else {
@@ -177,7 +177,7 @@ async fn an_unknown_commitment_format_stops_the_relay() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_its_chain_is_set_aside_and_others_go_on() {
+async fn d11_a_stream_that_breaks_its_chain_is_set_aside_and_others_go_on() {
     let (_dir, journal) = journal().await;
     let mut script = Script::regular(2, 2);
     // A batch of stream 0 that starts over, well formed in itself.
@@ -204,7 +204,7 @@ mod a_journal {
     use super::*;
 
     #[tokio::test]
-    async fn serves_one_relay_at_a_time() {
+    async fn d18_serves_one_relay_at_a_time() {
         let (dir, _journal) = journal().await;
         let path = dir.path().join("relay.db");
         let second = Journal::open(&path).await;

@@ -63,6 +63,11 @@ async fn until_anchored(relay: &Running, count: u64, patience: Duration) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes; scripts/bench-relay.sh"]
 async fn ten_thousand_batches_of_fifty_streams() {
+    // RUST_LOG=anchor_relay=trace shows what each call of the chain takes.
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let evm = Evm::start().await;
     let (_dir, path) = place();
     let script = Script::regular(STREAMS, BLOCKS);

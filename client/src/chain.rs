@@ -235,6 +235,31 @@ impl ChainClient {
         decode(method, &answer.0)
     }
 
+    /// Trie nodes that prove what the state at a block holds under these keys. Nothing is checked
+    /// here.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn read_proof(
+        &self,
+        keys: &[Vec<u8>],
+        at: BlockHash,
+    ) -> Result<Vec<Vec<u8>>, ClientError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            proof: Vec<HexBytes>,
+        }
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| format!("0x{}", hex::encode(key)))
+            .collect();
+        let answer: Answer = self
+            .rpc
+            .call("state_getReadProof", rpc_params![keys, at])
+            .await?;
+        Ok(answer.proof.into_iter().map(|node| node.0).collect())
+    }
+
     /// The authority set that finalizes the blocks after this one, by the node's word.
     ///
     /// # Errors

@@ -188,6 +188,15 @@ impl Journal {
             .await
     }
 
+    /// The address that sends, once known.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn sender(&self) -> Result<Option<[u8; 20]>, JournalError> {
+        let sender = self.meta("sender").await?;
+        sender.map(|value| array(&value)).transpose()
+    }
+
     /// Ties the journal to a destination: chain, its block 0, registry and sender.
     ///
     /// # Errors

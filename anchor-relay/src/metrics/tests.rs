@@ -15,7 +15,7 @@ fn lag(number: u8, open: u64) -> (StreamId, StreamLag) {
 }
 
 #[test]
-fn many_streams_give_a_bounded_number_of_series_and_full_totals() {
+fn d16_many_streams_give_a_bounded_number_of_series_and_full_totals() {
     let shared = Shared::new().unwrap();
     shared.streams((0..200).map(|n| lag(n, u64::from(n))).collect(), Vec::new());
     let text = String::from_utf8(shared.text().unwrap()).unwrap();
@@ -31,7 +31,7 @@ fn many_streams_give_a_bounded_number_of_series_and_full_totals() {
 }
 
 #[test]
-fn ready_needs_both_sides_and_then_progress() {
+fn d16_ready_needs_both_sides_and_then_progress() {
     let shared = Shared::new().unwrap();
     let long = Duration::from_secs(60);
     assert!(shared.ready(long).unwrap_err().contains("appchain"));
@@ -61,7 +61,7 @@ fn ready_needs_both_sides_and_then_progress() {
 }
 
 #[test]
-fn health_fails_when_the_loop_stands_still() {
+fn d16_health_fails_when_the_loop_stands_still() {
     let shared = Shared::new().unwrap();
     std::thread::sleep(Duration::from_millis(20));
     assert!(shared.healthy(Duration::from_millis(5)).is_err());

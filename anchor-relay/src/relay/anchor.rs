@@ -77,6 +77,14 @@ impl AnchorLoop {
 
     /// Looks at both sides once and acts. Gives whether a backlog is being worked on.
     async fn tick(&mut self) -> Result<bool, TickError> {
+        // Whoever answers may be another than at the last look.
+        if self.identified {
+            let found = self.chain.chain_id().await?;
+            self.identified = found == self.chain.identity().chain_id;
+            if !self.identified {
+                tracing::error!(found, "the L2's chain id has changed");
+            }
+        }
         if !self.identified && !self.identify().await {
             return Ok(false);
         }

@@ -20,7 +20,12 @@ use alloy::{
     transports::TransportError,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use ves_primitives::{BatchCommitment, StateRoot, StoreId, TenantId};
 
 /// Streams or batches per `eth_call`.
@@ -161,18 +166,25 @@ impl Chain {
         &self.identity
     }
 
+    /// Waits for an answer, but not for ever.
+    pub(super) async fn in_time<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = T>,
+    ) -> Result<T, ChainError> {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(self.timeout, call).await;
+        tracing::trace!(what, ms = begun.elapsed().as_secs_f64() * 1e3, "asked");
+        answer.map_err(|_| unavailable(what, format!("no answer in {:?}", self.timeout)))
+    }
+
     pub(super) async fn rpc<T>(
         &self,
         what: &'static str,
         call: impl Future<Output = Result<T, TransportError>>,
     ) -> Result<T, ChainError> {
-        self.note(match tokio::time::timeout(self.timeout, call).await {
-            Ok(result) => result.map_err(|error| unavailable(what, error)),
-            Err(_) => Err(unavailable(
-                what,
-                format!("no answer in {:?}", self.timeout),
-            )),
-        })
+        let answer = self.in_time(what, call).await;
+        self.note(answer.and_then(|result| result.map_err(|error| unavailable(what, error))))
     }
 
     pub(super) async fn read<T>(
@@ -180,21 +192,29 @@ impl Chain {
         what: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, ChainError> {
-        self.note(match tokio::time::timeout(self.timeout, call).await {
+        self.note(match self.in_time(what, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(CallError::ZeroData(..))) => Err(ChainError::NoCode),
             Ok(Err(CallError::AbiError(_))) => Err(ChainError::Refused(Refusal::WrongContract)),
             Ok(Err(CallError::TransportError(error))) => Err(refused_or(what, error)),
             Ok(Err(error)) => Err(unavailable(what, error)),
-            Err(_) => Err(unavailable(
-                what,
-                format!("no answer in {:?}", self.timeout),
-            )),
+            Err(error) => Err(error),
         })
     }
 
     fn registry(&self) -> SetRegistry::SetRegistryInstance<&RootProvider<Ethereum>> {
         SetRegistry::new(self.identity.registry, self.provider())
+    }
+
+    /// The chain's id.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn chain_id(&self) -> Result<u64, ChainError> {
+        self.rpc("eth_chainId", async {
+            self.provider().get_chain_id().await
+        })
+        .await
     }
 
     /// Checks that this is the chain and the contract the operator named. Gives block 0's hash.
@@ -210,12 +230,7 @@ impl Chain {
         let down = |error: ChainError| Park::Unreachable {
             error: error.to_string(),
         };
-        let found = self
-            .rpc("eth_chainId", async {
-                self.provider().get_chain_id().await
-            })
-            .await;
-        let found = found.map_err(down)?;
+        let found = self.chain_id().await.map_err(down)?;
         if found != expected {
             return Err(Park::WrongChain { expected, found });
         }
@@ -264,10 +279,20 @@ impl Chain {
         } = self.identity;
         let contract = self.registry();
         let mut parked = Vec::new();
-        let authorised = self.read("authorizedSequencers", async {
-            contract.authorizedSequencers(sender).call().await
-        });
-        let authorised = match authorised.await {
+        let (authorised, paused, strict, balance, implementation) = tokio::join!(
+            self.read("authorizedSequencers", async {
+                contract.authorizedSequencers(sender).call().await
+            }),
+            self.read("paused", async { contract.paused().call().await }),
+            self.read("strictModeEnabled", async {
+                contract.strictModeEnabled().call().await
+            }),
+            self.rpc("eth_getBalance", async {
+                self.provider().get_balance(sender).await
+            }),
+            self.implementation(),
+        );
+        let authorised = match authorised {
             Ok(authorised) => authorised,
             Err(error @ ChainError::Unavailable { .. }) => return Err(error),
             Err(ChainError::NoCode) => {
@@ -287,22 +312,10 @@ impl Chain {
         if !authorised {
             parked.push(Park::NotAuthorised { sender });
         }
-        if self
-            .read("paused", async { contract.paused().call().await })
-            .await?
-        {
+        if paused? {
             parked.push(Park::Paused);
         }
-        let strict = self.read("strictModeEnabled", async {
-            contract.strictModeEnabled().call().await
-        });
-        let strict = strict.await?;
-        let balance = self
-            .rpc("eth_getBalance", async {
-                self.provider().get_balance(sender).await
-            })
-            .await?;
-        let implementation = self.implementation().await?;
+        let (strict, balance, implementation) = (strict?, balance?, implementation?);
         if balance < U256::from(cost) {
             parked.push(Park::EmptyBalance {
                 sender,

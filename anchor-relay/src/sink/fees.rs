@@ -64,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn the_cap_is_the_tip_and_twice_the_base_fee() {
+    fn d6_the_cap_is_the_tip_and_twice_the_base_fee() {
         assert_eq!(
             suggest(1_000, 50, &LIMITS),
             Some(Fees {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn floors_hold_when_the_chain_is_empty() {
+    fn d6_floors_hold_when_the_chain_is_empty() {
         assert_eq!(
             suggest(0, 0, &LIMITS),
             Some(Fees {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_fee_above_the_limit_gives_no_fee() {
+    fn d6_a_base_fee_above_the_limit_gives_no_fee() {
         assert_eq!(suggest(10_001, 1, &LIMITS), None);
         assert_eq!(
             suggest(10_000, 1, &LIMITS),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bump_past_the_limit_is_refused() {
+    fn d6_a_bump_past_the_limit_is_refused() {
         let old = Fees {
             max_fee: 9_500,
             tip: 10,

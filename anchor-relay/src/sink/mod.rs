@@ -20,6 +20,9 @@ pub use contract::{
 pub use endpoints::EndpointStats;
 pub use fees::{FeeLimits, Fees, bump, suggest};
 pub use gate::{Gate, Park};
-pub use key::{Key, KeyError};
+pub use key::{
+    DEV_KEY_VARIABLE, Key, KeyError, KeySource, PASSPHRASE_VARIABLE, SignError, read_private,
+    secret_from_hex, write_keystore,
+};
 pub use revert::Refusal;
 pub use sender::{SendError, SendPolicy, SendReport, Sender, SubmitOutcome};

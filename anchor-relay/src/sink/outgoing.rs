@@ -64,10 +64,10 @@ impl Chain {
     pub(crate) async fn simulate(&self, call: &Bytes) -> Result<(), ChainError> {
         let request = self.request(call);
         let run = async { self.provider().call(request).await };
-        self.note(match tokio::time::timeout(self.timeout, run).await {
+        self.note(match self.in_time("eth_call", run).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(refused_or("eth_call", error)),
-            Err(_) => Err(unavailable("eth_call", "timeout")),
+            Err(error) => Err(error),
         })
     }
 
@@ -78,10 +78,10 @@ impl Chain {
     pub(crate) async fn estimate(&self, call: &Bytes) -> Result<u64, ChainError> {
         let request = self.request(call);
         let run = async { self.provider().estimate_gas(request).await };
-        self.note(match tokio::time::timeout(self.timeout, run).await {
+        self.note(match self.in_time("eth_estimateGas", run).await {
             Ok(Ok(gas)) => Ok(gas),
             Ok(Err(error)) => Err(refused_or("eth_estimateGas", error)),
-            Err(_) => Err(unavailable("eth_estimateGas", "timeout")),
+            Err(error) => Err(error),
         })
     }
 
@@ -113,13 +113,13 @@ impl Chain {
     /// unknown whether the transaction arrived.
     pub(crate) async fn send_raw(&self, raw: &[u8]) -> Result<(), ChainError> {
         let send = async { self.provider().send_raw_transaction(raw).await };
-        let answer = match tokio::time::timeout(self.timeout, send).await {
+        let answer = match self.in_time("eth_sendRawTransaction", send).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(RpcError::ErrorResp(error))) if !error.is_retry_err() => {
                 Err(ChainError::Rejected(error.message.to_string()))
             }
             Ok(Err(error)) => Err(unavailable("eth_sendRawTransaction", error)),
-            Err(_) => Err(unavailable("eth_sendRawTransaction", "timeout")),
+            Err(error) => Err(error),
         };
         // Whoever else can take it should have it: a node may drop it. Their word does not count.
         let others = self.endpoints.others().map(|provider| async move {

@@ -11,7 +11,7 @@ use super::{
     chain::{Block, Chain, ChainError},
     contract::Payload,
     fees::{FeeLimits, Fees, bump, suggest},
-    key::Key,
+    key::{Key, SignError},
     outgoing::Receipt,
     revert::Refusal,
 };
@@ -22,17 +22,23 @@ use crate::{
 use alloy::{
     consensus::{TxEip1559, TxEnvelope},
     eips::{BlockNumberOrTag, Decodable2718},
-    primitives::{TxKind, U256},
+    primitives::{B256, TxKind, U256},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Times a transaction must be missing before its nonce counts as used by somebody else: one node
 /// behind a load balancer may lag.
 const MISSING_LOOKS: u32 = 3;
+
+/// How long the fees of a block are taken as known: a base fee may rise before the next block.
+const FEES_HOLD: Duration = Duration::from_millis(500);
+/// Receipts asked for at the same time.
+const CONCURRENT: usize = 8;
 
 /// How to send.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +101,8 @@ pub struct Sender {
     missing: BTreeMap<u64, u32>,
     /// Nonces given to a node since this process started.
     announced: BTreeSet<u64>,
+    /// Base fee and tip as last asked, and at which block.
+    fees: Option<(Instant, B256, (u128, u128))>,
 }
 
 /// Errors of sending.
@@ -108,7 +116,7 @@ pub enum SendError {
     Journal(#[from] JournalError),
     /// The signer.
     #[error("cannot sign: {0}")]
-    Sign(#[from] alloy::signers::Error),
+    Sign(#[from] SignError),
     /// The journal holds bytes that are not a transaction of ours.
     #[error("the journal's transaction {0} cannot be read; move the journal away and restart")]
     Unreadable(u64),
@@ -125,7 +133,7 @@ enum Answer {
 
 impl Sender {
     /// Sends with `key` to `chain`.
-    pub const fn new(chain: Arc<Chain>, key: Key, policy: SendPolicy, observer: Observer) -> Self {
+    pub fn new(chain: Arc<Chain>, key: Key, policy: SendPolicy, observer: Observer) -> Self {
         Self {
             chain,
             key,
@@ -134,6 +142,7 @@ impl Sender {
             seen: None,
             missing: BTreeMap::new(),
             announced: BTreeSet::new(),
+            fees: None,
         }
     }
 
@@ -171,18 +180,27 @@ impl Sender {
         let mut unmined: Vec<u64> = undone.iter().map(|send| send.nonce).collect();
         let mut settled = Vec::new();
         let mut lost = Vec::new();
-        for send in journal.live_sends().await? {
-            if send.nonce >= used {
-                if send.state == SendState::Included {
-                    unmined.push(send.nonce);
-                }
-                continue;
-            }
+        let (mined, free): (Vec<_>, Vec<_>) = journal
+            .live_sends()
+            .await?
+            .into_iter()
+            .partition(|send| send.nonce < used);
+        let gone = free.iter().filter(|send| send.state == SendState::Included);
+        unmined.extend(gone.map(|send| send.nonce));
+        let to_find = mined.into_iter().filter(|send| {
             let in_confirmed = send.block_number.is_some_and(|number| number <= confirmed);
-            if send.state == SendState::Included && !reorg && !in_confirmed {
-                continue;
-            }
-            match self.find(journal, &send).await? {
+            send.state != SendState::Included || reorg || in_confirmed
+        });
+        let found: Vec<_> = stream::iter(to_find)
+            .map(|send| async {
+                let found = self.find(journal, &send).await?;
+                Ok::<_, SendError>((send, found))
+            })
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
+        for (send, found) in found {
+            match found {
                 Some((hash, receipt)) => {
                     self.missing.remove(&send.nonce);
                     self.included(journal, &send, &hash, &receipt, &mut report)
@@ -347,7 +365,7 @@ impl Sender {
         last: &Attempt,
         latest: &Block,
     ) -> Result<bool, SendError> {
-        let (base_fee, tip) = self.chain.fee_inputs(latest).await?;
+        let (base_fee, tip) = self.fee_inputs(latest).await?;
         let old = Fees {
             max_fee: last.max_fee,
             tip: last.tip,
@@ -374,7 +392,7 @@ impl Sender {
         let mut tx = signed.tx().clone();
         tx.max_fee_per_gas = fees.max_fee;
         tx.max_priority_fee_per_gas = fees.tip;
-        let attempt = self.sign(tx)?;
+        let attempt = self.sign(tx).await?;
         journal.add_attempt(&attempt).await?;
         self.observer.at(Point::Bumped);
         tracing::info!(
@@ -393,9 +411,21 @@ impl Sender {
         }
     }
 
-    fn sign(&self, tx: TxEip1559) -> Result<Attempt, SendError> {
+    /// Base fee and tip to reckon with: asked once for many transactions in a row.
+    async fn fee_inputs(&mut self, latest: &Block) -> Result<(u128, u128), SendError> {
+        match self.fees {
+            Some((asked, at, fees)) if at == latest.hash && asked.elapsed() < FEES_HOLD => Ok(fees),
+            _ => {
+                let fees = self.chain.fee_inputs(latest).await?;
+                self.fees = Some((Instant::now(), latest.hash, fees));
+                Ok(fees)
+            }
+        }
+    }
+
+    async fn sign(&self, tx: TxEip1559) -> Result<Attempt, SendError> {
         let (nonce, max_fee, tip) = (tx.nonce, tx.max_fee_per_gas, tx.max_priority_fee_per_gas);
-        let (raw, hash) = self.key.sign(tx)?;
+        let (raw, hash) = self.key.sign(tx).await?;
         Ok(Attempt {
             tx_hash: hash.0,
             nonce,
@@ -422,9 +452,13 @@ impl Sender {
             .gas_limit(self.policy.gas_default)
             .min(self.policy.gas_cap);
         if simulate {
-            let needed = match self.chain.simulate(&call).await {
-                Ok(()) => self.chain.estimate(&call).await,
-                Err(error) => Err(error),
+            // An estimate runs the call, many times over; the reason of a refusal is clearer, and on
+            // some nodes there only, when it is run once.
+            let needed = match self.chain.estimate(&call).await {
+                Err(refused @ ChainError::Refused(_)) => {
+                    Err(self.chain.simulate(&call).await.err().unwrap_or(refused))
+                }
+                other => other,
             };
             let needed = match needed {
                 Ok(needed) => needed,
@@ -440,7 +474,7 @@ impl Sender {
                 .max(self.policy.gas_default)
                 .min(self.policy.gas_cap);
         }
-        let (base_fee, tip) = self.chain.fee_inputs(latest).await?;
+        let (base_fee, tip) = self.fee_inputs(latest).await?;
         let Some(fees) = suggest(base_fee, tip, &self.policy.fees) else {
             return Ok(SubmitOutcome::FeeAboveLimit(base_fee));
         };
@@ -449,17 +483,19 @@ impl Sender {
         journal.reserve(nonce, &items, gas_limit).await?;
         self.observer.at(Point::Reserved);
         let identity = self.chain.identity();
-        let attempt = self.sign(TxEip1559 {
-            chain_id: identity.chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: fees.max_fee,
-            max_priority_fee_per_gas: fees.tip,
-            to: TxKind::Call(identity.registry),
-            value: U256::ZERO,
-            access_list: Default::default(),
-            input: call,
-        })?;
+        let attempt = self
+            .sign(TxEip1559 {
+                chain_id: identity.chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: fees.max_fee,
+                max_priority_fee_per_gas: fees.tip,
+                to: TxKind::Call(identity.registry),
+                value: U256::ZERO,
+                access_list: Default::default(),
+                input: call,
+            })
+            .await?;
         journal.add_attempt(&attempt).await?;
         self.observer.at(Point::Signed);
         tracing::info!(
@@ -526,7 +562,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_common_nodes_are_understood() {
+    fn d8_the_words_of_common_nodes_are_understood() {
         assert!(matches!(classify("already known".into()), Answer::Taken));
         assert!(matches!(
             classify("transaction already imported".into()),

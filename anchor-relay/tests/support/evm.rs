@@ -33,6 +33,7 @@ sol! {
         function initialize(address owner, address initialSequencer) external;
         function pause() external;
         function unpause() external;
+        function setStrictMode(bool enabled) external;
         function setStreamSubmitter(bytes32 tenantId, bytes32 storeId, address submitter) external;
         function setSequencerAuthorization(address sequencer, bool authorized) external;
         event BatchCommitted(bytes32 indexed batchId, bytes32 indexed tenantStoreKey, bytes32 eventsRoot, bytes32 newStateRoot, uint64 sequenceStart, uint64 sequenceEnd, uint32 eventCount);

@@ -11,6 +11,8 @@
     reason = "a part of each test program"
 )]
 
+#[path = "appchain.rs"]
+pub mod appchain;
 #[path = "evm.rs"]
 pub mod evm;
 #[path = "proxy.rs"]
@@ -188,9 +190,9 @@ impl ScriptedSource {
     fn ask<T>(&self, f: impl FnOnce(&Inner) -> Option<T>) -> Result<T, SourceError> {
         let inner = self.0.lock().unwrap();
         if inner.down {
-            return Err(SourceError("connection refused".into()));
+            return Err(SourceError::Unavailable("connection refused".into()));
         }
-        f(&inner).ok_or_else(|| SourceError("no such block".into()))
+        f(&inner).ok_or_else(|| SourceError::Unavailable("no such block".into()))
     }
 }
 

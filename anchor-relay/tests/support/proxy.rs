@@ -39,6 +39,9 @@ pub enum Fault {
     Stale,
 }
 
+/// Changes an answer; given the call.
+type Tamper = Box<dyn Fn(&Value, &mut Value) + Send + Sync>;
+
 struct Inner {
     upstream: String,
     client: Client,
@@ -48,6 +51,12 @@ struct Inner {
     /// Applied to the next transactions, before chance.
     next: Mutex<Vec<Fault>>,
     latest: Mutex<Option<Value>>,
+    /// Methods that were called.
+    methods: Mutex<std::collections::BTreeSet<String>>,
+    /// How long the answer to a transaction that has arrived is held back.
+    hold: Mutex<std::time::Duration>,
+    /// Applied to every answer.
+    tamper: Mutex<Option<Tamper>>,
     counts: Mutex<std::collections::BTreeMap<String, u64>>,
 }
 
@@ -66,6 +75,9 @@ impl Proxy {
             rate: AtomicU64::new(rate),
             next: Mutex::default(),
             latest: Mutex::default(),
+            methods: Mutex::default(),
+            hold: Mutex::default(),
+            tamper: Mutex::default(),
             counts: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -82,12 +94,32 @@ impl Proxy {
         self.inner.next.lock().unwrap().extend(faults);
     }
 
+    /// From now on answers are changed like this.
+    pub fn tamper(&self, how: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
+        *self.inner.tamper.lock().unwrap() = Some(Box::new(how));
+    }
+
+    /// From now on answers are left as they are.
+    pub fn honest(&self) {
+        *self.inner.tamper.lock().unwrap() = None;
+    }
+
     pub fn pending(&self) -> usize {
         self.inner.next.lock().unwrap().len()
     }
 
     pub fn set_rate(&self, rate: u64) {
         self.inner.rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// Methods that were called.
+    pub fn methods(&self) -> std::collections::BTreeSet<String> {
+        self.inner.methods.lock().unwrap().clone()
+    }
+
+    /// From now on a transaction arrives at once and its answer comes this much later.
+    pub fn hold_answers(&self, time: std::time::Duration) {
+        *self.inner.hold.lock().unwrap() = time;
     }
 
     /// What happened how often.
@@ -146,6 +178,9 @@ impl Inner {
 async fn handle(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     let call: Value = serde_json::from_slice(&body).unwrap();
     let fault = inner.fault(&call);
+    let method = call["method"].as_str().unwrap().to_owned();
+    let sending = method == "eth_sendRawTransaction";
+    inner.methods.lock().unwrap().insert(method);
     *inner
         .counts
         .lock()
@@ -179,10 +214,19 @@ async fn handle(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         return StatusCode::BAD_GATEWAY.into_response();
     };
     let bytes = answer.bytes().await.unwrap_or_default();
+    if sending {
+        let hold = *inner.hold.lock().unwrap();
+        tokio::time::sleep(hold).await;
+    }
     match fault {
         Fault::Lost => return StatusCode::GATEWAY_TIMEOUT.into_response(),
         Fault::Known => return refuse("already known"),
         _ => {}
+    }
+    if let Some(tamper) = inner.tamper.lock().unwrap().as_ref() {
+        let mut answer: Value = serde_json::from_slice(&bytes).unwrap();
+        tamper(&call, &mut answer);
+        return axum::Json(answer).into_response();
     }
     if call["method"] == "eth_getBlockByNumber" && call["params"][0] == "latest" {
         let answer: Option<Value> = serde_json::from_slice(&bytes).ok();

@@ -153,7 +153,7 @@ pub fn all(script: &Script) -> Vec<BatchCommitment> {
 }
 
 /// Seconds that a test waits for a step; a busy machine is slow.
-fn patience() -> u64 {
+pub fn patience() -> u64 {
     std::env::var("RELAY_TEST_PATIENCE")
         .ok()
         .and_then(|text| text.parse().ok())

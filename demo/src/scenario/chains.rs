@@ -194,10 +194,10 @@ pub(super) async fn start_relay(
                     .await?;
                 let config = format!(
                     "[source]\nnode_url = \"{node_url}\"\ngenesis = \"{genesis}\"\n\
-                 report_key_file = \"reporter.key\"\nreport_secs = 2\n\
+                 report_key_file = \"reporter.key\"\nreport_secs = 2\nprove_reads = true\n\
                  [destination]\nrpc_url = \"{l2_url}\"\nchain_id = {L2_CHAIN}\n\
                  registry = \"{registry}\"\nconfirmations = \"finalized\"\n\
-                 [key]\nfile = \"relay.key\"\n[journal]\npath = \"{journal}\"\n\
+                 [key]\nfile = \"relay.key\"\nplain = true\n[journal]\npath = \"{journal}\"\n\
                  [send]\npoll_ms = 250\n[http]\nlisten = \"127.0.0.1:0\"\n"
                 );
                 std::fs::write(s.path("relay.toml"), config)?;
