@@ -13,7 +13,13 @@ use anchor_relay::{
     sink::{Chain, Confirmation},
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use support::{
     Script, ScriptedSource,
     evm::Evm,
@@ -239,6 +245,44 @@ async fn d1_a_chain_id_that_changes_while_the_relay_runs_is_waited_for() {
     relay.end().await;
     evm.audit(&batches).await;
     assert_eq!(evm.reverted().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_a_conflict_that_one_look_shows_and_the_next_does_not_is_none() {
+    let evm = Evm::start().await;
+    let proxy = Proxy::start(&evm.url, 1, 0).await;
+    let (_dir, path) = place();
+    let script = Script::regular(2, 3);
+    let batches = all(&script);
+    // As a reorg between two reads: heads with the batches, once a record without.
+    let shown = Arc::new(AtomicBool::new(false));
+    let once = Arc::clone(&shown);
+    proxy.tamper(move |call, answer| {
+        let records = call["params"][0]["input"]
+            .as_str()
+            .is_some_and(|input| input.starts_with("0x8ca34629"));
+        if let Some(result) = answer["result"].as_str()
+            && records
+            && !once.swap(true, Ordering::Relaxed)
+        {
+            let (kept, lost) = result.split_at(2 + 2 * 64);
+            answer["result"] = json!(format!("{kept}{}", "0".repeat(lost.len())));
+        }
+    });
+    let relay = start_on(
+        through(&evm, &proxy.url),
+        &path,
+        ScriptedSource::all(script),
+        settings(Confirmation::Blocks(1)),
+        Observer::default(),
+    )
+    .await;
+    relay.until_anchored(6).await;
+    let rows = relay.journal.streams().await.unwrap();
+    assert!(rows.iter().all(|row| row.quarantine.is_none()), "{rows:?}");
+    assert!(shown.load(Ordering::Relaxed), "it was not shown");
+    relay.end().await;
+    evm.audit(&batches).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

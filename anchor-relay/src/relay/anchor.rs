@@ -8,7 +8,7 @@ use crate::{
     Observer,
     journal::{Journal, JournalError, ProofKey, StreamRow, now_ms},
     metrics::{Shared, StreamLag},
-    plan::{Limits, StreamView},
+    plan::{Conflict, Limits, StreamView},
     sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Park, Sender},
     view::{TickError, plan_with_records, snapshot},
 };
@@ -36,6 +36,8 @@ pub(super) struct AnchorLoop {
     pub(super) proof_holds: BTreeMap<ProofKey, Hold>,
     /// Streams whose batches go alone, because a shared transaction failed, until then.
     pub(super) alone: BTreeMap<StreamId, Instant>,
+    /// Conflicts seen at the last look, and only then.
+    pub(super) suspects: BTreeMap<StreamId, (u64, Conflict)>,
     /// The code behind the proxy at the last look.
     pub(super) implementation: Option<Address>,
     pub(super) turn: usize,

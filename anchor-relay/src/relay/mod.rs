@@ -129,6 +129,7 @@ impl<S: Source> Relay<S> {
             holds: BTreeMap::new(),
             proof_holds: BTreeMap::new(),
             alone: Default::default(),
+            suspects: BTreeMap::new(),
             implementation: None,
             turn: 0,
             l1_fee: 0,

@@ -88,6 +88,7 @@ impl AnchorLoop {
                 tracing::info!(%stream, batch = index, "anchored");
             }
         }
+        let mut suspects = BTreeMap::new();
         for action in actions {
             match action {
                 Action::Reopen { stream, above } => {
@@ -99,12 +100,20 @@ impl AnchorLoop {
                     index,
                     reason,
                 } => {
-                    self.quarantine(*stream, *index, &reason.to_string())
-                        .await?;
+                    // A reorg between two reads of one look shows what never was: not every node
+                    // refuses to answer about a block that is gone. The next look tells.
+                    let conflict = (*index, *reason);
+                    if self.suspects.get(stream) == Some(&conflict) {
+                        self.quarantine(*stream, *index, &reason.to_string())
+                            .await?;
+                    } else {
+                        suspects.insert(*stream, conflict);
+                    }
                 }
                 Action::Anchored { .. } | Action::Compare { .. } | Action::Submit { .. } => {}
             }
         }
+        self.suspects = suspects;
         self.submit_all(snapshot, actions, proofs, room).await
     }
 
