@@ -239,6 +239,9 @@ pulled.")]
     /// For operators: tenants, stores, agents and quotas.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Serve these functions to a model over the Model Context Protocol.
+    #[command(after_help = crate::mcp::EXAMPLES)]
+    Mcp(crate::mcp::McpArgs),
     /// List the exit codes.
     #[command(long_about = EXIT_CODES)]
     ExitCodes,

@@ -16,6 +16,7 @@ mod pull;
 mod push;
 mod rotation;
 mod schemas;
+pub(crate) mod served;
 mod show;
 mod status;
 mod verify;
@@ -23,7 +24,7 @@ mod verify;
 use crate::{
     anchor::Contract,
     chain::live::Live,
-    cli::{Cli, Command, ContractArgs, EXIT_CODES, split_colon_names},
+    cli::{Cli, Command, ContractArgs, EXIT_CODES, Global, split_colon_names},
     config::{Config, ConfigFile, process_env},
     db,
     error::{Exit, Failure, Result},
@@ -31,6 +32,7 @@ use crate::{
     inbox::{self, Stream},
     keys::KeyStore,
     output::{Report, Ui},
+    reading::Readable,
     vault::{Passphrase, PassphraseSource},
 };
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
@@ -47,14 +49,16 @@ pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) config: Config,
     passphrases: PassphraseSource,
+    /// Which encrypted payloads this run may open.
+    readable: Readable,
 }
 
 impl Context {
-    fn new(cli: &Cli, ui: Ui) -> Result<Self> {
+    fn new(global: &Global, ui: Ui) -> Result<Self> {
         let cwd = std::env::current_dir().map_err(|e| {
             Failure::unexpected(format!("the working directory cannot be determined: {e}"))
         })?;
-        let config = Config::load(&cli.global.overrides(), &process_env, &cwd)?;
+        let config = Config::load(&global.overrides(), &process_env, &cwd)?;
         let file = config
             .get(|c| &c.passphrase_file)
             .map(|setting| setting.value);
@@ -63,11 +67,12 @@ impl Context {
             ui,
             config,
             passphrases,
+            readable: Readable::All,
         })
     }
 
     fn keys(&self) -> KeyStore {
-        KeyStore::at(self.config.home.keys())
+        KeyStore::at(self.config.home.keys()).reading(self.readable.clone())
     }
 
     fn unlock(&self) -> Result<Passphrase> {
@@ -259,26 +264,35 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
     if matches!(cli.command, Command::ExitCodes) {
         return Ok(exit_codes());
     }
-    let context = Context::new(&cli, ui)?;
-    match cli.command {
-        Command::Init(args) => init::run(&context, &args).await,
-        Command::Keys(command) => keys::run(&context, &command).await,
-        Command::Append(args) => append::run(&context, &args).await,
-        Command::Push(args) => push::run(&context, &args).await,
-        Command::Pull(args) => pull::run(&context, &args).await,
-        Command::Status(args) => status::run(&context, &args).await,
-        Command::Verify(args) => verify::run(&context, &args).await,
-        Command::Export(args) => verify::export(&context, &args).await,
-        Command::Show(args) => show::run(&context, &args).await,
-        Command::Decrypt(args) => show::decrypt(&context, &args).await,
-        Command::Prove(args) => prove::run(&context, &args).await,
-        Command::Proofs(args) => proofs::run(&context, &args).await,
-        Command::History(args) => history::run(&context, &args).await,
-        Command::Config(_) => config::show(&context),
-        Command::Groups(command) => groups::run(&context, &command).await,
-        Command::Schemas(command) => schemas::run(&context, &command).await,
-        Command::Admin(command) => admin::run(&context, &command).await,
+    if let Command::Mcp(args) = cli.command {
+        return crate::mcp::run(cli.global, args).await;
+    }
+    let context = Context::new(&cli.global, ui)?;
+    execute(&context, cli.command).await
+}
+
+/// Runs one command.
+async fn execute(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Init(args) => init::run(context, &args).await,
+        Command::Keys(command) => keys::run(context, &command).await,
+        Command::Append(args) => append::run(context, &args).await,
+        Command::Push(args) => push::run(context, &args).await,
+        Command::Pull(args) => pull::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args).await,
+        Command::Export(args) => verify::export(context, &args).await,
+        Command::Show(args) => show::run(context, &args).await,
+        Command::Decrypt(args) => show::decrypt(context, &args).await,
+        Command::Prove(args) => prove::run(context, &args).await,
+        Command::Proofs(args) => proofs::run(context, &args).await,
+        Command::History(args) => history::run(context, &args).await,
+        Command::Config(_) => config::show(context),
+        Command::Groups(command) => groups::run(context, &command).await,
+        Command::Schemas(command) => schemas::run(context, &command).await,
+        Command::Admin(command) => admin::run(context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
+        Command::Mcp(_) => Err(Failure::usage("usage", "a server cannot start another")),
     }
 }
 

@@ -192,6 +192,11 @@ impl Report {
         self
     }
 
+    /// A JSON field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     /// Appends a line for people.
     #[must_use]
     pub fn line(mut self, text: impl AsRef<str>) -> Self {

@@ -128,13 +128,15 @@ pub async fn push<C: Chain>(
         resend_after: RESEND_AFTER,
     };
     let mut seen: BTreeSet<i64> = BTreeSet::new();
+    let mut after = 0;
     let mut stopped = None;
     loop {
-        let after = seen.last().copied().unwrap_or(0);
         let due = outbox::open_entries(pool, after, WINDOW).await?;
-        if due.is_empty() {
+        let Some(last) = due.last() else {
             break;
-        }
+        };
+        after = last.local_seq;
+        let due = options.select(due);
         seen.extend(due.iter().map(|entry| entry.local_seq));
         if let Err(failure) = push.window(due, signers).await {
             stopped = Some(failure);
@@ -189,6 +191,7 @@ impl<C: Chain> Push<'_, C> {
             entry.state = State::Signed;
             fresh.push(index);
         }
+        self.options.check(&entries)?;
         let fresh: Vec<&Entry> = fresh.iter().filter_map(|i| entries.get(*i)).collect();
         outbox::store_signatures(self.pool, &fresh).await?;
         Ok(entries)
