@@ -48,6 +48,7 @@ step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+step "MCP server" node tests/mcp/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "full disk" full_disk
 step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color

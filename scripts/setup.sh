@@ -61,6 +61,7 @@ install_rust() {
 install_packages
 install_promtool
 install_rust
-# anvil, forge, solc and OpenZeppelin; polkadot.js.
+# anvil, forge, solc and OpenZeppelin; polkadot.js; MCP clients.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/polkadotjs"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/mcp"
