@@ -2,9 +2,9 @@
 # SPDX-FileCopyrightText: The VES Appchain contributors
 # SPDX-License-Identifier: Apache-2.0
 #
-# All tests: format, lints, no_std builds, unit and integration tests, contracts, polkadot.js and
-# bad input against a real node, and runs of the real binaries from an agent's event to its anchor
-# and back. Does its own set-up.
+# All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
+# and bad input against a real node, the explorer page in Chromium, operators' drills, and runs of the
+# real binaries from an agent's event to its anchor and back. Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
 source scripts/env.sh
@@ -34,8 +34,11 @@ full_disk() {
 export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 export CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"
 
+step "documents" scripts/check-links.sh
+step "threat model" scripts/check-threat-model.sh
 step "set-up" scripts/setup.sh
 step "format" cargo fmt --all --check
+step "format of the explorer's wasm" cargo fmt --all --check --manifest-path explorer/verify/Cargo.toml
 step "build and lint" cargo build --workspace --all-targets --locked
 # By the toolchain that has the target, see scripts/env.sh.
 step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
@@ -47,9 +50,13 @@ step "layering" scripts/check-layering.sh
 step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
+step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 step "MCP server" node tests/mcp/test.mjs
+step "other implementations, and agents" node tests/interop/test.mjs
+step "explorer in a browser" node tests/explorer/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
+step "operators' drills" node ops/drill.mjs
 step "full disk" full_disk
 step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
 

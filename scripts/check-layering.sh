@@ -16,13 +16,38 @@ refuse() {
     [ -z "$found" ] || fail "$package must not depend on: $found"
 }
 
-refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom'
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom|pallet-sudo|pallet-insecure-randomness.*|.*xcm.*|cumulus-.*'
 refuse pallet-agent-registry 'pallet-ves-sequencer|pallet-stark-verifier'
 refuse pallet-ves-sequencer 'pallet-agent-registry|pallet-stark-verifier'
 refuse pallet-stark-verifier 'pallet-agent-registry|pallet-ves-sequencer|ves-stark-prover|winter-prover'
 refuse ves-stark-verifier 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime|ves-stark-prover|winter-prover|rand.*|getrandom'
 refuse ves-finality 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|finality-grandpa|getrandom'
+refuse ves-verify 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|alloy.*|ves-client|ves-stark-prover|winter-prover|rand|rand_chacha|getrandom'
+refuse ves-explorer 'polkadot-sdk|jsonrpsee|subxt|ves-client|wasm-bindgen'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'
 
 rocksdb="$(cargo tree --locked --workspace -e all --prefix none | grep -c '^librocksdb-sys' || true)"
 [ "$rocksdb" -eq 0 ] || fail "RocksDB is in the dependency tree"
+
+# What sources of the runtime must not contain.
+forbid() {
+    local what="$1" found
+    shift
+    found="$(grep -rnE --include='*.rs' "$what" "$@")" || return 0
+    fail "$what is not allowed: $found"
+}
+
+# Storage without a bound.
+forbid without_storage_info pallets runtime
+# Randomness from block hashes.
+forbid 'randomness|Randomness' pallets/*/src runtime/src
+# Another verdict about signatures than that of ZIP-215.
+forbid UseDalekExt runtime node host pallets
+
+# Whatever is locked comes from the one registry.
+only() {
+    local found
+    found="$(cat Cargo.lock tools/*/Cargo.lock | grep '^source = ' | sort -u | grep -vFx "source = \"$1\"")" || return 0
+    fail "dependencies from elsewhere: $found"
+}
+only registry+https://github.com/rust-lang/crates.io-index

@@ -9,12 +9,18 @@ source "$(dirname "$0")/env.sh"
 
 packages_missing() {
     local package
-    for package in protobuf-compiler clang libclang-dev g++ make pkg-config libssl-dev; do
+    # chromium: the explorer's tests look at the page with it.
+    for package in protobuf-compiler clang libclang-dev g++ make pkg-config libssl-dev chromium; do
         dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q 'install ok installed' ||
             echo "$package"
     done
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    # Checks the units of ops/; nothing is run by it.
+    command -v systemd-analyze >/dev/null || echo systemd
+    # Another implementation for tests/interop.
+    python3 -c 'import cryptography' 2>/dev/null ||
+        /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography
 }
 
 install_packages() {
@@ -56,12 +62,20 @@ install_rust() {
         say "installing the wasm32v1-none target"
         rustup target add wasm32v1-none >&2 || "$VES_ROOT/scripts/setup-wasm-fallback.sh"
     fi
+    # Of the explorer page.
+    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]; then
+        say "installing the wasm32-unknown-unknown target"
+        rustup target add wasm32-unknown-unknown >&2
+    fi
 }
 
 install_packages
 install_promtool
 install_rust
-# anvil, forge, solc and OpenZeppelin; polkadot.js; MCP clients.
+# anvil, forge, solc and OpenZeppelin; Hardhat's chain of the OP stack; polkadot.js; MCP clients; what drives
+# Chromium.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/anchor-relay/tests/hardhat"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/polkadotjs"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/mcp"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/explorer"

@@ -10,7 +10,9 @@ use alloy::{
     sol,
 };
 use std::time::Duration;
-use ves_primitives::{BatchCommitment, BatchId, wire::AnchorJson};
+use ves_primitives::BatchId;
+
+pub use ves_verify::AnchoredBatch;
 
 sol! {
     /// What the contract stores of a batch.
@@ -33,62 +35,6 @@ sol! {
 
 /// How long the endpoint may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A batch as the contract holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnchoredBatch {
-    /// EVM chain id.
-    pub chain_id: u64,
-    /// Contract address.
-    pub registry: String,
-    /// Block at which the contract was read.
-    pub read_at_block: u64,
-    /// Events root.
-    pub events_root: [u8; 32],
-    /// State root.
-    pub new_state_root: [u8; 32],
-    /// First sequence.
-    pub sequence_start: u64,
-    /// Last sequence.
-    pub sequence_end: u64,
-    /// Number of events.
-    pub event_count: u32,
-}
-
-impl AnchoredBatch {
-    /// Compares every anchored field with the batch.
-    ///
-    /// # Errors
-    /// The field that differs.
-    pub fn check(&self, batch: &BatchCommitment) -> std::result::Result<(), String> {
-        let differs = |field: &str| Err(format!("the contract holds another {field}"));
-        if self.events_root != batch.events_root.0 {
-            return differs("events root");
-        }
-        if self.new_state_root != batch.new_state_root.0 {
-            return differs("state root");
-        }
-        if (self.sequence_start, self.sequence_end) != (batch.sequence_start, batch.sequence_end) {
-            return differs("sequence range");
-        }
-        if self.event_count != batch.leaf_count {
-            return differs("event count");
-        }
-        Ok(())
-    }
-}
-
-impl From<&AnchoredBatch> for AnchorJson {
-    fn from(found: &AnchoredBatch) -> Self {
-        Self {
-            chain_id: found.chain_id,
-            registry: found.registry.clone(),
-            events_root: found.events_root,
-            new_state_root: found.new_state_root,
-            read_at_block: found.read_at_block,
-        }
-    }
-}
 
 /// Where to ask.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@
 use crate::{
     crypto,
     error::{Exit, Failure, Result},
+    outbox::State,
 };
 use chrono::{SecondsFormat, Utc};
 use codec::Encode;
@@ -113,6 +114,58 @@ pub fn canonical_payload(text: &str) -> Result<String> {
     Ok(canonical)
 }
 
+/// Member that padding lives in. Readers drop it.
+pub const PADDING: &str = "_pad";
+
+/// Lengthens an object's canonical form to the next of these sizes, or to the next multiple of the
+/// largest. Encryption hides what a payload says, not how long it is; this makes many lengths one.
+///
+/// # Errors
+/// `padding_invalid` for a size that is none, `padding_impossible` for a payload that is no object or
+/// has a member of that name.
+pub fn pad(text: &str, sizes: &[u32]) -> Result<String> {
+    let limit = limits::MAX_PAYLOAD_BYTES as usize;
+    let mut sizes: Vec<usize> = sizes
+        .iter()
+        .map(|size| usize::try_from(*size).unwrap_or(usize::MAX))
+        .collect();
+    sizes.sort_unstable();
+    let Some(largest) = sizes.last().copied() else {
+        return Ok(text.to_owned());
+    };
+    if sizes.first() == Some(&0) || largest > limit {
+        return Err(Failure::usage(
+            "padding_invalid",
+            format!("padding goes to sizes from 1 to {limit} bytes"),
+        ));
+    }
+    let impossible = |why: &str| {
+        Failure::usage("padding_impossible", format!("the payload {why}"))
+            .hint("give an object without that member, or an empty list of sizes")
+    };
+    let canonical = canonical_payload(text)?;
+    let value: serde_json::Value = serde_json::from_str(&canonical).map_err(Failure::unexpected)?;
+    let serde_json::Value::Object(mut members) = value else {
+        return Err(impossible("is no object, so there is no place for padding"));
+    };
+    if members.insert(PADDING.to_owned(), "".into()).is_some() {
+        return Err(impossible("has a member `_pad` already"));
+    }
+    let bare = jcs::canonicalize_value(&serde_json::Value::Object(members.clone()))
+        .map_err(Failure::unexpected)?
+        .len();
+    let target = sizes
+        .iter()
+        .copied()
+        .find(|size| *size >= bare)
+        .unwrap_or_else(|| bare.div_ceil(largest).saturating_mul(largest))
+        // What is longer than the limit is refused as it is, not because of its padding.
+        .min(limit.max(bare));
+    let fill = "0".repeat(target.saturating_sub(bare));
+    members.insert(PADDING.to_owned(), fill.into());
+    jcs::canonicalize_value(&serde_json::Value::Object(members)).map_err(Failure::unexpected)
+}
+
 impl Draft {
     /// Builds the unsigned event and checks everything that needs no chain.
     ///
@@ -174,15 +227,41 @@ impl Draft {
 /// refusal.
 pub async fn append(db: &mut SqliteConnection, draft: &Draft) -> Result<Captured> {
     let event = draft.build()?;
-    insert(db, &event).await
+    insert(db, &event, false).await
 }
 
-async fn insert(db: &mut SqliteConnection, event: &SubmittedEvent) -> Result<Captured> {
+/// Captures an event that somebody signed already, in the caller's transaction. Its signature is for the
+/// chain to judge: only the registry knows the key.
+///
+/// # Errors
+/// What is wrong with the event, otherwise as [`append`].
+pub async fn append_signed(db: &mut SqliteConnection, event: &SubmittedEvent) -> Result<Captured> {
+    event
+        .check()
+        .map_err(|e| Failure::usage("schema_validation", e.to_string()))?;
+    if event.envelope.agent_signature == Signature([0; 64]) {
+        return Err(
+            Failure::usage("signature_missing", "the event is not signed")
+                .hint("capture its payload instead; this machine then signs it"),
+        );
+    }
+    insert(db, event, true).await
+}
+
+async fn insert(
+    db: &mut SqliteConnection,
+    event: &SubmittedEvent,
+    signed: bool,
+) -> Result<Captured> {
     let e = &event.envelope;
-    let (payload, key_id) = match &event.payload {
-        Payload::Plain(json) => (json.to_vec(), None),
-        Payload::Encrypted(bundle) => (bundle.encode(), Some(e.agent_key_id.0)),
+    let payload = match &event.payload {
+        Payload::Plain(json) => json.to_vec(),
+        Payload::Encrypted(bundle) => bundle.encode(),
     };
+    // The key of an encrypted event is bound into the ciphertext.
+    let key_id = (signed || e.payload_kind == PayloadKind::Encrypted).then_some(e.agent_key_id.0);
+    let signature = signed.then(|| e.agent_signature.0.to_vec());
+    let state = if signed { State::Signed } else { State::Queued };
     let base_version = e
         .base_version
         .map(i64::try_from)
@@ -192,8 +271,9 @@ async fn insert(db: &mut SqliteConnection, event: &SubmittedEvent) -> Result<Cap
     let inserted = sqlx::query(
         "INSERT INTO ves_outbox (tenant_id, store_id, event_id, agent_id, entity_type, entity_id, \
          event_type, created_at, command_id, base_version, payload_kind, payload, \
-         payload_plain_hash, payload_cipher_hash, key_id, captured_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
+         payload_plain_hash, payload_cipher_hash, key_id, captured_at, updated_at, signature, state) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16, ?17, \
+         ?18)",
     )
     .bind(e.tenant_id.0.as_slice())
     .bind(e.store_id.0.as_slice())
@@ -211,6 +291,8 @@ async fn insert(db: &mut SqliteConnection, event: &SubmittedEvent) -> Result<Cap
     .bind(e.payload_cipher_hash.0.as_slice())
     .bind(key_id.map(i64::from))
     .bind(now)
+    .bind(signature)
+    .bind(state.name())
     .execute(db)
     .await
     .map_err(|error| duplicate(error, e))?;
@@ -255,141 +337,4 @@ fn duplicate(error: sqlx::Error, envelope: &Envelope) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{db, testing::draft};
-    use sqlx::{Connection, Executor, Row};
-
-    async fn memory() -> SqliteConnection {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        db::install(&mut connection).await.unwrap();
-        connection
-    }
-
-    #[tokio::test]
-    async fn an_event_and_a_business_change_commit_together_or_not_at_all() {
-        let mut connection = memory().await;
-        connection
-            .execute("CREATE TABLE orders (id TEXT)")
-            .await
-            .unwrap();
-        let mut tx = connection.begin().await.unwrap();
-        tx.execute("INSERT INTO orders VALUES ('A')").await.unwrap();
-        append(&mut tx, &draft()).await.unwrap();
-        tx.rollback().await.unwrap();
-
-        let mut tx = connection.begin().await.unwrap();
-        tx.execute("INSERT INTO orders VALUES ('B')").await.unwrap();
-        append(&mut tx, &draft()).await.unwrap();
-        tx.commit().await.unwrap();
-
-        for table in ["orders", "ves_outbox"] {
-            let count: i64 = connection
-                .fetch_one(format!("SELECT count(*) FROM {table}").as_str())
-                .await
-                .unwrap()
-                .get(0);
-            assert_eq!(count, 1, "{table}");
-        }
-    }
-
-    #[tokio::test]
-    async fn event_and_command_ids_are_taken_once() {
-        let mut db = memory().await;
-        let first = Draft {
-            event_id: Some(EventId([1; 16])),
-            command_id: Some(CommandId([2; 16])),
-            ..draft()
-        };
-        append(&mut db, &first).await.unwrap();
-        let same_event = Draft {
-            command_id: None,
-            ..first.clone()
-        };
-        assert_eq!(
-            append(&mut db, &same_event).await.unwrap_err().code,
-            "duplicate_event_id"
-        );
-        let same_command = Draft {
-            event_id: None,
-            ..first.clone()
-        };
-        let failure = append(&mut db, &same_command).await.unwrap_err();
-        assert_eq!(failure.code, "duplicate_command_id");
-        // Ids are unique per stream, not across streams.
-        let elsewhere = Draft {
-            store_id: StoreId([9; 16]),
-            ..first
-        };
-        append(&mut db, &elsewhere).await.unwrap();
-    }
-
-    #[test]
-    fn bad_payloads_are_refused_by_name() {
-        let code = |payload: &str| {
-            Draft {
-                payload: payload.into(),
-                ..draft()
-            }
-            .build()
-            .map(|_| ())
-            .unwrap_err()
-            .code
-        };
-        for payload in [
-            "",
-            "{",
-            "null",
-            r#"{"a":1,"a":2}"#,
-            r#"{"n":9007199254740993}"#,
-            r#"{"s":"\ud800"}"#,
-            "\u{0}",
-        ] {
-            assert_eq!(code(payload), "payload_invalid", "{payload:?}");
-        }
-        let large = format!("\"{}\"", "x".repeat(70_000));
-        assert_eq!(code(&large), "payload_too_large");
-    }
-
-    #[test]
-    fn bad_fields_are_refused_by_name() {
-        let message = |draft: Draft| draft.build().map(|_| ()).unwrap_err().message;
-        assert!(
-            message(Draft {
-                entity_type: String::new(),
-                ..draft()
-            })
-            .contains("entity_type")
-        );
-        assert!(
-            message(Draft {
-                entity_id: "x".repeat(513),
-                ..draft()
-            })
-            .contains("entity_id")
-        );
-        assert!(
-            message(Draft {
-                event_type: String::new(),
-                ..draft()
-            })
-            .contains("event_type")
-        );
-        let when = Some("yesterday".to_owned());
-        assert!(
-            message(Draft {
-                created_at: when,
-                ..draft()
-            })
-            .contains("created_at")
-        );
-        let version = Some(u64::MAX);
-        assert!(
-            message(Draft {
-                base_version: version,
-                ..draft()
-            })
-            .contains("base_version")
-        );
-    }
-}
+mod tests;

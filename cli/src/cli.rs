@@ -5,28 +5,27 @@
 
 use crate::{
     config::{ConfigFile, Overrides},
-    keys::Purpose,
-    outbox::State,
     output::ColorChoice,
 };
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use ves_primitives::{AgentId, GenesisHash, StoreId, TenantId};
 
+mod events;
+mod evidence;
+mod keys;
 mod registry;
 
+pub use events::*;
+pub use evidence::*;
+pub use keys::*;
 pub use registry::*;
-
-use ves_client::BlockHash;
-use ves_primitives::{
-    AgentId, CommandId, CurrencyTag, EventId, EventsRoot, GenesisHash, GroupId, SigningPublicKey,
-    StoreId, TenantId,
-};
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
 const COLON_GROUPS: [&str; 5] = ["keys", "admin", "config", "groups", "schemas"];
 
 /// Flags of every command that take a value: they may stand before the command's name.
-const VALUE_FLAGS: [&str; 8] = [
+const VALUE_FLAGS: [&str; 9] = [
     "--home",
     "--config",
     "--node",
@@ -35,6 +34,7 @@ const VALUE_FLAGS: [&str; 8] = [
     "--agent",
     "--passphrase-file",
     "--color",
+    "--output",
 ];
 
 /// Splits the command's name at its colon, so that both forms reach the same command.
@@ -116,6 +116,12 @@ pub struct Global {
     /// Print the outcome as one JSON object.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Write that object to this file instead; implies --json.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Show what would be done and change nothing, here or on chain.
+    #[arg(long, global = true)]
+    pub dry_run: bool,
     /// State directory [default: the nearest .stateset upwards] [env: VES_HOME]
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
@@ -141,6 +147,9 @@ pub struct Global {
     /// No remarks on stderr.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Log to stderr what happens; twice: in detail. RUST_LOG says more exactly what.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// When to colour the text; NO_COLOR is honoured.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: ColorChoice,
@@ -192,8 +201,32 @@ An amount that is over the limit is reported (exit code 10); the events go out a
     Push(PushArgs),
     /// Fetch new events up to the finalized head, verifying each of them.
     Pull(PullArgs),
+    /// Push, then pull; with --watch again and again.
+    #[command(after_help = "\
+Examples:
+  stateset-sync sync
+  stateset-sync sync --watch --json | while read -r line; do …; done")]
+    Sync(SyncArgs),
     /// Show where outbox, stream and node stand.
     Status(StatusArgs),
+    /// Look for what is wrong, each finding with its cure.
+    Doctor(DoctorArgs),
+    /// List events whose entity has moved on.
+    Conflicts,
+    /// Decide about one conflict, with a preview field by field.
+    #[command(after_help = "\
+Examples:
+  stateset-sync resolve 0192 --strategy merge --dry-run
+  stateset-sync resolve 0192 --strategy local-wins")]
+    Resolve(ResolveArgs),
+    /// Decide about all conflicts by one strategy; those with clashes are left.
+    Rebase(RebaseArgs),
+    /// Put dead or rejected events back on their way, with the bytes they have.
+    Retry(RetryArgs),
+    /// Give up an event that was not handed over, or that the chain rejected.
+    Abandon(AbandonArgs),
+    /// Show what the verified events say about entities, with hashes of their states.
+    State(StateArgs),
     /// Verify one event: signature, key, inclusion, batch, header, finality, anchor.
     #[command(after_help = "\
 Examples:
@@ -203,6 +236,8 @@ Examples:
     Verify(VerifyArgs),
     /// Write a self-contained bundle that proves one event.
     Export(ExportArgs),
+    /// Verify a bundle and keep it.
+    Import(ImportArgs),
     /// Print a pulled or captured event.
     Show(EventArgs),
     /// Print the clear payload of an event encrypted to this agent.
@@ -227,7 +262,7 @@ pulled.")]
     /// List the newest events of the outbox, or of the pulled stream.
     #[command(visible_alias = "outbox")]
     History(HistoryArgs),
-    /// Look at the configuration.
+    /// Look at the configuration, or change it.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Encryption groups: sets of agents that events are encrypted to.
@@ -242,6 +277,21 @@ pulled.")]
     /// Serve these functions to a model over the Model Context Protocol.
     #[command(after_help = crate::mcp::EXAMPLES)]
     Mcp(crate::mcp::McpArgs),
+    /// Print a script that completes command lines in a shell.
+    #[command(after_help = "\
+Examples:
+  stateset-sync completions bash > ~/.local/share/bash-completion/completions/stateset-sync
+  stateset-sync completions zsh > ~/.zfunc/_stateset-sync")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one page for each command.
+    Man {
+        /// Directory for all pages.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// List the exit codes.
     #[command(long_about = EXIT_CODES)]
     ExitCodes,
@@ -265,343 +315,25 @@ pub struct InitArgs {
     pub force: bool,
 }
 
-/// `keys …`
-#[derive(Debug, Subcommand)]
-pub enum KeysCommand {
-    /// Make a signing key and an encryption key.
-    Generate(GenerateArgs),
-    /// List this agent's keys on this machine.
-    List,
-    /// Register keys on chain with a proof of possession.
-    Register(RegisterArgs),
-    /// Hand over from the agent's signing key to a new one. Needs no administrator.
-    Rotate(RotateArgs),
-    /// Show or set what a signing key may be used for (setting: tenant administrator).
-    Policy(PolicyArgs),
-    /// Revoke a key on chain.
-    Revoke(RevokeArgs),
-    /// Print the public halves.
-    Export(KeysExportArgs),
-}
-
-/// `keys generate`
-#[derive(Debug, Args)]
-pub struct GenerateArgs {
-    /// Only a key for this purpose.
-    #[arg(long, value_enum)]
-    pub purpose: Option<Purpose>,
-    /// Store the private keys in the clear. For development only.
-    #[arg(long)]
-    pub insecure_plaintext_keys: bool,
-}
-
-/// Who administers.
-#[derive(Debug, Clone, Args)]
-pub struct AdminSigner {
-    /// File whose first line is the administrator's secret phrase or seed
-    /// [env, the secret itself: VES_ADMIN_SURI]
-    #[arg(long, value_name = "FILE")]
-    pub admin_suri_file: Option<PathBuf>,
-    /// Use a well-known development account. Works on development chains only.
-    #[arg(long, value_name = "//NAME", num_args = 0..=1, default_missing_value = "//Alice",
-        conflicts_with = "admin_suri_file")]
-    pub dev_admin: Option<String>,
-    /// Return once the change is in a block, without waiting for finality.
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `keys register`
-#[derive(Debug, Args)]
-pub struct RegisterArgs {
-    /// Only a key for this purpose [default: both, the signing key first]
-    #[arg(long, value_enum)]
-    pub purpose: Option<Purpose>,
-    /// Which key [default: the newest]
-    #[arg(long, requires = "purpose")]
-    pub key_id: Option<u32>,
-    /// First moment of validity, RFC 3339.
-    #[arg(long, value_name = "TIME", value_parser = parse_time_ms)]
-    pub valid_from: Option<u64>,
-    /// Last moment of validity, RFC 3339.
-    #[arg(long, value_name = "TIME", value_parser = parse_time_ms)]
-    pub valid_to: Option<u64>,
-    /// Who administers.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
-
-/// `keys export`
-#[derive(Debug, Args)]
-pub struct KeysExportArgs {
-    /// Only keys for this purpose.
-    #[arg(long, value_enum)]
-    pub purpose: Option<Purpose>,
-}
-
-/// `append`
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("source").required(true).args(["payload", "payload_file", "batch"])))]
-pub struct AppendArgs {
-    /// Kind of the entity, for instance `order`.
-    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
-    pub entity_type: Option<String>,
-    /// Id of the entity.
-    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
-    pub entity_id: Option<String>,
-    /// What happened, for instance `order.created`.
-    #[arg(long, required_unless_present = "batch", value_name = "TEXT")]
-    pub event_type: Option<String>,
-    /// Payload, JSON.
-    #[arg(long, value_name = "JSON")]
-    pub payload: Option<String>,
-    /// File with the payload; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
-    pub payload_file: Option<PathBuf>,
-    /// File with one JSON object per line, all captured in one transaction; `-` reads standard
-    /// input. Fields: entity_type, entity_id, event_type, payload, and optionally event_id,
-    /// command_id, base_version, created_at.
-    #[arg(long, value_name = "FILE", conflicts_with_all =
-        ["entity_type", "entity_id", "event_type", "event_id", "command_id", "base_version",
-         "created_at"])]
-    pub batch: Option<PathBuf>,
-    /// Id of the event [default: a new UUIDv7]
-    #[arg(long, value_name = "UUID")]
-    pub event_id: Option<EventId>,
-    /// Intent that this event fulfils; fulfilled once.
-    #[arg(long, value_name = "UUID")]
-    pub command_id: Option<CommandId>,
-    /// Version of the entity that this event builds on; the chain refuses it if the entity has
-    /// moved on.
-    #[arg(long, value_name = "N")]
-    pub base_version: Option<u64>,
-    /// When it happened, RFC 3339 [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub created_at: Option<String>,
-    /// Encrypt the payload to these agents' registered keys. Asks the node.
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub encrypt_to: Vec<AgentId>,
-    /// Encrypt the payload to the members of these groups. Asks the node.
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub to_group: Vec<GroupId>,
-    /// Leave out group members without a usable key instead of refusing.
-    #[arg(long, requires = "to_group")]
-    pub skip_keyless: bool,
-    /// Let this agent read the encrypted payload too.
-    #[arg(long)]
-    pub encrypt_to_self: bool,
-    /// Proofs to make once the event is final; needs --encrypt-to-self.
-    #[command(flatten)]
-    pub wishes: WishArgs,
-}
-
-/// `--prove` of `append` and `push`
-#[derive(Debug, Args)]
-pub struct WishArgs {
-    /// Prove this policy of each encrypted event once it is final, and submit the proof:
-    /// aml.threshold=LIMIT or order_total.cap=LIMIT. May be given several times.
-    #[arg(long, value_name = "POLICY=LIMIT")]
-    pub prove: Vec<String>,
-    /// Currency code and decimal places of the amounts.
-    #[arg(long, value_name = "CODE:PLACES", default_value = "USD:2")]
-    pub currency: CurrencyTag,
-    /// Where the amount stands in the payload.
-    #[command(flatten)]
-    pub amount: AmountArgs,
-}
-
-/// `push`
-#[derive(Debug, Args)]
-pub struct PushArgs {
-    /// Return once the events are handed over.
-    #[arg(long)]
-    pub no_wait: bool,
-    /// Seconds without news after which to give up waiting.
-    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
-    pub timeout: u64,
-    /// Most events in one submission; the chain's limit caps it.
-    #[arg(long, default_value_t = 256, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch_size: u32,
-    /// Proofs to make of the events that are on their way now.
-    #[command(flatten)]
-    pub wishes: WishArgs,
-    /// Send nothing unless every proof that is wished for can be made.
-    #[arg(long)]
-    pub require_proofs: bool,
-    /// Honour VES_TEST_CRASH_AT (after-sign, before-submit, after-submit, before-finality,
-    /// before-prove, after-prove).
-    #[arg(long, hide = true)]
-    pub testing_hooks: bool,
-}
-
-/// `pull`
-#[derive(Debug, Args)]
-pub struct PullArgs {
-    /// Decrypt what is encrypted to this agent and include it in the output.
-    #[arg(long)]
-    pub decrypt: bool,
-    /// Do not fetch and verify the compliance proofs of encrypted events.
-    #[arg(long)]
-    pub no_verify_proofs: bool,
-    /// Where the amount stands in the payload.
-    #[command(flatten)]
-    pub amount: AmountArgs,
-}
-
-/// `status`
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Do not ask the node.
-    #[arg(long)]
-    pub offline: bool,
-}
-
-/// Where the contract is.
-#[derive(Debug, Clone, Args)]
-pub struct ContractArgs {
-    /// EVM endpoint of the anchoring contract [env: VES_L1_RPC_URL]
-    #[arg(long, value_name = "URL")]
-    pub l1_rpc: Option<String>,
-    /// Address of the SetRegistry contract [env: VES_L1_REGISTRY]
-    #[arg(long, value_name = "ADDRESS")]
-    pub registry: Option<String>,
-    /// Ask the contract named in the configuration.
-    #[arg(long)]
-    pub anchor: bool,
-}
-
-/// `verify`
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("subject").required(true).args(["event_id", "bundle"])))]
-pub struct VerifyArgs {
-    /// Event to fetch from the node and verify: its id or an unambiguous beginning.
-    #[arg(value_name = "EVENT_ID")]
-    pub event_id: Option<String>,
-    /// Verify this bundle without asking any node.
-    #[arg(long, value_name = "FILE")]
-    pub bundle: Option<PathBuf>,
-    /// Trusted chain [default: the one this project is bound to]
-    #[arg(long, value_name = "HASH")]
-    pub genesis: Option<GenesisHash>,
-    /// Trusted authority set, which must have finalized the block or lead to the one that did: its
-    /// hash, or a file with the set in JSON [default: the one this project trusts]
-    #[arg(long, value_name = "HASH|FILE")]
-    pub authorities: Option<String>,
-    /// Trusted key of the author.
-    #[arg(long, value_name = "KEY")]
-    pub agent_key: Option<SigningPublicKey>,
-    /// Trusted events root of the batch, for instance from the contract.
-    #[arg(long, value_name = "HASH")]
-    pub events_root: Option<EventsRoot>,
-    /// Trusted hash of the block, for instance from another node.
-    #[arg(long, value_name = "HASH")]
-    pub block_hash: Option<BlockHash>,
-    /// Where the contract is.
-    #[command(flatten)]
-    pub contract: ContractArgs,
-}
-
-/// `export`
-#[derive(Debug, Args)]
-pub struct ExportArgs {
-    /// The event: its id or an unambiguous beginning.
-    #[arg(value_name = "EVENT_ID")]
-    pub event_id: String,
-    /// File to write [default: <event id>.bundle.json]
-    #[arg(long, short, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Replace the file if it exists.
-    #[arg(long)]
-    pub force: bool,
-    /// Where the contract is.
-    #[command(flatten)]
-    pub contract: ContractArgs,
-}
-
-/// `show` and `decrypt`
-#[derive(Debug, Args)]
-pub struct EventArgs {
-    /// The event: its id or an unambiguous beginning.
-    #[arg(value_name = "EVENT_ID")]
-    pub event_id: String,
-}
-
-/// Where the amount stands in the payload.
-#[derive(Debug, Args)]
-pub struct AmountArgs {
-    /// Member of the payload that holds the amount, with dots between names.
-    #[arg(long, value_name = "PATH", default_value = "total")]
-    pub amount_field: String,
-}
-
-/// `prove`
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("subject").required(true).args(["event_id", "batch", "batch_of"])))]
-#[command(group(ArgGroup::new("claim").required(true).args(["policy", "budget"])))]
-pub struct ProveArgs {
-    /// The event: its id or an unambiguous beginning.
-    #[arg(value_name = "EVENT_ID")]
-    pub event_id: Option<String>,
-    /// Prove all events of the batch with this number within its stream, by one proof.
-    #[arg(long, value_name = "INDEX")]
-    pub batch: Option<u64>,
-    /// Prove all events of the batch that holds this event, by one proof.
-    #[arg(long, value_name = "EVENT_ID")]
-    pub batch_of: Option<String>,
-    /// aml.threshold (below), order_total.cap (at most) or agent.authorization.v1 (at most).
-    #[arg(long, value_name = "ID", requires = "limit")]
-    pub policy: Option<String>,
-    /// The policy's limit in the currency's units, as in 10000 or 9999.99.
-    #[arg(long, value_name = "AMOUNT", requires = "policy")]
-    pub limit: Option<String>,
-    /// Add the event to this agent's budget of so much (agent.budget.v1).
-    #[arg(long, value_name = "MAX_TOTAL", conflicts_with_all = ["batch", "batch_of", "intent_hash"])]
-    pub budget: Option<String>,
-    /// Hash of the intent, for agent.authorization.v1.
-    #[arg(long, value_name = "HEX")]
-    pub intent_hash: Option<String>,
-    /// Currency code and decimal places of the amount.
-    #[arg(long, value_name = "CODE:PLACES", default_value = "USD:2")]
-    pub currency: CurrencyTag,
-    /// Where the amount stands in the payload.
-    #[command(flatten)]
-    pub amount: AmountArgs,
-    /// Seconds to wait for finality.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub timeout: u64,
-}
-
-/// `proofs`
-#[derive(Debug, Args)]
-pub struct ProofsArgs {
-    /// The event: its id or an unambiguous beginning.
-    #[arg(value_name = "EVENT_ID")]
-    pub event_id: Option<String>,
-    /// Where the amount stands in the payload.
-    #[command(flatten)]
-    pub amount: AmountArgs,
-}
-
-/// `history`
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// Only events in this state.
-    #[arg(long, value_enum)]
-    pub state: Option<State>,
-    /// How many.
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub limit: u32,
-    /// The verified stream and the quarantine instead of the outbox.
-    #[arg(long, conflicts_with = "state")]
-    pub pulled: bool,
-}
-
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print every setting and where its value comes from.
     Show,
+    /// Change a setting of this project's file; an empty value removes it.
+    #[command(after_help = "\
+Examples:
+  stateset-sync config set node-url ws://node:9944
+  stateset-sync config set default-recipients '{\"order\":[\"self\",\"group:<uuid>\"]}'
+  stateset-sync config set padding '[256,1024,4096]'")]
+    Set {
+        /// Name of the setting, as `config show` prints it.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// Check the files of project and user.
+    Validate,
 }
 
 fn parse_time_ms(text: &str) -> Result<u64, String> {

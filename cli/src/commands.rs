@@ -5,11 +5,19 @@
 
 mod admin;
 mod append;
+mod bundles;
 mod config;
+mod conflicts;
+mod decisions;
+mod doctor;
+mod expiry;
+mod foreign;
 mod groups;
+mod heads;
 mod history;
 mod init;
 mod keys;
+mod payloads;
 mod proofs;
 mod prove;
 mod pull;
@@ -17,14 +25,17 @@ mod push;
 mod rotation;
 mod schemas;
 pub(crate) mod served;
+mod shell;
 mod show;
+mod state;
 mod status;
+mod sync;
 mod verify;
 
 use crate::{
     anchor::Contract,
     chain::live::Live,
-    cli::{Cli, Command, ContractArgs, EXIT_CODES, Global, split_colon_names},
+    cli::{Cli, Command, ConfigCommand, ContractArgs, EXIT_CODES, Global, split_colon_names},
     config::{Config, ConfigFile, process_env},
     db,
     error::{Exit, Failure, Result},
@@ -39,6 +50,7 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use serde_json::json;
 use sqlx::SqlitePool;
 use std::time::Duration;
+use tracing_subscriber::EnvFilter;
 use ves_primitives::{EventId, GenesisHash};
 
 /// How long an interrupted command may take to let go of the database.
@@ -48,6 +60,8 @@ const ABORT_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) config: Config,
+    /// Nothing may be changed, here or on chain.
+    pub(crate) dry_run: bool,
     passphrases: PassphraseSource,
     /// Which encrypted payloads this run may open.
     readable: Readable,
@@ -66,6 +80,7 @@ impl Context {
         Ok(Self {
             ui,
             config,
+            dry_run: global.dry_run,
             passphrases,
             readable: Readable::All,
         })
@@ -104,6 +119,7 @@ impl Context {
         let found = live.genesis_hash();
         match self.config.genesis() {
             Some(bound) => check_chain(bound, found)?,
+            None if self.dry_run => {}
             None => self.bind(found)?,
         }
         Ok(live)
@@ -218,9 +234,11 @@ pub async fn run(args: Vec<String>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return grammar_error(&error, wants_json),
     };
-    let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.color);
+    log(cli.global.verbose);
+    let json = cli.global.json || cli.global.output.is_some();
+    let ui = Ui::new(json, cli.global.quiet, cli.global.color).into_file(cli.global.output.clone());
     // On a task of its own, so that a prompt that blocks its thread does not block Ctrl-C.
-    let mut command = tokio::spawn(dispatch(cli, ui));
+    let mut command = tokio::spawn(dispatch(cli, ui.clone()));
     let outcome = tokio::select! {
         outcome = &mut command => outcome.unwrap_or_else(|e| Err(Failure::unexpected(e))),
         _ = tokio::signal::ctrl_c() => {
@@ -239,6 +257,20 @@ pub async fn run(args: Vec<String>) -> Exit {
         Ok(report) => ui.print(&report),
         Err(failure) => ui.print_failure(&failure),
     }
+}
+
+/// Logs go to stderr, and nowhere unless `RUST_LOG` or `-v` asks: stdout belongs to results.
+fn log(verbose: u8) {
+    let asked = match verbose {
+        0 => EnvFilter::from_default_env(),
+        1 => EnvFilter::new("warn,stateset_sync=info,ves_client=info"),
+        _ => EnvFilter::new("info,stateset_sync=debug,ves_client=debug,jsonrpsee=debug"),
+    };
+    // Whoever embeds this library may have set up logs of their own.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(asked)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 fn grammar_error(error: &clap::Error, json: bool) -> Exit {
@@ -261,8 +293,12 @@ fn grammar_error(error: &clap::Error, json: bool) -> Exit {
 }
 
 async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
-    if matches!(cli.command, Command::ExitCodes) {
-        return Ok(exit_codes());
+    // These need no project, and must work where its files are broken.
+    match &cli.command {
+        Command::ExitCodes => return Ok(exit_codes()),
+        Command::Completions { shell } => return shell::completions(*shell),
+        Command::Man { out } => return shell::man(out.as_deref(), cli.global.dry_run),
+        _ => {}
     }
     if let Command::Mcp(args) = cli.command {
         return crate::mcp::run(cli.global, args).await;
@@ -287,12 +323,25 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Prove(args) => prove::run(context, &args).await,
         Command::Proofs(args) => proofs::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
-        Command::Config(_) => config::show(context),
+        Command::Sync(args) => sync::run(context, &args).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Conflicts => conflicts::list(context).await,
+        Command::Resolve(args) => conflicts::resolve(context, &args).await,
+        Command::Rebase(args) => conflicts::rebase(context, &args).await,
+        Command::Retry(args) => decisions::retry(context, &args).await,
+        Command::Abandon(args) => decisions::abandon(context, &args).await,
+        Command::State(args) => state::run(context, &args).await,
+        Command::Import(args) => bundles::import(context, &args).await,
+        Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Config(ConfigCommand::Set { name, value }) => config::set(context, &name, &value),
+        Command::Config(ConfigCommand::Validate) => config::validate(context),
         Command::Groups(command) => groups::run(context, &command).await,
         Command::Schemas(command) => schemas::run(context, &command).await,
         Command::Admin(command) => admin::run(context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
+        Command::Completions { shell } => shell::completions(shell),
         Command::Mcp(_) => Err(Failure::usage("usage", "a server cannot start another")),
+        Command::Man { out } => shell::man(out.as_deref(), context.dry_run),
     }
 }
 

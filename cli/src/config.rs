@@ -10,11 +10,12 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
-use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, StoreId, TenantId};
+use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, GroupId, StoreId, TenantId};
 
 /// Where the node is expected when nothing says otherwise.
 pub const DEFAULT_NODE_URL: &str = "ws://127.0.0.1:9944";
@@ -58,6 +59,58 @@ pub struct ConfigFile {
     /// File with the passphrase of the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
+    /// Who reads events of an entity type when `append` does not say: `self`, `agent:UUID` or
+    /// `group:UUID`. The type `*` stands for all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_recipients: Option<BTreeMap<String, Vec<ReaderName>>>,
+    /// Sizes in bytes to which encrypted payloads are lengthened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Vec<u32>>,
+    /// Capture nothing in the clear, and keep no decrypted payload on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_no_plaintext: Option<bool>,
+    /// A signing key older than so many hours is due to be rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_max_age_hours: Option<u32>,
+    /// Warn so many hours before a key expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_warn_hours: Option<u32>,
+}
+
+/// Somebody who may read a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ReaderName {
+    /// The agent that signs.
+    Own,
+    /// Another agent.
+    Agent(AgentId),
+    /// The members of a group.
+    Group(GroupId),
+}
+
+impl TryFrom<String> for ReaderName {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let invalid = || format!("{text}: give self, agent:UUID or group:UUID");
+        match text.split_once(':') {
+            None if text == "self" => Ok(Self::Own),
+            Some(("agent", id)) => id.parse().map(Self::Agent).map_err(|_| invalid()),
+            Some(("group", id)) => id.parse().map(Self::Group).map_err(|_| invalid()),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+impl From<ReaderName> for String {
+    fn from(name: ReaderName) -> Self {
+        match name {
+            ReaderName::Own => "self".into(),
+            ReaderName::Agent(id) => format!("agent:{id}"),
+            ReaderName::Group(id) => format!("group:{id}"),
+        }
+    }
 }
 
 impl ConfigFile {
@@ -98,6 +151,49 @@ impl ConfigFile {
             return Err(invalid(format!("its version is not {}", Self::VERSION)));
         }
         Ok(file)
+    }
+
+    /// The same with one setting changed; an empty value removes it. Dashes in the name are as good as
+    /// underscores, and a value that is no text is JSON.
+    ///
+    /// # Errors
+    /// `setting_unknown` or `setting_invalid`.
+    pub fn with(&self, name: &str, text: &str) -> Result<Self> {
+        let name = name.replace('-', "_");
+        let unknown = || {
+            Failure::usage("setting_unknown", format!("there is no setting {name}"))
+                .hint("`stateset-sync config show` lists the settings")
+        };
+        if matches!(name.as_str(), "schema" | "version") {
+            return Err(unknown());
+        }
+        let mut file = serde_json::to_value(self).map_err(Failure::unexpected)?;
+        let members = file.as_object_mut().ok_or_else(unknown)?;
+        if text.is_empty() {
+            // Removing what is no setting is as wrong as setting it.
+            members.insert(name.clone(), serde_json::Value::Null);
+            return serde_json::from_value(file).map_err(|_| unknown());
+        }
+        let mut attempt = |value: serde_json::Value| {
+            members.insert(name.clone(), value);
+            serde_json::from_value::<Self>(serde_json::Value::Object(members.clone()))
+        };
+        let as_text = attempt(serde_json::Value::String(text.to_owned()));
+        let error = match (as_text, serde_json::from_str(text)) {
+            (Ok(file), _) => return Ok(file),
+            (Err(error), Err(_)) => error,
+            (Err(_), Ok(value)) => match attempt(value) {
+                Ok(file) => return Ok(file),
+                Err(error) => error,
+            },
+        };
+        if error.to_string().starts_with("unknown field") {
+            return Err(unknown());
+        }
+        Err(Failure::usage(
+            "setting_invalid",
+            format!("{text} is no value of {name}: {error}"),
+        ))
     }
 
     /// Writes the project's `sync.json` for its owner alone.
@@ -321,6 +417,22 @@ impl Config {
         .hint("run `stateset-sync init` in the project directory, or give --home"))
     }
 
+    fn json<T: Clone + Serialize>(
+        &self,
+        field: impl Fn(&ConfigFile) -> &Option<T>,
+    ) -> Option<Setting<String>> {
+        self.get(field).map(|setting| Setting {
+            value: serde_json::to_string(&setting.value).unwrap_or_default(),
+            origin: setting.origin,
+        })
+    }
+
+    /// Whether nothing may be captured in the clear or kept decrypted.
+    pub fn keeps_no_plaintext(&self) -> bool {
+        self.get(|c| &c.keep_no_plaintext)
+            .is_some_and(|setting| setting.value)
+    }
+
     /// Every setting as `(name, value, origin)`, for `config show`.
     pub fn describe(&self) -> Vec<(&'static str, Option<String>, Option<Origin>)> {
         fn row<T: fmt::Display>(
@@ -348,6 +460,11 @@ impl Config {
                     origin: setting.origin,
                 }),
             ),
+            row("default_recipients", self.json(|c| &c.default_recipients)),
+            row("padding", self.json(|c| &c.padding)),
+            row("keep_no_plaintext", self.get(|c| &c.keep_no_plaintext)),
+            row("key_max_age_hours", self.get(|c| &c.key_max_age_hours)),
+            row("key_warn_hours", self.get(|c| &c.key_warn_hours)),
         ]
     }
 }
@@ -375,8 +492,6 @@ fn from_env(env: Env<'_>) -> Result<ConfigFile> {
             .transpose()
     }
     Ok(ConfigFile {
-        schema: None,
-        version: None,
         node_url: env("VES_NODE_URL"),
         tenant_id: parse(env, "VES_TENANT_ID")?,
         store_id: parse(env, "VES_STORE_ID")?,
@@ -386,6 +501,8 @@ fn from_env(env: Env<'_>) -> Result<ConfigFile> {
         l1_rpc_url: env("VES_L1_RPC_URL"),
         l1_registry: env("VES_L1_REGISTRY"),
         passphrase_file: env("VES_PASSPHRASE_FILE").map(PathBuf::from),
+        keep_no_plaintext: parse(env, "VES_KEEP_NO_PLAINTEXT")?,
+        ..ConfigFile::default()
     })
 }
 

@@ -12,19 +12,23 @@ use std::{path::Path, time::Duration};
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a database is opened before the last complaint counts, and the pause between.
+const OPENING_ATTEMPTS: u32 = 20;
+const OPENING_PAUSE: Duration = Duration::from_millis(50);
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// How every SQLite file begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
+    include_str!("../migrations/0004_agent.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.
@@ -58,6 +62,19 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match connect(path, create, &options).await {
+            Err(failure) if is_race(&failure) && attempts < OPENING_ATTEMPTS => {
+                tokio::time::sleep(OPENING_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn connect(path: &Path, create: bool, options: &SqliteConnectOptions) -> Result<SqlitePool> {
     let mut connection = options.connect().await?;
     check_identity(&mut connection, path, create).await?;
     migrate(&mut connection).await?;
@@ -65,8 +82,13 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
     Ok(SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options)
+        .connect_with(options.clone())
         .await?)
+}
+
+/// Whether another process may just be opening or closing the database, which SQLite does not wait for.
+fn is_race(failure: &Failure) -> bool {
+    matches!(failure.code, "database_busy" | "database_error")
 }
 
 /// Looks at the file before SQLite does, which would turn an empty one into a database.

@@ -139,6 +139,29 @@ fn publish(temporary: &Path, path: &Path, existing: Existing) -> Result<()> {
     }
 }
 
+/// Reads a file, or standard input if it is named `-`, of at most `limit` bytes.
+///
+/// # Errors
+/// As [`read_bounded`].
+pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read;
+    if path != Path::new("-") {
+        return read_bounded(path, limit);
+    }
+    let mut content = Vec::new();
+    std::io::stdin()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut content)
+        .map_err(|e| Failure::io("read", path, &e))?;
+    if content.len() as u64 > limit {
+        return Err(Failure::usage(
+            "file_too_large",
+            format!("standard input has more than {limit} bytes"),
+        ));
+    }
+    Ok(content)
+}
+
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors

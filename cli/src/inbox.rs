@@ -9,17 +9,25 @@ use crate::{
     error::{Exit, Failure, Result},
     rules::Problem,
 };
-use codec::{DecodeAll, Encode};
+use codec::Encode;
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 use ves_primitives::{
-    AgentId, BatchCommitment, EventId, GenesisHash, KeyId, SigningPublicKey, StateRoot, StoreId,
-    StreamTip, TenantId,
+    AgentId, EventId, GenesisHash, KeyId, SigningPublicKey, StateRoot, StoreId, StreamTip,
+    TenantId,
     wire::{InclusionJson, SequencedEventJson},
 };
 
+mod batches;
+mod evidence;
+mod reading;
+
+pub use batches::{batch, batch_at, batch_of, encrypted, own_encrypted};
+pub use evidence::{Evidence, evidence_of, key_record, store_evidence, store_key_record};
+pub use reading::{after, of_entity, pulled_at, version_of};
+
 /// A stream by its owner and store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stream {
     /// Owner.
     pub tenant: TenantId,
@@ -142,6 +150,30 @@ pub async fn store_batch(
     .bind(&now)
     .execute(&mut *db)
     .await?;
+    Ok(())
+}
+
+/// Stores an event that was quarantined before and verifies now.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn promote(
+    db: &mut SqliteConnection,
+    stream: Stream,
+    batch_index: u64,
+    judged: &Judged,
+) -> Result<()> {
+    store_event(db, stream, batch_index, &judged.record, &now_rfc3339()).await?;
+    // A promoted event belongs before what was projected already.
+    for table in ["ves_entities", "ves_projections"] {
+        sqlx::query(&format!(
+            "DELETE FROM {table} WHERE tenant_id = ?1 AND store_id = ?2"
+        ))
+        .bind(stream.tenant.0.as_slice())
+        .bind(stream.store.0.as_slice())
+        .execute(&mut *db)
+        .await?;
+    }
     Ok(())
 }
 
@@ -314,100 +346,6 @@ fn event_ids(ids: Vec<Vec<u8>>) -> Result<Vec<EventId>> {
     ids.into_iter()
         .map(|id| id.try_into().map(EventId).map_err(|_| damaged("event id")))
         .collect()
-}
-
-/// The newest verified encrypted events of a stream, newest first.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn encrypted(pool: &SqlitePool, stream: Stream, limit: u32) -> Result<Vec<EventId>> {
-    let ids = sqlx::query_scalar(
-        "SELECT event_id FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
-         AND json_extract(record, '$.event.payload_kind') = 1 ORDER BY sequence DESC LIMIT ?3",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(i64::from(limit))
-    .fetch_all(pool)
-    .await?;
-    event_ids(ids)
-}
-
-/// Every encrypted event of an agent that is known to be on chain: pulled, or pushed from here.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn own_encrypted(
-    pool: &SqlitePool,
-    stream: Stream,
-    agent: AgentId,
-) -> Result<Vec<EventId>> {
-    let ids = sqlx::query_scalar(
-        "SELECT event_id FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 AND agent_id = ?3 \
-         AND json_extract(record, '$.event.payload_kind') = 1 \
-         UNION SELECT event_id FROM ves_outbox WHERE tenant_id = ?1 AND store_id = ?2 \
-         AND agent_id = ?3 AND payload_kind = 1 AND state = 'finalized'",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(agent.0.as_slice())
-    .fetch_all(pool)
-    .await?;
-    event_ids(ids)
-}
-
-/// The number of the verified batch that holds an event.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn batch_of(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<u64>> {
-    let index: Option<i64> = sqlx::query_scalar(
-        "SELECT batch_index FROM ves_events \
-         WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(event.0.as_slice())
-    .fetch_optional(pool)
-    .await?;
-    index.map(unsigned).transpose()
-}
-
-/// A verified batch and its verified events in order.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn batch(
-    pool: &SqlitePool,
-    stream: Stream,
-    index: u64,
-) -> Result<Option<(BatchCommitment, Vec<SequencedEventJson>)>> {
-    let commitment: Option<Vec<u8>> = sqlx::query_scalar(
-        "SELECT commitment FROM ves_batches \
-         WHERE tenant_id = ?1 AND store_id = ?2 AND batch_index = ?3",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(signed(index)?)
-    .fetch_optional(pool)
-    .await?;
-    let Some(commitment) = commitment else {
-        return Ok(None);
-    };
-    let batch = BatchCommitment::decode_all(&mut commitment.as_slice())
-        .map_err(|_| damaged("batch commitment"))?;
-    let texts: Vec<String> = sqlx::query_scalar(
-        "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
-         AND sequence BETWEEN ?3 AND ?4 ORDER BY sequence",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(signed(batch.sequence_start)?)
-    .bind(signed(batch.sequence_end)?)
-    .fetch_all(pool)
-    .await?;
-    let records: Result<Vec<_>> = texts.iter().map(|text| parse_record(text)).collect();
-    Ok(Some((batch, records?)))
 }
 
 /// The newest verified events of a stream, newest first.

@@ -3,6 +3,11 @@
 
 //! The agent's private keys on disk: one file for each key, never overwritten by another key.
 
+mod external;
+mod signer;
+
+pub use signer::Signer;
+
 use crate::{
     crypto::EncryptionSecret,
     error::{Exit, Failure, Result},
@@ -10,14 +15,12 @@ use crate::{
     reading::Readable,
     vault::{Passphrase, Sealed},
 };
-use ed25519_zebra::SigningKey;
 use rand::{RngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use ves_primitives::{
-    AgentId, AmountCommitment, AmountSalt, EncryptionPublicKey, EventSigningHash, GenesisHash,
-    KeyId, KeyPurpose, PolicyHash, PossessionStatement, RecipientKid, Signature, SigningPublicKey,
-    TenantId,
+    AgentId, EncryptionPublicKey, GenesisHash, KeyId, KeyPurpose, PossessionStatement,
+    RecipientKid, SigningPublicKey, TenantId,
 };
 use zeroize::Zeroizing;
 
@@ -113,6 +116,11 @@ impl KeyFile {
         self.secret.is_locked()
     }
 
+    /// Whether another program holds the private half.
+    pub const fn is_external(&self) -> bool {
+        matches!(self.secret, Sealed::External { .. })
+    }
+
     /// Whether the key was registered and not revoked, as far as this tool knows.
     pub fn is_registered(&self) -> bool {
         self.registration.is_some_and(|r| r.revoked_block.is_none())
@@ -155,11 +163,11 @@ impl KeyFile {
         if self.purpose != Purpose::Signing {
             return Err(self.wrong_purpose());
         }
+        if let Sealed::External { command } = &self.secret {
+            return Ok(Signer::external(self, command.clone()));
+        }
         let secret = self.open(unlock)?;
-        let signer = Signer {
-            key_id: self.key_id,
-            key: Zeroizing::new(SigningKey::from(*secret)),
-        };
+        let signer = Signer::from_seed(self.key_id, &secret);
         if signer.public_key().0 != self.public_key {
             return Err(self.mismatch());
         }
@@ -203,49 +211,6 @@ fn context(purpose: Purpose, agent: AgentId, key: KeyId, public_key: &[u8; 32]) 
         hex::encode(public_key)
     )
     .into_bytes()
-}
-
-/// An opened signing key, erased when dropped.
-pub struct Signer {
-    /// Its number.
-    pub key_id: KeyId,
-    key: Zeroizing<SigningKey>,
-}
-
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signer({})", self.key_id)
-    }
-}
-
-impl Signer {
-    /// Opens a signer from its 32-byte seed.
-    pub fn from_seed(key_id: KeyId, seed: &[u8; 32]) -> Self {
-        Self {
-            key_id,
-            key: Zeroizing::new(SigningKey::from(*seed)),
-        }
-    }
-
-    /// The public half.
-    pub fn public_key(&self) -> SigningPublicKey {
-        SigningPublicKey(self.key.verification_key().into())
-    }
-
-    /// Signs a 32-byte hash. Deterministic: the same hash gives the same signature.
-    pub fn sign(&self, hash: &[u8; 32]) -> Signature {
-        Signature(self.key.sign(hash).into())
-    }
-
-    /// The salt of a budget's new total: recomputable with this key, and with nothing less.
-    pub fn total_salt(
-        &self,
-        event: &EventSigningHash,
-        policy: &PolicyHash,
-        previous: &AmountCommitment,
-    ) -> AmountSalt {
-        AmountSalt::derive_total(self.key.as_bytes(), event, policy, previous)
-    }
 }
 
 /// The directory of private keys.
@@ -374,19 +339,60 @@ impl KeyStore {
                 (secret.to_bytes(), secret.public_key().0)
             }
         };
+        self.add(agent, purpose, public_key, |context| match protection {
+            Protection::Passphrase(passphrase) => Sealed::seal(&secret, passphrase, context),
+            Protection::Plaintext => Ok(Sealed::in_the_clear(&secret)),
+        })
+    }
+
+    /// Takes a signing key whose private half another program holds, under the next free number.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    pub fn add_external(
+        &self,
+        agent: AgentId,
+        public_key: SigningPublicKey,
+        command: &[String],
+    ) -> Result<KeyFile> {
+        self.add(agent, Purpose::Signing, public_key.0, |_| {
+            Ok(Sealed::External {
+                command: command.to_vec(),
+            })
+        })
+    }
+
+    /// The agents that have keys here.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    pub fn agents(&self) -> Result<Vec<AgentId>> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Failure::io("read", &self.0, &e)),
+        };
+        let mut agents = Vec::new();
+        for entry in entries {
+            let name = entry
+                .map_err(|e| Failure::io("read", &self.0, &e))?
+                .file_name();
+            agents.extend(name.to_str().and_then(|name| name.parse::<AgentId>().ok()));
+        }
+        agents.sort_unstable();
+        Ok(agents)
+    }
+
+    fn add(
+        &self,
+        agent: AgentId,
+        purpose: Purpose,
+        public_key: [u8; 32],
+        seal: impl Fn(&[u8]) -> Result<Sealed>,
+    ) -> Result<KeyFile> {
         create_private_dir(&self.dir(agent))?;
         loop {
-            let last = self
-                .list(agent, purpose)?
-                .last()
-                .map_or(0, |key| key.key_id.0);
-            let key_id = KeyId(last.checked_add(1).ok_or_else(|| {
-                Failure::new(
-                    Exit::Key,
-                    "key_ids_exhausted",
-                    "this agent has used up its key ids",
-                )
-            })?);
+            let key_id = self.next_id(agent, purpose)?;
             let context = context(purpose, agent, key_id, &public_key);
             let file = KeyFile {
                 schema: SCHEMA.into(),
@@ -397,12 +403,7 @@ impl KeyStore {
                 public_key,
                 created_at: crate::capture::now_rfc3339(),
                 registration: None,
-                secret: match protection {
-                    Protection::Passphrase(passphrase) => {
-                        Sealed::seal(&secret, passphrase, &context)?
-                    }
-                    Protection::Plaintext => Sealed::in_the_clear(&secret),
-                },
+                secret: seal(&context)?,
             };
             match self.write(&file, Existing::Keep) {
                 // Another process took the number meanwhile: take the next one.
@@ -410,6 +411,24 @@ impl KeyStore {
                 outcome => return outcome.map(|()| file),
             }
         }
+    }
+
+    /// The number that a new key would get.
+    ///
+    /// # Errors
+    /// `key_ids_exhausted`, or an unreadable file.
+    pub fn next_id(&self, agent: AgentId, purpose: Purpose) -> Result<KeyId> {
+        let last = self
+            .list(agent, purpose)?
+            .last()
+            .map_or(0, |key| key.key_id.0);
+        last.checked_add(1).map(KeyId).ok_or_else(|| {
+            Failure::new(
+                Exit::Key,
+                "key_ids_exhausted",
+                "this agent has used up its key ids",
+            )
+        })
     }
 
     /// Notes what is known of a key's registration.
@@ -452,123 +471,4 @@ impl From<&KeyFile> for EncryptionPublicKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AGENT: AgentId = AgentId([7; 16]);
-
-    fn store() -> (tempfile::TempDir, KeyStore) {
-        let dir = tempfile::tempdir().unwrap();
-        let keys = KeyStore::at(dir.path().join("keys"));
-        (dir, keys)
-    }
-
-    fn no_passphrase() -> Result<Passphrase> {
-        Err(Failure::unexpected("asked for a passphrase"))
-    }
-
-    #[test]
-    fn numbers_rise_and_no_key_is_overwritten() {
-        let (_dir, keys) = store();
-        let first = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let second = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let other = keys
-            .generate(AGENT, Purpose::Encryption, &Protection::Plaintext)
-            .unwrap();
-        assert_eq!([first.key_id.0, second.key_id.0, other.key_id.0], [1, 2, 1]);
-        assert_ne!(first.public_key, second.public_key);
-        assert_eq!(keys.list(AGENT, Purpose::Signing).unwrap(), [first, second]);
-        SigningPublicKey(
-            keys.load(AGENT, Purpose::Signing, KeyId(1))
-                .unwrap()
-                .public_key,
-        )
-        .check()
-        .unwrap();
-        EncryptionPublicKey::from(&other).check().unwrap();
-    }
-
-    #[test]
-    fn the_newest_registered_key_is_preferred() {
-        let (_dir, keys) = store();
-        let first = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let second = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        assert_eq!(
-            keys.preferred(AGENT, Purpose::Signing).unwrap().key_id,
-            second.key_id
-        );
-        let registration = Registration {
-            genesis_hash: GenesisHash([1; 32]),
-            tenant_id: TenantId([2; 16]),
-            block: 3,
-            kid: None,
-            revoked_block: None,
-        };
-        keys.note_registration(&first, registration).unwrap();
-        assert_eq!(
-            keys.preferred(AGENT, Purpose::Signing).unwrap().key_id,
-            first.key_id
-        );
-    }
-
-    #[test]
-    fn a_locked_key_signs_only_with_its_passphrase() {
-        let (_dir, keys) = store();
-        let protection = Protection::Passphrase(Passphrase::new("correct horse"));
-        let file = keys.generate(AGENT, Purpose::Signing, &protection).unwrap();
-        let signer = file
-            .signer(|| Ok(Passphrase::new("correct horse")))
-            .unwrap();
-        let signature = signer.sign(&[9; 32]);
-        let public = SigningPublicKey(file.public_key);
-        assert!(ves_primitives::verify_ed25519(
-            &public, &[9; 32], &signature
-        ));
-        assert_eq!(signer.sign(&[9; 32]), signature);
-        let failure = file
-            .signer(|| Ok(Passphrase::new("incorrect horse")))
-            .unwrap_err();
-        assert_eq!(failure.code, "passphrase_wrong");
-    }
-
-    #[test]
-    fn a_key_file_with_anothers_secret_is_refused() {
-        let (_dir, keys) = store();
-        let first = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let second = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let forged = KeyFile {
-            secret: second.secret,
-            ..first
-        };
-        assert_eq!(
-            forged.signer(no_passphrase).unwrap_err().code,
-            "key_file_damaged"
-        );
-    }
-
-    #[test]
-    fn random_bytes_are_no_key_file() {
-        let (_dir, keys) = store();
-        let file = keys
-            .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
-            .unwrap();
-        let path = keys.path(AGENT, Purpose::Signing, file.key_id);
-        std::fs::write(path, [0xff, 0x00, 0x13]).unwrap();
-        assert_eq!(
-            keys.list(AGENT, Purpose::Signing).unwrap_err().code,
-            "key_file_damaged"
-        );
-    }
-}
+mod tests;

@@ -11,8 +11,10 @@ pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod conflicts;
 pub mod crypto;
 pub mod db;
+pub mod entities;
 pub mod error;
 pub mod finality;
 pub mod home;
@@ -25,8 +27,9 @@ pub mod proofs;
 pub mod pull;
 pub mod push;
 pub mod reading;
-pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod vault;
 pub mod verify;
+
+pub use ves_verify::rules;

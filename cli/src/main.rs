@@ -4,14 +4,8 @@
 //! The `stateset-sync` binary: arguments in, exit code out.
 
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    // Silent unless RUST_LOG asks; never on stdout, which belongs to results.
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

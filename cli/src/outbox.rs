@@ -5,25 +5,35 @@
 //!
 //! ```text
 //! queued ─► signed ─► submitted ─► in_block ─► finalized
-//!    └────────┴───────────┴────────────┴─────► rejected
+//!    │        │           │            │
+//!    ├────────┴───────────┴────────────┴─────► rejected ─┐
+//!    ├────────┴───────────┴──────────────────► dead      ├─► (`retry`) queued, signed
+//!    └────────┴───────────┴──────────────────► superseded
 //! ```
 //!
-//! `dead` and `superseded` are set aside by a person's decision. Content never changes; key id and
-//! signature are fixed at first signing, so a crash and a retry produce the same bytes.
+//! `superseded` is somebody's decision about a conflict; `dead` is a decision too, or the end of a row
+//! of failures that are the event's own. Content never changes; key id and signature are fixed at first
+//! signing, so a crash and a retry produce the same bytes.
+
+mod decisions;
+mod retries;
+mod row;
+
+pub use decisions::{revive, set_aside, with_base_version};
+pub use retries::{
+    MAX_HANDOVERS, Retry, backoff, forget, next_due, note_failure, retries, waiting,
+};
 
 use crate::{
-    capture::{VES_VERSION, now_rfc3339},
+    capture::now_rfc3339,
     error::{Exit, Failure, Result},
     keys::Signer,
 };
-use codec::DecodeAll;
+use row::{RawRow, damaged};
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 use std::fmt;
-use ves_primitives::{
-    AgentId, CommandId, EncryptedPayload, Envelope, EventId, KeyId, Payload, PayloadCipherHash,
-    PayloadKind, PayloadPlainHash, Signature, StoreId, SubmittedEvent, TenantId,
-};
+use ves_primitives::{EventId, KeyId, SubmittedEvent};
 
 /// Where an event stands on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, clap::ValueEnum)]
@@ -89,36 +99,6 @@ impl fmt::Display for State {
     }
 }
 
-#[derive(FromRow)]
-struct RawRow {
-    local_seq: i64,
-    tenant_id: Vec<u8>,
-    store_id: Vec<u8>,
-    event_id: Vec<u8>,
-    agent_id: Vec<u8>,
-    entity_type: String,
-    entity_id: String,
-    event_type: String,
-    created_at: String,
-    command_id: Option<Vec<u8>>,
-    base_version: Option<i64>,
-    payload_kind: i64,
-    payload: Vec<u8>,
-    payload_plain_hash: Vec<u8>,
-    payload_cipher_hash: Vec<u8>,
-    key_id: Option<i64>,
-    signature: Option<Vec<u8>>,
-    state: String,
-    attempts: i64,
-    extrinsic_hash: Option<Vec<u8>>,
-    submitted_block: Option<i64>,
-    block_number: Option<i64>,
-    sequence: Option<i64>,
-    reason: Option<String>,
-    last_error: Option<String>,
-    captured_at: String,
-}
-
 /// One event of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -148,107 +128,16 @@ pub struct Entry {
     pub last_error: Option<String>,
     /// When it was captured.
     pub captured_at: String,
-}
-
-fn damaged(why: &str) -> Failure {
-    Failure::new(
-        Exit::Database,
-        "database_corrupt",
-        format!("an outbox row is damaged: {why}"),
-    )
-    .hint("restore the database from a backup")
-}
-
-fn fixed<const N: usize>(bytes: Vec<u8>, column: &str) -> Result<[u8; N]> {
-    bytes.try_into().map_err(|_| damaged(column))
-}
-
-impl TryFrom<RawRow> for Entry {
-    type Error = Failure;
-
-    fn try_from(row: RawRow) -> Result<Self> {
-        let bytes = |text: String| text.into_bytes();
-        let (payload_kind, payload) = match row.payload_kind {
-            0 => {
-                let json = row.payload.try_into().map_err(|_| damaged("payload"))?;
-                (PayloadKind::Plaintext, Payload::Plain(json))
-            }
-            _ => {
-                let bundle = EncryptedPayload::decode_all(&mut row.payload.as_slice())
-                    .map_err(|_| damaged("payload"))?;
-                (PayloadKind::Encrypted, Payload::Encrypted(bundle))
-            }
-        };
-        let key_id = row
-            .key_id
-            .map(|id| u32::try_from(id).map(KeyId).map_err(|_| damaged("key_id")))
-            .transpose()?;
-        let number = |value: Option<i64>, column: &str| {
-            value
-                .map(|n| u32::try_from(n).map_err(|_| damaged(column)))
-                .transpose()
-        };
-        let signature: Option<[u8; 64]> = row
-            .signature
-            .map(|bytes| fixed(bytes, "signature"))
-            .transpose()?;
-        let envelope = Envelope {
-            ves_version: VES_VERSION,
-            event_id: EventId(fixed(row.event_id, "event_id")?),
-            tenant_id: TenantId(fixed(row.tenant_id, "tenant_id")?),
-            store_id: StoreId(fixed(row.store_id, "store_id")?),
-            source_agent_id: AgentId(fixed(row.agent_id, "agent_id")?),
-            agent_key_id: key_id.unwrap_or(KeyId(0)),
-            entity_type: bytes(row.entity_type)
-                .try_into()
-                .map_err(|_| damaged("entity_type"))?,
-            entity_id: bytes(row.entity_id)
-                .try_into()
-                .map_err(|_| damaged("entity_id"))?,
-            event_type: bytes(row.event_type)
-                .try_into()
-                .map_err(|_| damaged("event_type"))?,
-            created_at: bytes(row.created_at)
-                .try_into()
-                .map_err(|_| damaged("created_at"))?,
-            payload_kind,
-            payload_plain_hash: PayloadPlainHash(fixed(row.payload_plain_hash, "plain hash")?),
-            payload_cipher_hash: PayloadCipherHash(fixed(row.payload_cipher_hash, "cipher hash")?),
-            command_id: row
-                .command_id
-                .map(|id| fixed(id, "command_id").map(CommandId))
-                .transpose()?,
-            base_version: row
-                .base_version
-                .map(|v| u64::try_from(v).map_err(|_| damaged("base_version")))
-                .transpose()?,
-            agent_signature: Signature(signature.unwrap_or([0; 64])),
-        };
-        Ok(Self {
-            local_seq: row.local_seq,
-            state: State::parse(&row.state)?,
-            event: SubmittedEvent { envelope, payload },
-            key_id,
-            signed: signature.is_some(),
-            attempts: row.attempts,
-            extrinsic_hash: row
-                .extrinsic_hash
-                .map(|hash| fixed(hash, "extrinsic_hash"))
-                .transpose()?,
-            submitted_block: number(row.submitted_block, "submitted_block")?,
-            block_number: number(row.block_number, "block_number")?,
-            sequence: row
-                .sequence
-                .map(|n| u64::try_from(n).map_err(|_| damaged("sequence")))
-                .transpose()?,
-            reason: row.reason,
-            last_error: row.last_error,
-            captured_at: row.captured_at,
-        })
-    }
+    /// When its state changed last.
+    pub updated_at: String,
 }
 
 impl Entry {
+    /// Whether it was refused for a reason that passes, and waits to be due again.
+    pub fn is_deferred(&self) -> bool {
+        self.state == State::Signed && self.last_error.is_some()
+    }
+
     /// The event's id.
     pub const fn event_id(&self) -> EventId {
         self.event.envelope.event_id
@@ -274,7 +163,7 @@ impl Entry {
             .envelope
             .signing_hash()
             .map_err(|e| damaged(&e.to_string()))?;
-        self.event.envelope.agent_signature = signer.sign(&hash.0);
+        self.event.envelope.agent_signature = signer.sign(&hash.0)?;
         self.key_id = Some(signer.key_id);
         self.signed = true;
         Ok(())
@@ -335,6 +224,18 @@ pub enum Outcome {
         /// The chain's reason.
         reason: String,
     },
+    /// Refused for now: it keeps its signature and is due again later.
+    Deferred {
+        /// The chain's reason.
+        error: String,
+    },
+    /// It was marked as handed over and was not.
+    NotSent,
+    /// Given up after too many attempts.
+    GivenUp {
+        /// What they had in common.
+        error: String,
+    },
     /// Something went wrong on the way; the state stays.
     Trouble {
         /// What.
@@ -360,20 +261,29 @@ pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()
 
 async fn record_one(db: &mut SqliteConnection, local_seq: i64, outcome: &Outcome) -> Result<()> {
     const OPEN: &str = "state IN ('signed', 'submitted', 'in_block')";
+    const UNPLACED: &str = "block_number = NULL, sequence = NULL";
     let now = now_rfc3339();
     let set = match outcome {
         Outcome::Submitted { .. } => {
             "state = 'submitted', submitted_block = ?3, attempts = attempts + 1, last_error = NULL"
+                .to_owned()
         }
-        Outcome::Carried { .. } => "extrinsic_hash = ?3",
-        Outcome::InBlock { .. } => "state = 'in_block', block_number = ?3, sequence = ?4",
+        Outcome::Carried { .. } => "extrinsic_hash = ?3".to_owned(),
+        Outcome::InBlock { .. } => {
+            "state = 'in_block', block_number = ?3, sequence = ?4".to_owned()
+        }
         Outcome::Finalized { .. } => {
-            "state = 'finalized', block_number = ?3, sequence = ?4, last_error = NULL"
+            "state = 'finalized', block_number = ?3, sequence = ?4, last_error = NULL".to_owned()
         }
-        Outcome::Rejected { .. } => {
-            "state = 'rejected', reason = ?3, block_number = NULL, sequence = NULL"
+        Outcome::Rejected { .. } => format!("state = 'rejected', reason = ?3, {UNPLACED}"),
+        Outcome::Deferred { .. } => format!("state = 'signed', last_error = ?3, {UNPLACED}"),
+        Outcome::NotSent => {
+            format!("state = 'signed', attempts = max(attempts - 1, 0), {UNPLACED}")
         }
-        Outcome::Trouble { .. } => "last_error = ?3",
+        Outcome::GivenUp { .. } => {
+            format!("state = 'dead', reason = 'never_included', last_error = ?3, {UNPLACED}")
+        }
+        Outcome::Trouble { .. } => "last_error = ?3".to_owned(),
     };
     let sql =
         format!("UPDATE ves_outbox SET updated_at = ?2, {set} WHERE local_seq = ?1 AND {OPEN}");
@@ -391,10 +301,22 @@ async fn record_one(db: &mut SqliteConnection, local_seq: i64, outcome: &Outcome
             sequence,
         } => query.bind(i64::from(*block_number)).bind(place(*sequence)),
         Outcome::Rejected { reason } => query.bind(reason.clone()),
-        Outcome::Trouble { error } => query.bind(error.clone()),
+        Outcome::NotSent => query,
+        Outcome::Deferred { error } | Outcome::GivenUp { error } | Outcome::Trouble { error } => {
+            query.bind(error.clone())
+        }
     };
-    query.execute(db).await?;
-    Ok(())
+    query.execute(&mut *db).await?;
+    match outcome {
+        Outcome::Deferred { error } | Outcome::Trouble { error } => {
+            note_failure(db, local_seq, error).await
+        }
+        Outcome::InBlock { .. }
+        | Outcome::Finalized { .. }
+        | Outcome::Rejected { .. }
+        | Outcome::GivenUp { .. } => forget(db, local_seq).await,
+        Outcome::Submitted { .. } | Outcome::Carried { .. } | Outcome::NotSent => Ok(()),
+    }
 }
 
 /// Events still on their way behind an outbox position, oldest first.

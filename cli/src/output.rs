@@ -4,9 +4,17 @@
 //! What commands hand back and how it is printed: results on stdout, everything else on stderr.
 
 use crate::error::{Exit, Failure};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// Version of every JSON object this tool prints.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -37,12 +45,17 @@ pub enum Tone {
 }
 
 /// How this run talks to its user.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ui {
     json: bool,
     color: bool,
     progress: bool,
     quiet: bool,
+    /// Where the JSON goes instead of stdout.
+    file: Option<PathBuf>,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+    /// One line for each object, since there may be several.
+    streams: Arc<AtomicBool>,
 }
 
 impl Ui {
@@ -61,7 +74,17 @@ impl Ui {
             color: color && !json,
             progress,
             quiet,
+            file: None,
+            bar: Arc::default(),
+            streams: Arc::default(),
         }
+    }
+
+    /// Writes the outcome as JSON into a file instead of printing it.
+    #[must_use]
+    pub fn into_file(mut self, file: Option<PathBuf>) -> Self {
+        self.file = file;
+        self
     }
 
     /// Whether the result is printed as JSON.
@@ -97,23 +120,77 @@ impl Ui {
 
     /// Replaces the progress line, on a terminal only.
     pub fn progress(&self, text: &str) {
-        if self.progress {
-            let mut err = std::io::stderr();
-            let _ = write!(err, "\r\u{1b}[2K{text}");
-            let _ = err.flush();
+        self.with_bar(None, |bar| {
+            bar.set_message(text.to_owned());
+            bar.tick();
+        });
+    }
+
+    /// Shows how much of the work is done as a bar, on a terminal only.
+    pub fn progress_of(&self, done: u64, all: u64, text: &str) {
+        self.with_bar(Some(all), |bar| {
+            bar.set_length(all);
+            bar.set_position(done);
+            bar.set_message(text.to_owned());
+        });
+    }
+
+    fn with_bar(&self, all: Option<u64>, show: impl FnOnce(&ProgressBar)) {
+        if !self.progress {
+            return;
         }
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        show(slot.get_or_insert_with(|| {
+            let (bar, template) = match all {
+                Some(all) => (
+                    ProgressBar::new(all),
+                    "{bar:30} {pos}/{len} {msg} {per_sec} {eta}",
+                ),
+                None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+            };
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        }));
     }
 
     /// Removes the progress line.
     pub fn progress_done(&self) {
-        self.progress("");
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = slot.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// From now on each JSON object takes one line: the command goes on and prints several.
+    pub fn stream(&self) {
+        self.streams.store(true, Ordering::Relaxed);
+    }
+
+    /// Prints one report of a command that goes on: one line of JSON, or its text.
+    pub fn emit(&self, report: &Report) {
+        self.progress_done();
+        let mut out = std::io::stdout();
+        let _ = if self.json {
+            writeln!(out, "{}", report.to_json())
+        } else if report.text.is_empty() {
+            Ok(())
+        } else {
+            writeln!(out, "{}", report.text.trim_end())
+        };
+        let _ = out.flush();
     }
 
     /// Prints what a command produced and returns the exit code.
     pub fn print(&self, report: &Report) -> Exit {
         self.progress_done();
         if self.json {
-            print_json(&report.to_json());
+            if let Err(failure) = self.print_json(&report.to_json()) {
+                self.print_failure_text(&failure);
+                return failure.exit;
+            }
         } else if !report.text.is_empty() {
             let mut out = std::io::stdout();
             let _ = writeln!(out, "{}", report.text.trim_end());
@@ -133,15 +210,36 @@ impl Ui {
     pub fn print_failure(&self, failure: &Failure) -> Exit {
         self.progress_done();
         if self.json {
-            print_json(&json!({
+            let value = json!({
                 "schema": "ves.cli.error",
                 "version": SCHEMA_VERSION,
                 "error": failure_json(failure),
-            }));
+            });
+            if let Err(unwritten) = self.print_json(&value) {
+                self.print_failure_text(&unwritten);
+            }
         } else {
             self.print_failure_text(failure);
         }
         failure.exit
+    }
+
+    fn print_json(&self, value: &Value) -> Result<(), Failure> {
+        match &self.file {
+            Some(path) => {
+                let text = format!("{value:#}\n");
+                crate::home::write_private(path, text.as_bytes(), crate::home::Existing::Replace)
+            }
+            None => {
+                // A closed pipe is the reader's choice, not an error of ours.
+                let mut out = std::io::stdout();
+                let _ = match self.streams.load(Ordering::Relaxed) {
+                    true => writeln!(out, "{value}"),
+                    false => writeln!(out, "{value:#}"),
+                };
+                Ok(())
+            }
+        }
     }
 
     fn print_failure_text(&self, failure: &Failure) {
@@ -151,11 +249,6 @@ impl Ui {
             let _ = writeln!(err, "hint: {hint}");
         }
     }
-}
-
-fn print_json(value: &Value) {
-    // A closed pipe is the reader's choice, not an error of ours.
-    let _ = writeln!(std::io::stdout(), "{value:#}");
 }
 
 fn failure_json(failure: &Failure) -> Value {
@@ -171,6 +264,8 @@ pub struct Report {
     text: String,
     /// Set when the report is complete but its content is bad news.
     pub failure: Option<Failure>,
+    /// Nothing happened that anybody has to hear about.
+    pub is_idle: bool,
 }
 
 impl Report {
@@ -181,7 +276,15 @@ impl Report {
             fields: Map::new(),
             text: String::new(),
             failure: None,
+            is_idle: false,
         }
+    }
+
+    /// Says whether nothing happened.
+    #[must_use]
+    pub const fn idle(mut self, idle: bool) -> Self {
+        self.is_idle = idle;
+        self
     }
 
     /// Sets a JSON field.
@@ -195,6 +298,13 @@ impl Report {
     /// A JSON field.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
+    }
+
+    /// Marks the report as one of what would be done.
+    #[must_use]
+    pub fn dry(self) -> Self {
+        self.field("dry_run", true)
+            .line("dry run: nothing was changed")
     }
 
     /// Appends a line for people.
@@ -216,6 +326,11 @@ impl Report {
     pub fn failing(mut self, failure: Option<Failure>) -> Self {
         self.failure = failure;
         self
+    }
+
+    /// The text for people.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The JSON object.

@@ -11,6 +11,7 @@ pub mod batches;
 pub mod budget;
 pub mod checks;
 pub mod clear;
+pub mod evidence;
 pub mod making;
 pub mod policy;
 pub mod received;

@@ -8,6 +8,10 @@
 //! judged one by one. A bad event goes to quarantine and the stream goes on; a bad batch stops the
 //! pull where it stands, because nothing behind it can be linked to what is known.
 
+mod recheck;
+
+pub use recheck::{Rechecked, recheck};
+
 use crate::{
     chain::{BlockRef, Chain, ChainError},
     error::{Exit, Failure, Result},
@@ -25,7 +29,7 @@ use std::{
 use ves_client::Header;
 use ves_finality::TrackedSets;
 use ves_primitives::{
-    AgentId, EventId, KeyId, LeafHash, StreamTip, events_root,
+    AgentId, EventId, FinalityProof, KeyId, LeafHash, StreamTip, events_root,
     registry::SigningKeyRecord,
     wire::{InclusionJson, SequencedEventJson},
 };
@@ -100,6 +104,8 @@ struct Pull<'a, C> {
     sets: TrackedSets,
     /// Blocks proven final so far.
     proven: HashMap<u32, [u8; 32]>,
+    /// The newest proof, and the block that it begins with.
+    proof: Option<(u32, FinalityProof)>,
     /// Keys as the registry shows them, judged against the pins, once per pull.
     keys: HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>,
 }
@@ -149,6 +155,7 @@ pub async fn pull<C: Chain>(
         page: VecDeque::new(),
         sets,
         proven: HashMap::new(),
+        proof: None,
         keys: HashMap::new(),
     };
     while tip.sequence < head {
@@ -160,7 +167,8 @@ pub async fn pull<C: Chain>(
             }
         }
         report.to = tip.sequence;
-        ui.progress(&format!("verified {} of {head}", tip.sequence));
+        let done = tip.sequence.saturating_sub(report.from);
+        ui.progress_of(done, head.saturating_sub(report.from), "events verified");
     }
     ui.progress_done();
     Ok(report)
@@ -208,6 +216,9 @@ impl<C: Chain> Pull<'_, C> {
             .hint("run the command again; it goes on where the other one stopped"));
         }
         inbox::store_batch(&mut tx, self.stream, genesis, &inclusion, &judged).await?;
+        if let Some(finality) = self.finality_of(batch.block_number) {
+            inbox::store_evidence(&mut tx, self.stream, &inclusion, &finality).await?;
+        }
         tx.commit().await?;
 
         report.batches = report.batches.saturating_add(1);
@@ -295,12 +306,23 @@ impl<C: Chain> Pull<'_, C> {
             Ok(finalized) => {
                 // Batches come in the order of their blocks.
                 self.proven.retain(|known, _| *known > number);
+                self.proof = Some((number, proof));
                 let blocks = finalized.blocks.into_iter();
                 self.proven
                     .extend(blocks.map(|(number, hash)| (number, hash.0)));
                 Ok(())
             }
             Err(error) => Err(rules::not_final(&error)),
+        })
+    }
+
+    /// Why a block that was proven is final: what is left of the newest proof from there on.
+    fn finality_of(&self, number: u32) -> Option<FinalityProof> {
+        let (first, proof) = self.proof.as_ref()?;
+        let covered = usize::try_from(number.checked_sub(*first)?).ok()?;
+        Some(FinalityProof {
+            headers: proof.headers.get(covered..)?.to_vec(),
+            justification: proof.justification.clone(),
         })
     }
 
@@ -477,6 +499,7 @@ impl<C: Chain> Pull<'_, C> {
             )));
         };
         let shown = record.public_key;
+        inbox::store_key_record(self.pool, genesis, tenant, (agent, key), &record).await?;
         let pinned = inbox::pin_key(self.pool, genesis, tenant, agent, key, shown).await?;
         if pinned != shown {
             return Ok(Err(Problem::new(

@@ -10,26 +10,31 @@
 
 mod batches;
 mod options;
+mod preview;
+mod settling;
 mod signers;
 
 use batches::chunks;
 pub use options::{CrashPoint, PushOptions};
+pub use preview::{Preview, preview};
 pub use signers::{Signers, current_signing_key};
 
 use crate::{
-    chain::{BlockRef, Chain, ChainError, ChainResult},
+    chain::{Chain, ChainError},
+    conflicts,
     error::{Exit, Failure, Result},
+    inbox::Stream,
     outbox::{self, Entry, Outcome, State},
     output::Ui,
 };
 use sqlx::SqlitePool;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 use ves_primitives::{
-    StoreId, SubmittedEvent, TenantId,
-    sequencer::{Admission, SequencerLimits},
+    StreamId, SubmittedEvent,
+    sequencer::{Admission, Rejection, SequencerLimits},
 };
 
 /// Submissions that may wait for a block at the same time.
@@ -50,6 +55,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub struct PushReport {
     /// Events looked at, with their state after the push.
     pub events: Vec<Entry>,
+    /// Events left alone because their entity has moved on.
+    pub held: Vec<Entry>,
     /// Submissions handed to the node.
     pub submissions: u32,
     /// Why the push stopped before every event was settled.
@@ -65,23 +72,59 @@ impl PushReport {
             .count()
     }
 
-    /// The failure to exit with: what stopped the push, else rejected events.
+    /// The failure to exit with: what stopped the push, else rejected events, else those that wait for a
+    /// decision, else those that wait for a quota.
     pub fn failure(&self) -> Option<Failure> {
         if let Some(stopped) = &self.stopped {
             return Some(stopped.clone());
         }
-        match self.count(State::Rejected) {
-            0 => None,
-            n => Some(
-                Failure::new(
-                    Exit::Rejected,
-                    "events_rejected",
-                    format!("{n} of {} events were rejected", self.events.len()),
-                )
-                .hint("the reasons are in the report and in `stateset-sync history`"),
-            ),
+        let all = self.events.len();
+        let rejected = self.count(State::Rejected);
+        if rejected > 0 {
+            let message = format!("{rejected} of {all} events were rejected");
+            return Some(
+                Failure::new(Exit::Rejected, "events_rejected", message)
+                    .hint("the reasons are in the report and in `stateset-sync history`"),
+            );
         }
+        if !self.held.is_empty() {
+            let message = format!("{} event(s) wait for a decision", self.held.len());
+            return Some(
+                Failure::new(Exit::Conflicts, "unresolved_conflicts", message)
+                    .hint("see `stateset-sync conflicts`, then `resolve` or `rebase`"),
+            );
+        }
+        let deferred = self
+            .events
+            .iter()
+            .filter(|entry| entry.is_deferred())
+            .count();
+        (deferred > 0).then(|| {
+            let message = format!("{deferred} of {all} events wait for a quota");
+            Failure::new(Exit::Rejected, "quota_exhausted", message)
+                .hint("push again later; the events are kept")
+        })
     }
+}
+
+/// An entity of a stream.
+type EntityKey = (StreamId, Vec<u8>, Vec<u8>);
+
+fn entity_key(entry: &Entry) -> EntityKey {
+    let envelope = &entry.event.envelope;
+    (
+        envelope.stream_id(),
+        envelope.entity_type.to_vec(),
+        envelope.entity_id.to_vec(),
+    )
+}
+
+/// What passes by itself: the same event may be sequenced later.
+const fn passes(reason: &Rejection) -> bool {
+    matches!(
+        reason,
+        Rejection::TenantQuotaExhausted | Rejection::AgentQuotaExhausted
+    )
 }
 
 struct Push<'a, C> {
@@ -95,6 +138,9 @@ struct Push<'a, C> {
     /// Events handed over and not settled yet, by outbox position.
     in_flight: BTreeMap<i64, Entry>,
     batches_in_flight: VecDeque<Vec<i64>>,
+    /// Entities of which an event was found too old: later ones were made without that news.
+    conflicted: HashSet<EntityKey>,
+    held: Vec<Entry>,
     last_finalized: u32,
     last_progress: Instant,
     resend_after: Duration,
@@ -123,20 +169,24 @@ pub async fn push<C: Chain>(
         submissions: 0,
         in_flight: BTreeMap::new(),
         batches_in_flight: VecDeque::new(),
+        conflicted: HashSet::new(),
+        held: Vec::new(),
         last_finalized: 0,
         last_progress: Instant::now(),
         resend_after: RESEND_AFTER,
     };
     let mut seen: BTreeSet<i64> = BTreeSet::new();
-    let mut after = 0;
-    let mut stopped = None;
+    let waiting = match options.patient {
+        true => outbox::waiting(pool).await?,
+        false => BTreeSet::new(),
+    };
+    let (mut after, mut stopped) = (0, None);
     loop {
-        let due = outbox::open_entries(pool, after, WINDOW).await?;
-        let Some(last) = due.last() else {
-            break;
-        };
+        let mut due = outbox::open_entries(pool, after, WINDOW).await?;
+        let Some(last) = due.last() else { break };
         after = last.local_seq;
-        let due = options.select(due);
+        due.retain(|entry| !waiting.contains(&entry.local_seq));
+        let due = push.hold(options.select(due)).await?;
         seen.extend(due.iter().map(|entry| entry.local_seq));
         if let Err(failure) = push.window(due, signers).await {
             stopped = Some(failure);
@@ -147,16 +197,38 @@ pub async fn push<C: Chain>(
         stopped = push.settle().await.err();
     }
     ui.progress_done();
-    let submissions = push.submissions;
+    let (submissions, held) = (push.submissions, push.held);
+    for entry in &held {
+        seen.remove(&entry.local_seq);
+    }
     let events = outbox::by_local_seq(pool, &seen).await?;
     Ok(PushReport {
         events,
+        held,
         submissions,
         stopped,
     })
 }
 
 impl<C: Chain> Push<'_, C> {
+    /// Sets aside what waits for a decision about a conflict.
+    async fn hold(&mut self, due: Vec<Entry>) -> Result<Vec<Entry>> {
+        let streams: BTreeSet<Stream> = due
+            .iter()
+            .filter(|entry| entry.event.envelope.base_version.is_some())
+            .map(|entry| Stream {
+                tenant: entry.event.envelope.tenant_id,
+                store: entry.event.envelope.store_id,
+            })
+            .collect();
+        let held = conflicts::held(self.pool, &streams).await?;
+        let (held, free): (Vec<Entry>, Vec<Entry>) = due
+            .into_iter()
+            .partition(|entry| held.contains(&entry.local_seq));
+        self.held.extend(held);
+        Ok(free)
+    }
+
     /// Signs, judges and sends one window of due events.
     async fn window(&mut self, due: Vec<Entry>, signers: &mut Signers<'_>) -> Result<()> {
         let signed = self.sign(due, signers).await?;
@@ -207,12 +279,16 @@ impl<C: Chain> Push<'_, C> {
         }
         let finalized = self.chain.finalized().await?;
         let best = self.chain.best().await?;
-        let mut again = Vec::new();
+        let (mut again, mut given_up) = (Vec::new(), Vec::new());
         for chunk in chunks(&carried, &self.limits, self.options.batch_size) {
             self.judge(chunk, finalized).await?;
         }
         for entry in carried {
-            if outbox::state_of(self.pool, entry.local_seq).await? == Some(State::Finalized) {
+            let settled = !matches!(
+                outbox::state_of(self.pool, entry.local_seq).await?,
+                Some(State::Submitted | State::InBlock)
+            );
+            if settled {
                 continue;
             }
             let envelope = &entry.event.envelope;
@@ -226,9 +302,14 @@ impl<C: Chain> Push<'_, C> {
                     self.batches_in_flight.push_back(vec![entry.local_seq]);
                     self.in_flight.insert(entry.local_seq, entry);
                 }
+                None if entry.attempts >= outbox::MAX_HANDOVERS => {
+                    let error = format!("handed over {} times, in no block", entry.attempts);
+                    given_up.push((entry.local_seq, Outcome::GivenUp { error }));
+                }
                 None => again.push(entry),
             }
         }
+        outbox::record(self.pool, &given_up).await?;
         again.extend(fresh);
         again.sort_unstable_by_key(|entry| entry.local_seq);
         Ok(again)
@@ -260,6 +341,7 @@ impl<C: Chain> Push<'_, C> {
         let mut outcomes = Vec::new();
         for (entry, verdict) in candidates.into_iter().zip(verdicts) {
             match verdict {
+                Admission::Acceptable if self.is_built_on_sand(&entry) => self.held.push(entry),
                 Admission::Acceptable => batch.push(entry),
                 Admission::AlreadySequenced { .. } => {
                     // Sequenced by somebody who carried it: wait for finality like our own.
@@ -272,18 +354,34 @@ impl<C: Chain> Push<'_, C> {
                     self.batches_in_flight.push_back(vec![entry.local_seq]);
                     self.in_flight.insert(entry.local_seq, entry);
                 }
+                Admission::Rejected(_) if self.is_built_on_sand(&entry) => self.held.push(entry),
                 Admission::Rejected(reason) => {
-                    outcomes.push((
-                        entry.local_seq,
-                        Outcome::Rejected {
-                            reason: reason.to_string(),
-                        },
-                    ));
+                    outcomes.push((entry.local_seq, self.refused(&entry, &reason)));
                 }
             }
         }
         outbox::record(self.pool, &outcomes).await?;
         Ok(batch)
+    }
+
+    /// What becomes of an event that the chain does not take.
+    fn refused(&mut self, entry: &Entry, reason: &Rejection) -> Outcome {
+        if matches!(reason, Rejection::VersionConflict { .. }) {
+            self.conflicted.insert(entity_key(entry));
+        }
+        match passes(reason) {
+            true => Outcome::Deferred {
+                error: reason.to_string(),
+            },
+            false => Outcome::Rejected {
+                reason: reason.to_string(),
+            },
+        }
+    }
+
+    /// An earlier event of the entity turned out too old, so this one was made without the news too.
+    fn is_built_on_sand(&self, entry: &Entry) -> bool {
+        entry.event.envelope.base_version.is_some() && self.conflicted.contains(&entity_key(entry))
     }
 
     fn builds_on_in_flight(&self, entry: &Entry) -> bool {
@@ -386,220 +484,32 @@ impl<C: Chain> Push<'_, C> {
                     .position(|v| matches!(v, Admission::Acceptable))
             })
             .unwrap_or(0);
-        let reason = match verdicts.get(refused) {
-            Some(Admission::Rejected(reason)) => reason.to_string(),
-            _ => match error {
-                ChainError::PoolRefused(code) => ves_primitives::sequencer::pool_code_name(*code)
-                    .map_or_else(|| format!("pool code {code}"), str::to_owned),
-                other => other.to_string(),
-            },
-        };
         let mut rest = batch;
         let entry = rest.remove(refused);
+        let outcome = match (verdicts.get(refused), error) {
+            (Some(Admission::Rejected(reason)), _) => self.refused(&entry, reason),
+            (_, ChainError::PoolRefused(code)) => Outcome::Rejected {
+                reason: ves_primitives::sequencer::pool_code_name(*code)
+                    .map_or_else(|| format!("pool code {code}"), str::to_owned),
+            },
+            (_, other) => Outcome::Rejected {
+                reason: other.to_string(),
+            },
+        };
         // It may have been on its way before: nobody waits for it any more.
         self.in_flight.remove(&entry.local_seq);
-        outbox::record(
-            self.pool,
-            &[(entry.local_seq, Outcome::Rejected { reason })],
-        )
-        .await?;
-        Ok(rest)
-    }
-
-    /// Waits until every event that was handed over is settled.
-    async fn settle(&mut self) -> Result<()> {
-        while !self.in_flight.is_empty() {
-            self.wait_for_news().await?;
-        }
-        Ok(())
-    }
-
-    /// Waits one poll, then asks what became of the events on their way.
-    async fn wait_for_news(&mut self) -> Result<()> {
-        self.options.reach(CrashPoint::BeforeFinality)?;
-        if Instant::now() >= self.deadline {
-            return Err(ChainError::Timeout(format!(
-                "{} event(s) are submitted but not final after {} s",
-                self.in_flight.len(),
-                self.options.timeout.as_secs()
-            ))
-            .into());
-        }
-        tokio::time::sleep(POLL).await;
-        let finalized = self.chain.finalized().await?;
-        if finalized.number != self.last_finalized {
-            self.last_finalized = finalized.number;
-            // An event cannot be in a block that is not younger than its submission.
-            let entries: Vec<Entry> = self
-                .in_flight
-                .values()
-                .filter(|entry| entry.submitted_block.is_none_or(|b| b < finalized.number))
-                .cloned()
-                .collect();
-            for chunk in chunks(&entries, &self.limits, self.options.batch_size) {
-                self.judge(chunk, finalized).await?;
-            }
-        }
-        self.look_for_blocks().await?;
-        let in_flight = &self.in_flight;
-        self.batches_in_flight.retain(|ids| {
-            ids.iter()
-                .any(|id| in_flight.get(id).is_some_and(|e| e.state != State::InBlock))
-        });
-        if self.last_progress.elapsed() > self.resend_after {
-            self.resend_after = RESEND_AFTER;
-            self.last_progress = Instant::now();
-            self.resend().await?;
-        }
-        self.report_progress();
-        Ok(())
-    }
-
-    /// Settles each event by the state of a final block: sequenced there, or rejected on the way.
-    async fn judge(&mut self, entries: &[Entry], finalized: BlockRef) -> Result<()> {
-        let events: Vec<SubmittedEvent> = entries.iter().map(|entry| entry.event.clone()).collect();
-        let verdicts = self.chain.can_submit(&events, finalized).await?;
-        let mut outcomes = Vec::new();
-        for (entry, verdict) in entries.iter().zip(verdicts) {
-            if let Some(outcome) = self.outcome(entry, verdict, finalized).await? {
-                outcomes.push((entry.local_seq, outcome));
-            }
-        }
-        outbox::record(self.pool, &outcomes).await?;
-        if !outcomes.is_empty() {
-            // The time limit is for silence, not for long queues.
-            self.last_progress = Instant::now();
-            self.deadline = self.last_progress + self.options.timeout;
-        }
-        for (local_seq, _) in outcomes {
-            self.in_flight.remove(&local_seq);
-        }
-        Ok(())
-    }
-
-    async fn outcome(
-        &self,
-        entry: &Entry,
-        verdict: Admission,
-        finalized: BlockRef,
-    ) -> ChainResult<Option<Outcome>> {
-        let envelope = &entry.event.envelope;
-        if let Admission::AlreadySequenced { sequence } = verdict {
-            let status = self
-                .chain
-                .event_status(envelope.stream_id(), envelope.event_id, finalized)
-                .await?;
-            let block_number = status.map_or(finalized.number, |status| status.block_number);
-            return Ok(Some(Outcome::Finalized {
-                block_number,
-                sequence,
-            }));
-        }
-        let Some(submitted) = entry
-            .submitted_block
-            .filter(|block| *block < finalized.number)
-        else {
-            return Ok(None);
-        };
-        if let Admission::Rejected(
-            reason @ ves_primitives::sequencer::Rejection::DuplicateEventId,
-        ) = verdict
-        {
-            return Ok(Some(Outcome::Rejected {
-                reason: reason.to_string(),
-            }));
-        }
-        let (tenant, store) = (envelope.tenant_id, envelope.store_id);
-        let rejection = self
-            .rejection_since(tenant, store, entry, submitted)
-            .await?;
-        Ok(rejection.map(|reason| Outcome::Rejected { reason }))
-    }
-
-    /// A rejection recorded in a final block after the event was handed over.
-    async fn rejection_since(
-        &self,
-        tenant: TenantId,
-        store: StoreId,
-        entry: &Entry,
-        submitted: u32,
-    ) -> ChainResult<Option<String>> {
-        let records = self
-            .chain
-            .rejections(tenant, store, entry.event_id())
-            .await?;
-        Ok(records
+        outbox::record(self.pool, &[(entry.local_seq, outcome)]).await?;
+        // Those that build on it were marked as handed over with it, and were not.
+        let (held, rest): (Vec<Entry>, Vec<Entry>) = rest
             .into_iter()
-            .rfind(|record| record.block_number > submitted)
-            .map(|record| record.reason))
-    }
-
-    /// Notes which events are in a block by now, for the order of later ones and for `status`.
-    async fn look_for_blocks(&mut self) -> Result<()> {
-        let waiting: Vec<Entry> = self
-            .in_flight
-            .values()
-            .filter(|entry| entry.state == State::Submitted)
-            .cloned()
+            .partition(|entry| self.is_built_on_sand(entry));
+        let back: Vec<_> = held
+            .iter()
+            .map(|entry| (entry.local_seq, Outcome::NotSent))
             .collect();
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let best = self.chain.best().await?;
-        let mut outcomes = Vec::new();
-        for entry in waiting {
-            let envelope = &entry.event.envelope;
-            let status = self
-                .chain
-                .event_status(envelope.stream_id(), envelope.event_id, best)
-                .await?;
-            // Submissions are taken in order: what is not there yet, later ones are not either.
-            let Some(status) = status else { break };
-            let (block_number, sequence) = (status.block_number, status.sequence);
-            outcomes.push((
-                entry.local_seq,
-                Outcome::InBlock {
-                    block_number,
-                    sequence,
-                },
-            ));
-        }
-        outbox::record(self.pool, &outcomes).await?;
-        for (local_seq, _) in outcomes {
-            if let Some(entry) = self.in_flight.get_mut(&local_seq) {
-                entry.state = State::InBlock;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands over again what no block holds although blocks went by: the pool may have dropped it.
-    async fn resend(&mut self) -> Result<()> {
-        let lost: Vec<Entry> = self
-            .in_flight
-            .values()
-            .filter(|entry| entry.state == State::Submitted)
-            .cloned()
-            .collect();
-        let batches: Vec<Vec<Entry>> = chunks(&lost, &self.limits, self.options.batch_size)
-            .map(<[Entry]>::to_vec)
-            .collect();
-        for batch in batches {
-            self.send(batch).await?;
-        }
-        Ok(())
-    }
-
-    fn report_progress(&self) {
-        let in_block = self
-            .in_flight
-            .values()
-            .filter(|e| e.state == State::InBlock)
-            .count();
-        self.ui.progress(&format!(
-            "{} on their way, {in_block} of them in a block",
-            self.in_flight.len()
-        ));
+        outbox::record(self.pool, &back).await?;
+        self.held.extend(held);
+        Ok(rest)
     }
 }
 

@@ -4,13 +4,17 @@
 //! Reading encrypted events with the keys of this machine.
 
 use crate::{
+    capture::PADDING,
     crypto::{self, DecryptProblem, EncryptionSecret, Opened},
+    entities::Content,
     error::{Exit, Failure, Result},
     keys::{KeyFile, KeyStore, Purpose},
     vault::Passphrase,
 };
+use serde_json::Value;
 use ves_primitives::{
     AgentId, EncryptedPayload, Payload, RecipientKid, SubmittedEvent, registry::TypePattern,
+    wire::SequencedEventJson,
 };
 use zeroize::Zeroizing;
 
@@ -137,6 +141,45 @@ impl Reader {
         self.open(unlock)?;
         crypto::decrypt(&event.envelope, bundle, &self.opened).map_err(failure)
     }
+}
+
+/// What a pulled record says, for projections: opaque if it is encrypted to others, or if there is no
+/// reader. A bundle addressed to us that does not open counts as opaque too: its author made it wrongly.
+///
+/// # Errors
+/// A key that stays locked.
+pub fn content(
+    reader: Option<&mut Reader>,
+    record: &SequencedEventJson,
+    unlock: &dyn Fn() -> Result<Passphrase>,
+) -> Result<Content> {
+    if let Some(payload) = &record.event.payload {
+        return Ok(Content::Clear(without_padding(payload.clone())));
+    }
+    let event = crate::verify::record_event(record)?;
+    let (Some(reader), Payload::Encrypted(bundle)) = (reader, &event.payload) else {
+        return Ok(Content::Opaque);
+    };
+    if !reader.may_read(bundle) {
+        return Ok(Content::Opaque);
+    }
+    match reader.read(&event, unlock) {
+        Ok(text) => serde_json::from_str(&text)
+            .map(|value| Content::Clear(without_padding(value)))
+            .map_err(Failure::unexpected),
+        Err(failure) if failure.exit == Exit::Key && failure.code != "not_a_recipient" => {
+            Err(failure)
+        }
+        Err(_) => Ok(Content::Opaque),
+    }
+}
+
+/// The payload without what [`capture::pad`](crate::capture::pad) put into it.
+pub fn without_padding(mut payload: Value) -> Value {
+    if let Some(members) = payload.as_object_mut() {
+        members.remove(PADDING);
+    }
+    payload
 }
 
 fn failure(problem: DecryptProblem) -> Failure {

@@ -213,6 +213,11 @@ pub enum Sealed {
         /// 48 bytes hex.
         ciphertext: String,
     },
+    /// Another program holds it.
+    External {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
     /// In the clear, for development only.
     None {
         /// 32 bytes hex.
@@ -323,6 +328,11 @@ impl Sealed {
         context: &[u8],
     ) -> Result<Zeroizing<[u8; 32]>> {
         match self {
+            Self::External { .. } => Err(Failure::new(
+                Exit::Key,
+                "key_external",
+                "another program holds this key's private half",
+            )),
             Self::None { secret } => Ok(Zeroizing::new(fixed(secret)?)),
             Self::Passphrase {
                 kdf,

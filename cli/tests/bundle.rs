@@ -50,7 +50,7 @@ fn event(entity: &str) -> SubmittedEvent {
     let mut event = draft.build().unwrap();
     event.envelope.agent_key_id = KeyId(1);
     let hash = event.envelope.signing_hash().unwrap();
-    event.envelope.agent_signature = signer().sign(&hash.0);
+    event.envelope.agent_signature = signer().sign(&hash.0).unwrap();
     event
 }
 
@@ -129,6 +129,7 @@ fn bundle() -> BundleJson {
         },
         finality: None,
         anchor: None,
+        proofs: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{BlockHash, ClientError, Header, Rpc, tx::Runtimes};
 use codec::{Decode, DecodeAll, Encode};
-use jsonrpsee::rpc_params;
+use jsonrpsee::{core::client::Subscription, rpc_params};
 use serde::Deserialize;
 use std::sync::Arc;
 use ves_primitives::{
@@ -26,6 +26,25 @@ pub struct RuntimeVersion {
     pub spec_version: u32,
     /// Rises when signed transactions change their form.
     pub transaction_version: u32,
+}
+
+/// Newly finalized blocks, as the node tells of them.
+#[derive(Debug)]
+pub struct FinalizedHeads(Subscription<HeadNotice>);
+
+/// What matters of a header in a subscription.
+#[derive(Debug, Deserialize)]
+struct HeadNotice {
+    /// Hex.
+    number: String,
+}
+
+impl FinalizedHeads {
+    /// The next number; `None` once the subscription has ended.
+    pub async fn next(&mut self) -> Option<u32> {
+        let notice = self.0.next().await?.ok()?;
+        u32::from_str_radix(notice.number.trim_start_matches("0x"), 16).ok()
+    }
 }
 
 /// Bytes in hex, as the node sends them.
@@ -149,6 +168,21 @@ impl ChainClient {
     /// Any transport or node error.
     pub async fn finalized_head(&self) -> Result<BlockHash, ClientError> {
         self.rpc.call("chain_getFinalizedHead", rpc_params![]).await
+    }
+
+    /// The numbers of newly finalized blocks, for as long as the connection lasts. Needs a WebSocket.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn finalized_heads(&self) -> Result<FinalizedHeads, ClientError> {
+        self.rpc
+            .subscribe(
+                "chain_subscribeFinalizedHeads",
+                rpc_params![],
+                "chain_unsubscribeFinalizedHeads",
+            )
+            .await
+            .map(FinalizedHeads)
     }
 
     /// The newest finalized header.

@@ -16,7 +16,7 @@ pub mod store;
 pub mod tx;
 
 pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
-pub use chain::{ChainClient, RuntimeVersion};
+pub use chain::{ChainClient, FinalizedHeads, RuntimeVersion};
 pub use error::ClientError;
 pub use proof::BlockProofs;
 pub use rpc::Rpc;

@@ -24,6 +24,8 @@ library BatchGroup {
 
     /// @notice Whether so many batches are kept as a group.
     function fits(uint256 batches) internal pure returns (bool) {
+        // Bounds as they are named and documented; strict ones would save 6 gas in 300,000.
+        // solhint-disable-next-line gas-strict-inequalities
         return batches >= MIN_BATCHES && batches <= MAX_BATCHES;
     }
 
@@ -31,6 +33,8 @@ library BatchGroup {
     function write(ISetRegistryTypes.BatchInput[] calldata batches) internal returns (address group) {
         bytes memory records = new bytes(batches.length * RECORD_SIZE);
         uint256 at;
+        // By hand, as no type is 54 bytes long: `abi.encodePacked` would copy the records before at each batch.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             at := add(records, 0x20)
         }
@@ -64,6 +68,8 @@ library BatchGroup {
     {
         (address group, uint256 index) = info.groupPlace();
         uint256 head;
+        // By hand, as `group.code` would copy the records of the whole group.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             // 54 bytes fit the scratch space.
             extcodecopy(group, 0x00, add(1, mul(index, RECORD_SIZE)), RECORD_SIZE)

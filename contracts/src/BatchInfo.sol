@@ -91,6 +91,7 @@ function exists(BatchInfo info) pure returns (bool) {
 
 /// @dev 112 bits suffice: to pass another root for the real one means to find a second preimage.
 function tagOf(bytes32 prevStateRoot) pure returns (uint256 tag) {
+    // In the scratch space: `abi.encode` would take fresh memory in every write.
     assembly ("memory-safe") {
         mstore(0x00, prevStateRoot)
         tag := shr(144, keccak256(0x00, 0x20))

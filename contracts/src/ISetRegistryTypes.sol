@@ -91,10 +91,13 @@ interface ISetRegistryTypes {
     event StreamVesStrictUpdated(bytes32 indexed tenantStoreKey, bool enabled);
     /// @notice `authorizer` replaced the implementation.
     event ContractUpgraded(address indexed newImplementation, address indexed authorizer);
+    // The peer's, who does not index the account either.
+    // slither-disable-start unindexed-event-address
     /// @notice Writing was stopped by `account`.
     event Paused(address account);
     /// @notice Writing was resumed by `account`.
     event Unpaused(address account);
+    // slither-disable-end unindexed-event-address
 
     // --- Errors: caller ---
 

@@ -22,6 +22,8 @@ library KeccakMerkle {
     }
 
     function _pair(bytes32 left, bytes32 right) private pure returns (bytes32 hash) {
+        // In the scratch space: `abi.encode` would take fresh memory at every level.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(0x00, left)
             mstore(0x20, right)

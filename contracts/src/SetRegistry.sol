@@ -259,7 +259,7 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
     ///      Returns whether the stream is bound to a submitter.
     function _acceptBatch(RegistryInfo registry, BatchInput memory batch) private returns (bool bound) {
         bytes32 key = _key(batch.tenantId, batch.storeId);
-        bool vesStrict;
+        bool vesStrict = false;
         if (registry.has(HAS_POLICIES)) {
             address submitter;
             (submitter, vesStrict) = (_policies[key].submitter, _policies[key].vesStrict);

@@ -112,6 +112,8 @@ abstract contract SetRegistryAdmin is SetRegistryStorage, Ownable2StepUpgradeabl
         if (sequencer == address(0)) revert InvalidAddress();
         if (_authorized[sequencer] != authorized) {
             _authorized[sequencer] = authorized;
+            // Once per sequencer of a list: rare, the owner's, and no cheaper form is as plain.
+            // slither-disable-next-line costly-loop
             _registry = authorized ? _registry.plusSequencer() : _registry.minusSequencer();
         }
         emit SequencerAuthorized(sequencer, authorized);

@@ -67,11 +67,14 @@ abstract contract SetRegistryStorage is ISetRegistryTypes {
     mapping(bytes32 batchId => bytes32 tenantStoreKey) internal _streamOfBoundBatch;
     mapping(uint64 sequenceStart => mapping(uint64 sequenceEnd => bytes32 root)) internal _legacyRoots;
 
+    // Its name in every upgradeable contract.
+    // slither-disable-next-line naming-convention
     uint256[50] private __gap;
 
     /// @dev Key of a stream: `keccak256(tenantId || storeId)`.
     function _key(bytes32 tenantId, bytes32 storeId) internal pure returns (bytes32 key) {
         // In the scratch space: `abi.encode` would take fresh memory in every write.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(0x00, tenantId)
             mstore(0x20, storeId)

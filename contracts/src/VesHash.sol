@@ -49,7 +49,10 @@ library VesHash {
     ///      fit and more than half of the width must be needed. Both is width - leafCount < width - floor(width / 2),
     ///      as the left side wraps to a huge number if they do not fit.
     function isPlace(uint256 depth, uint256 leafCount, uint256 index) internal pure returns (bool place) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
+            // Meant like this: 1 is shifted by the depth.
+            // slither-disable-next-line incorrect-shift
             let width := shl(depth, 1)
             place := and(lt(index, leafCount), lt(sub(width, leafCount), sub(width, shr(1, width))))
         }
@@ -67,6 +70,7 @@ library VesHash {
         view
         returns (bytes32 acc)
     {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let freeMemory := mload(0x40)
             mstore(0x00, "VES_NODE_V1")

@@ -6,7 +6,7 @@ import {SetRegistry} from "../src/SetRegistry.sol";
 import {RegistryTest} from "./RegistryTest.sol";
 
 /// @dev Sends random writes, right and wrong ones, from three senders to three streams, while the owner turns the
-///      switches. Keeps a model of what must have come of it, and checks of every write that the registry takes it if
+///      switches and upgrades. Keeps a model of what must have come of it, and checks of every write that the registry takes it if
 ///      and only if the model does.
 contract Handler is RegistryTest {
     struct StreamModel {
@@ -34,12 +34,19 @@ contract Handler is RegistryTest {
     Committed[] internal history;
     bool public paused;
     bool public strict = true;
+    bool public strictGenesis;
+    bool public legacy;
     uint256 public proofs;
+    uint256 public legacyRoots;
+    mapping(uint256 start => mapping(uint256 end => bytes32)) public legacyRoot;
     bool[3] public authorized = [true, true, false];
     uint256 private nonce;
+    uint256 private upgrades;
+    address[2] private implementations;
 
     constructor(SetRegistry registry_) {
         registry = registry_;
+        implementations = [address(new SetRegistry()), address(new SetRegistry())];
         vm.startPrank(OWNER);
         registry.setSequencerAuthorization(_sender(0), true);
         registry.setSequencerAuthorization(_sender(1), true);
@@ -121,7 +128,50 @@ contract Handler is RegistryTest {
         ++proofs;
     }
 
+    /// @dev A further proof of the batch, if it has a first one.
+    function logFurtherProof(uint256 which, uint256 sender) external {
+        if (history.length == 0) return;
+        Committed storage c = history[which % history.length];
+        address submitter = c.boundAtCommit == address(0) ? address(0) : streams[c.stream].submitter;
+        bool expected = !paused && authorized[sender % 3] && c.proven
+            && (submitter == address(0) || submitter == _sender(sender));
+        bytes memory call = abi.encodeCall(
+            registry.logAdditionalStarkProof, (c.batch.batchId, keccak256("further"), 0, 0, true, 1)
+        );
+        vm.prank(_sender(sender));
+        (bool taken,) = address(registry).call(call);
+        assertEq(taken, expected, "logAdditionalStarkProof");
+    }
+
+    function registerRoot(uint256 start, uint256 length, uint256 sender, bytes32 root) external {
+        start %= 4;
+        uint256 end = start + length % 4;
+        bool expected =
+            !paused && authorized[sender % 3] && legacy && root != 0 && legacyRoot[start][end] == 0;
+        vm.prank(_sender(sender));
+        (bool taken,) = address(registry).call(abi.encodeCall(registry.registerBatchRoot, (start, end, root)));
+        assertEq(taken, expected, "registerBatchRoot");
+        if (!taken) return;
+        legacyRoot[start][end] = root;
+        ++legacyRoots;
+    }
+
     // --- Administration ---
+
+    function upgrade() external {
+        vm.prank(OWNER);
+        registry.upgradeToAndCall(implementations[++upgrades % 2], "");
+    }
+
+    function setStrictGenesis(bool enabled) external {
+        vm.prank(OWNER);
+        registry.setStrictGenesis(strictGenesis = enabled);
+    }
+
+    function setLegacy(bool enabled) external {
+        vm.prank(OWNER);
+        registry.setLegacyFunctionsEnabled(legacy = enabled);
+    }
 
     function setPaused(uint256 dice) external {
         // Mostly unpaused, else little happens.
@@ -205,6 +255,7 @@ contract Handler is RegistryTest {
         if (chained && s.started && (b.prevStateRoot != s.stateRoot || b.sequenceStart != s.head + 1)) {
             return false;
         }
+        if (strictGenesis && !s.started && (b.prevStateRoot != 0 || b.sequenceStart != 1)) return false;
         if (strict && b.newStateRoot == 0) return false;
         return !s.vesStrict || b.newStateRoot == _vesRoot(b);
     }
@@ -259,14 +310,14 @@ contract Handler is RegistryTest {
     }
 }
 
-/// @notice What holds after any interleaving of streams, senders, pauses and switches.
+/// @notice What holds after any interleaving of streams, senders, pauses, switches and upgrades.
 contract InvariantsTest is RegistryTest {
     Handler private handler;
 
     function setUp() public override {
         super.setUp();
         handler = new Handler(registry);
-        bytes4[] memory selectors = new bytes4[](12);
+        bytes4[] memory selectors = new bytes4[](18);
         // Some writes for each turn of a switch.
         for (uint256 i = 0; i < 4; ++i) {
             selectors[i] = Handler.commit.selector;
@@ -278,12 +329,18 @@ contract InvariantsTest is RegistryTest {
         selectors[9] = Handler.setVesStrict.selector;
         selectors[10] = Handler.bind.selector;
         selectors[11] = Handler.authorize.selector;
+        selectors[12] = Handler.upgrade.selector;
+        selectors[13] = Handler.setStrictGenesis.selector;
+        selectors[14] = Handler.registerRoot.selector;
+        selectors[15] = Handler.setLegacy.selector;
+        selectors[16] = Handler.logFurtherProof.selector;
+        selectors[17] = Handler.commit.selector;
         targetSelector(FuzzSelector({addr: address(handler), selectors: selectors}));
         targetContract(address(handler));
     }
 
     function invariant_the_counters_are_the_numbers_of_accepted_writes() public view {
-        assertEq(registry.totalCommitments(), handler.historyLength());
+        assertEq(registry.totalCommitments(), handler.historyLength() + handler.legacyRoots());
         assertEq(registry.totalStarkProofs(), handler.proofs());
     }
 
@@ -315,6 +372,14 @@ contract InvariantsTest is RegistryTest {
             if (!c.chained || c.first) continue;
             assertEq(c.batch.sequenceStart, c.headBefore + 1);
             assertEq(c.batch.prevStateRoot, c.rootBefore);
+        }
+    }
+
+    function invariant_a_registered_root_stays_and_is_of_no_stream() public view {
+        for (uint256 start = 0; start < 4; ++start) {
+            for (uint256 end = start; end < start + 4; ++end) {
+                assertEq(registry.getBatchRoot(start, end), handler.legacyRoot(start, end));
+            }
         }
     }
 

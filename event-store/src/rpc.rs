@@ -377,6 +377,7 @@ impl<Keys: KeySource> VesRpc<Keys> {
             signing_key,
             finality: finality.map(Into::into),
             anchor: None,
+            proofs: Vec::new(),
         }))
     }
 

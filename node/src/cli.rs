@@ -5,7 +5,7 @@
 
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Where the node keeps its event store.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +35,17 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     pub(crate) event_store: EventStoreParams,
+
+    /// Serve the explorer page; on this machine only, unless another address is given.
+    ///
+    /// The page asks this node's RPC server over WebSocket, so whoever opens it must reach that too.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_missing_value = ves_explorer::DEFAULT_ADDRESS
+    )]
+    pub(crate) explorer: Option<SocketAddr>,
 }
 
 /// What the node can do besides running.

@@ -48,8 +48,9 @@ impl SubstrateCli for Cli {
         2026
     }
 
-    /// As the SDK does it, with defaults of this chain for the pool: few validators fork rarely, and
-    /// submissions are long.
+    /// As the SDK does it, with defaults of this chain. The pool: few validators fork rarely, and
+    /// submissions are long. The trie cache: none, since copying its nodes for each submission of a
+    /// block costs more than reading them from the database (`docs/adr/0016-throughput.md`).
     fn setup_command(command: clap::Command) -> clap::Command {
         command
             .name(Self::executable_name())
@@ -64,6 +65,18 @@ impl SubstrateCli for Cli {
             .mut_arg("pool_type", |arg| arg.default_value("single-state"))
             .mut_arg("pool_limit", |arg| arg.default_value(POOL_LIMIT))
             .mut_arg("pool_kbytes", |arg| arg.default_value(POOL_KBYTES))
+            .mut_arg("trie_cache_size", |arg| arg.default_value("0"))
+            .mut_subcommands(|command| {
+                // Those that have the argument.
+                if command
+                    .get_arguments()
+                    .any(|arg| arg.get_id() == "trie_cache_size")
+                {
+                    command.mut_arg("trie_cache_size", |arg| arg.default_value("0"))
+                } else {
+                    command
+                }
+            })
     }
 
     fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {
@@ -90,8 +103,9 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             }
             let runner = cli.create_runner(&cli.run)?;
             let event_store = cli.event_store.clone();
+            let explorer = cli.explorer;
             runner.run_node_until_exit(|config| async move {
-                service::new_full(config, &event_store)
+                service::new_full(config, &event_store, explorer)
                     .await
                     .map_err(sc_cli::Error::Service)
             })

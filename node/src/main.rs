@@ -12,6 +12,7 @@ mod chain_spec;
 mod cli;
 mod command;
 mod event_store;
+mod explorer;
 mod measure_import;
 mod rpc;
 mod service;

@@ -5,7 +5,7 @@
 
 use crate::{
     cli::EventStoreParams,
-    event_store,
+    event_store, explorer,
     rpc::{self, Deps, GrandpaDeps},
 };
 use futures::FutureExt;
@@ -27,7 +27,7 @@ use polkadot_sdk::{
     sp_consensus_aura::sr25519::AuthorityPair as AuraPair,
     sp_io, sp_timestamp,
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use ves_primitives::limits::JUSTIFICATION_PERIOD_BLOCKS;
 use ves_runtime::{apis::RuntimeApi, configs::MAXIMUM_BLOCK_LENGTH, opaque::Block};
 
@@ -144,14 +144,17 @@ pub(crate) fn new_partial(config: &Configuration) -> Result<Partial, ServiceErro
 pub(crate) async fn new_full(
     config: Configuration,
     event_store_params: &EventStoreParams,
+    explorer_address: Option<SocketAddr>,
 ) -> Result<TaskManager, ServiceError> {
     // The libp2p backend stays selectable by flag; everything else of the node is the same.
     match config.network.network_backend {
         sc_network::config::NetworkBackendType::Libp2p => {
-            start::<sc_network::NetworkWorker<_, _>>(config, event_store_params).await
+            start::<sc_network::NetworkWorker<_, _>>(config, event_store_params, explorer_address)
+                .await
         }
         sc_network::config::NetworkBackendType::Litep2p => {
-            start::<sc_network::Litep2pNetworkBackend>(config, event_store_params).await
+            start::<sc_network::Litep2pNetworkBackend>(config, event_store_params, explorer_address)
+                .await
         }
     }
 }
@@ -159,6 +162,7 @@ pub(crate) async fn new_full(
 async fn start<N>(
     config: Configuration,
     event_store_params: &EventStoreParams,
+    explorer_address: Option<SocketAddr>,
 ) -> Result<TaskManager, ServiceError>
 where
     N: sc_network::NetworkBackend<Block, <Block as polkadot_sdk::sp_runtime::traits::Block>::Hash>,
@@ -268,7 +272,7 @@ where
         };
         Box::new(move |executor| rpc::module(deps.clone(), executor).map_err(Into::into))
     };
-    sc_service::spawn_tasks(sc_service::SpawnTasksParams {
+    let rpc_handlers = sc_service::spawn_tasks(sc_service::SpawnTasksParams {
         network: Arc::new(network.clone()),
         client: client.clone(),
         keystore: keystore_container.keystore(),
@@ -283,6 +287,9 @@ where
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
+    if let Some(address) = explorer_address {
+        explorer::spawn(address, &rpc_handlers, &task_manager).await?;
+    }
 
     if role.is_authority() {
         let mut proposer_factory = sc_basic_authorship::ProposerFactory::new(

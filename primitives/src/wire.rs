@@ -516,6 +516,22 @@ pub struct BundleJson {
     /// Where the batch was anchored, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorJson>,
+    /// What is proven about the event's amount. Nodes leave it out: whoever exports adds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<ProofJson>,
+}
+
+/// A compliance proof in a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofJson {
+    /// Block that verified it.
+    pub block_number: u32,
+    /// The SCALE-encoded [`ProofSubmission`](crate::proof::ProofSubmission).
+    #[serde(with = "hex_bytes")]
+    pub submission: Vec<u8>,
+    /// The key that endorsed, as registered on chain, unless it is the event's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<SigningKeyRecord>,
 }
 
 impl BundleJson {

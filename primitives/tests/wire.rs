@@ -491,6 +491,11 @@ fn a_bundle_survives_the_way_there_and_back() {
             new_state_root: [2; 32],
             read_at_block: 3,
         }),
+        proofs: vec![ProofJson {
+            block_number: 10,
+            submission: vec![4, 5],
+            signing_key: None,
+        }],
     };
     let written = serde_json::to_string(&bundle).unwrap();
     let back: BundleJson = serde_json::from_str(&written).unwrap();

@@ -165,6 +165,7 @@ export async function journey(revision, { ann, bob }) {
       ['ves_status', {}],
       ['ves_status', { offline: true }],
       ['ves_config_show', {}],
+      ['ves_doctor', {}],
       ['ves_keys_list', {}],
       ['ves_groups_list', {}],
       ['ves_outbox_list', { limit: 1 }],

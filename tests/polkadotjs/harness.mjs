@@ -12,8 +12,8 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 
 const targetDir = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/ves-appchain/target');
-/** Path of one of this workspace's programs. */
-export const program = (name) => join(targetDir, 'debug', name);
+/** Path of one of this workspace's programs, or of another that is given by its path. */
+export const program = (name) => (name.includes('/') ? name : join(targetDir, 'debug', name));
 
 let failures = 0;
 let claims = 0;
@@ -77,26 +77,30 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
 
 /** Starts a development node on free ports and waits until it answers. */
-export async function startNode(directory) {
+export async function startNode(directory, more = []) {
   const log = join(directory, 'node.log');
+  const args = [
+    ...['--dev', '--base-path', join(directory, 'node'), '--rpc-port', '0'],
+    ...['--listen-addr', '/ip4/127.0.0.1/tcp/0', '--no-mdns', '--no-prometheus', '--no-telemetry'],
+  ];
+  const listening = /Running JSON-RPC server: addr=([^,\s]+)/;
+  const node = await startProgram('ves-node', [...args, ...more], log, listening);
+  return { url: `ws://${node.told}`, log, isRunning: node.isRunning, stop: node.stop };
+}
+
+/** Starts one of this workspace's programs and waits until its output tells what is looked for. */
+export async function startProgram(name, args, log, pattern) {
   const file = openSync(log, 'a');
-  const child = spawn(
-    program('ves-node'),
-    [
-      ...['--dev', '--base-path', join(directory, 'node'), '--rpc-port', '0'],
-      ...['--listen-addr', '/ip4/127.0.0.1/tcp/0', '--no-mdns', '--no-prometheus', '--no-telemetry'],
-    ],
-    { stdio: ['ignore', file, file] },
-  );
+  const child = spawn(program(name), args, { stdio: ['ignore', file, file] });
   running.add(child);
   let ended = null;
   child.on('error', (error) => (ended = error.message));
   child.on('exit', (code, signal) => (ended = `exit ${code ?? signal}`));
-  const address = await waitFor('the node to listen', () => {
-    ensure(ended === null, `ves-node ended (${ended}); see ${log}`);
-    return /Running JSON-RPC server: addr=([^,\s]+)/.exec(readFileSync(log, 'utf8'))?.[1];
+  const told = await waitFor(`${name} to be ready`, () => {
+    ensure(ended === null, `${name} ended (${ended}); see ${log}`);
+    return pattern.exec(readFileSync(log, 'utf8'))?.[1];
   });
-  return { url: `ws://${address}`, log, isRunning: () => ended === null };
+  return { told, isRunning: () => ended === null, stop: () => child.kill('SIGKILL') };
 }
 
 /** Runs one of this workspace's programs to its end; `codes` are the exit codes it may have. */

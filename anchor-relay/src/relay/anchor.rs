@@ -12,7 +12,7 @@ use crate::{
     sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Park, Sender},
     view::{TickError, plan_with_records, snapshot},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256, keccak256};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::{Notify, watch};
 use ves_primitives::StreamId;
@@ -39,6 +39,8 @@ pub(super) struct AnchorLoop {
     /// The code behind the proxy at the last look.
     pub(super) implementation: Option<Address>,
     pub(super) turn: usize,
+    /// What the L1 data of one batch cost at the last look, wei.
+    pub(super) l1_fee: u128,
 }
 
 impl AnchorLoop {
@@ -142,12 +144,18 @@ impl AnchorLoop {
     /// Batches that the balance pays for in one transaction, with as much again in reserve.
     fn affordable(&self, gate: &Gate, latest: &Block) -> usize {
         let policy = &self.settings.send;
-        let price = self.price(latest).max(1);
-        let balance = u128::try_from(gate.balance).unwrap_or(u128::MAX);
-        let gas = u64::try_from(balance / price / 2).unwrap_or(u64::MAX);
-        let gas = gas.min(policy.gas_cap).saturating_sub(policy.gas_default);
-        let further = usize::try_from(gas / GAS_OF_FURTHER_BATCH).unwrap_or(usize::MAX);
+        let half = u128::try_from(gate.balance / U256::from(2)).unwrap_or(u128::MAX);
+        let paid = half.saturating_sub(self.cost(latest, policy.gas_default))
+            / self.cost(latest, GAS_OF_FURTHER_BATCH);
+        let gas = policy.gas_cap.saturating_sub(policy.gas_default) / GAS_OF_FURTHER_BATCH;
+        let further = usize::try_from(paid.min(u128::from(gas))).unwrap_or(usize::MAX);
         self.settings.max_batches.min(further.saturating_add(1))
+    }
+
+    /// Wei that a batch which takes so much gas may cost, its L1 data included. Never 0.
+    fn cost(&self, latest: &Block, gas: u64) -> u128 {
+        let run = self.price(latest).saturating_mul(u128::from(gas));
+        run.saturating_add(self.l1_fee).max(1)
     }
 
     fn price(&self, latest: &Block) -> u128 {
@@ -191,15 +199,8 @@ impl AnchorLoop {
     }
 
     async fn gate(&mut self, latest: &Block) -> Result<Gate, TickError> {
-        let gas = u128::from(self.settings.send.gas_default);
-        let l1_fee = self
-            .chain
-            .l1_fee(&[0xff; TYPICAL_TRANSACTION_BYTES])
-            .await?;
-        let cost = self
-            .price(latest)
-            .saturating_mul(gas)
-            .saturating_add(l1_fee);
+        self.l1_fee = self.chain.l1_fee(&typical_transaction()).await?;
+        let cost = self.cost(latest, self.settings.send.gas_default);
         let mut gate = self.chain.gate(cost.max(self.settings.min_balance)).await?;
         let max_fee = self.settings.send.fees.max_fee;
         if latest.base_fee > max_fee {
@@ -283,4 +284,13 @@ impl AnchorLoop {
         self.shared.nonces(self.journal.next_nonce().await?);
         Ok(())
     }
+}
+
+/// Bytes that cannot be compressed: the fee is for what is left after compression, and most of a
+/// batch are hashes.
+fn typical_transaction() -> Vec<u8> {
+    (0..=u8::MAX)
+        .flat_map(|n| keccak256([n]).0)
+        .take(TYPICAL_TRANSACTION_BYTES)
+        .collect()
 }

@@ -131,6 +131,7 @@ impl<S: Source> Relay<S> {
             alone: Default::default(),
             implementation: None,
             turn: 0,
+            l1_fee: 0,
         };
         let anchor = async {
             anchor.run(&wake, stop.clone()).await;

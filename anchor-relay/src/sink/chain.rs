@@ -4,7 +4,8 @@
 //! Reads of the destination chain, each with a timeout.
 //!
 //! State is read by block hash, not by height: two reads in one tick see the same chain, or the
-//! second one fails because a reorg took the block away.
+//! second one fails because a reorg took the block away. That it must be in the chain is said
+//! explicitly (EIP-1898): not all nodes take a bare hash.
 
 use super::{
     EndpointStats, Gate, Park, contract::SetRegistry, endpoints::Endpoints, revert::Refusal,
@@ -381,7 +382,7 @@ impl Chain {
         self.rpc("eth_getTransactionCount", async {
             self.provider()
                 .get_transaction_count(sender)
-                .hash(at.hash)
+                .hash_canonical(at.hash)
                 .await
         })
         .await
@@ -396,7 +397,7 @@ impl Chain {
         streams: &[(TenantId, StoreId)],
         at: &Block,
     ) -> Result<Vec<Head>, ChainError> {
-        let at = BlockId::hash(at.hash);
+        let at = BlockId::hash_canonical(at.hash);
         let contract = self.registry();
         let mut heads = Vec::with_capacity(streams.len());
         for chunk in streams.chunks(CHUNK) {
@@ -457,7 +458,7 @@ impl Chain {
                 .read("getBatchCommitments", async {
                     contract
                         .getBatchCommitments(ids.clone())
-                        .block(BlockId::hash(at.hash))
+                        .block(BlockId::hash_canonical(at.hash))
                         .call()
                         .await
                 })
@@ -486,7 +487,7 @@ impl Chain {
                 let found = self.read("starkProofs", async {
                     contract
                         .starkProofs(id)
-                        .block(BlockId::hash(hash))
+                        .block(BlockId::hash_canonical(hash))
                         .call()
                         .await
                 });

@@ -506,7 +506,11 @@ fn classify(message: String) -> Answer {
         Answer::Taken
     } else if says("nonce too low") || says("nonce is too low") {
         Answer::Used
-    } else if says("underpriced") || says("less than block base fee") || says("fee too low") {
+    } else if says("underpriced")
+        || says("less than block base fee")
+        || says("fee too low")
+        || says("too low for the next block")
+    {
         Answer::Underpriced
     } else {
         Answer::Failed(ChainError::Rejected(message))
@@ -536,6 +540,9 @@ mod tests {
         assert!(matches!(classify(underpriced.into()), Answer::Underpriced));
         let base_fee = "max fee per gas less than block base fee";
         assert!(matches!(classify(base_fee.into()), Answer::Underpriced));
+        let next = "Transaction maxFeePerGas (5) is too low for the next block, which has a \
+                    baseFeePerGas of 9";
+        assert!(matches!(classify(next.into()), Answer::Underpriced));
         let funds = "insufficient funds for gas * price + value";
         assert!(matches!(
             classify(funds.into()),

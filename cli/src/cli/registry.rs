@@ -4,92 +4,9 @@
 //! The grammar of what changes the chain's registry.
 
 use super::AdminSigner;
-use crate::keys::Purpose;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use ves_primitives::{
-    AgentId, GroupId, limits,
-    registry::{GroupRole, TypePattern},
-};
-
-/// Seconds for which the outgoing key still signs unless told otherwise: 72 hours.
-const DEFAULT_GRACE_SECONDS: u32 = 72 * 60 * 60;
-
-/// `keys rotate`
-#[derive(Debug, Args)]
-pub struct RotateArgs {
-    /// Seconds for which the outgoing key may still sign what waits in outboxes; at most a week.
-    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_GRACE_SECONDS,
-        value_parser = clap::value_parser!(u32).range(..=i64::from(limits::MAX_ROTATION_GRACE_SECONDS)))]
-    pub grace: u32,
-    /// Store the new private key in the clear. For development only.
-    #[arg(long)]
-    pub insecure_plaintext_keys: bool,
-    /// Return once the rotation is in a block, without waiting for finality.
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `keys policy`
-#[derive(Debug, Args)]
-pub struct PolicyArgs {
-    /// Which signing key.
-    #[arg(long)]
-    pub key_id: u32,
-    /// Event types the key may sign: exact, `*` or `prefix.*`. Sets a policy.
-    #[arg(
-        long,
-        value_name = "PATTERN,…",
-        value_delimiter = ',',
-        requires = "entity_types"
-    )]
-    pub event_types: Vec<TypePattern>,
-    /// Entity types the key may sign.
-    #[arg(
-        long,
-        value_name = "PATTERN,…",
-        value_delimiter = ',',
-        requires = "event_types"
-    )]
-    pub entity_types: Vec<TypePattern>,
-    /// Demand a signed base version of all events but `….created`.
-    #[arg(long, requires = "event_types")]
-    pub require_base_version: bool,
-    /// Longest payload, bytes [default: the chain's limit]
-    #[arg(long, value_name = "N", requires = "event_types",
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::MAX_PAYLOAD_BYTES)))]
-    pub max_payload_bytes: Option<u32>,
-    /// Register the policy without enforcing it.
-    #[arg(long, requires = "event_types")]
-    pub disabled: bool,
-    /// Lift the policy: the key may be used for anything.
-    #[arg(long, conflicts_with = "event_types")]
-    pub lift: bool,
-    /// Who administers.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
-
-/// `keys revoke`
-#[derive(Debug, Args)]
-pub struct RevokeArgs {
-    /// What the key is for.
-    #[arg(long, value_enum, default_value = "signing")]
-    pub purpose: Purpose,
-    /// Which key.
-    #[arg(long)]
-    pub key_id: u32,
-    /// First block whose events the key may not sign; can be brought forward later, not put off
-    /// [default: the next block]
-    #[arg(long, value_name = "BLOCK")]
-    pub effective_from: Option<u32>,
-    /// Confirm: a revocation cannot be undone.
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Who administers.
-    #[command(flatten)]
-    pub admin: AdminSigner,
-}
+use ves_primitives::{AgentId, GroupId, registry::GroupRole};
 
 /// `groups …`
 #[derive(Debug, Subcommand)]
@@ -106,7 +23,12 @@ pub enum GroupsCommand {
     /// administrator).
     RemoveMember(GroupRemoveArgs),
     /// Remove every member for good (tenant administrator).
+    #[command(visible_alias = "delete")]
     Dissolve(GroupDissolveArgs),
+    /// List the groups that this agent is a member of.
+    MyGroups,
+    /// Say which key senders to a group use for this agent now, and whether it is its newest.
+    RefreshKey(GroupArgs),
 }
 
 /// `groups create`
@@ -123,17 +45,17 @@ pub struct GroupCreateArgs {
 /// `groups show`
 #[derive(Debug, Args)]
 pub struct GroupArgs {
-    /// The group.
+    /// The group: its id or an unambiguous beginning.
     #[arg(value_name = "GROUP")]
-    pub group: GroupId,
+    pub group: String,
 }
 
 /// `groups add-member`
 #[derive(Debug, Args)]
 pub struct GroupMemberArgs {
-    /// The group.
+    /// The group: its id or an unambiguous beginning.
     #[arg(value_name = "GROUP")]
-    pub group: GroupId,
+    pub group: String,
     /// The agent to admit.
     #[arg(long, value_name = "UUID")]
     pub member: AgentId,
@@ -148,9 +70,9 @@ pub struct GroupMemberArgs {
 /// `groups remove-member`
 #[derive(Debug, Args)]
 pub struct GroupRemoveArgs {
-    /// The group.
+    /// The group: its id or an unambiguous beginning.
     #[arg(value_name = "GROUP")]
-    pub group: GroupId,
+    pub group: String,
     /// The agent to remove.
     #[arg(long, value_name = "UUID")]
     pub member: AgentId,
@@ -162,9 +84,9 @@ pub struct GroupRemoveArgs {
 /// `groups dissolve`
 #[derive(Debug, Args)]
 pub struct GroupDissolveArgs {
-    /// The group.
+    /// The group: its id or an unambiguous beginning.
     #[arg(value_name = "GROUP")]
-    pub group: GroupId,
+    pub group: String,
     /// Confirm: a dissolved group stays dissolved.
     #[arg(long, short)]
     pub yes: bool,
@@ -328,42 +250,11 @@ pub struct SuspendArgs {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{Cli, Command, KeysCommand};
+    use crate::cli::Cli;
     use clap::Parser;
 
     fn parse(args: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(args.split(' '))
-    }
-
-    #[test]
-    fn a_policy_names_event_and_entity_types_or_is_only_shown_or_lifted() {
-        for good in [
-            "x keys policy --key-id 1",
-            "x keys policy --key-id 1 --lift --dev-admin",
-            "x keys policy --key-id 1 --event-types order.*,* --entity-types order",
-        ] {
-            assert!(parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "x keys policy",
-            "x keys policy --key-id 1 --event-types order.*",
-            "x keys policy --key-id 1 --event-types or*r --entity-types *",
-            "x keys policy --key-id 1 --lift --event-types * --entity-types *",
-            "x keys policy --key-id 1 --max-payload-bytes 5",
-            "x keys policy --key-id 1 --event-types * --entity-types * --max-payload-bytes 0",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_grace_is_at_most_a_week() {
-        let cli = parse("x keys rotate --grace 604800").unwrap();
-        assert!(matches!(
-            cli.command,
-            Command::Keys(KeysCommand::Rotate(args)) if args.grace == 604_800
-        ));
-        assert!(parse("x keys rotate --grace 604801").is_err());
     }
 
     #[test]

@@ -71,6 +71,33 @@ pub(super) async fn execute(
     Ok((receipt, block.number))
 }
 
+/// Executes calls, or in a dry run shows their bytes, and completes the report of their success.
+pub(super) async fn submit(
+    context: &Context,
+    chain: &Live,
+    args: &AdminSigner,
+    calls: &[AdminCall],
+    report: Report,
+) -> Result<Report> {
+    let signer = signer(args)?;
+    if context.dry_run {
+        let call = chain
+            .client()
+            .encode(calls)
+            .await
+            .map_err(crate::chain::ChainError::from)?;
+        let call = format!("0x{}", hex::encode(call));
+        return Ok(report
+            .field("call", &call)
+            .field("signed_by", signer.address())
+            .pair("call", &call)
+            .pair("signed by", signer.address())
+            .dry());
+    }
+    let (receipt, block) = execute(chain, args, &signer, calls).await?;
+    Ok(receipt_fields(report, args, &receipt, block))
+}
+
 pub(super) fn receipt_fields(
     report: Report,
     args: &AdminSigner,
@@ -105,11 +132,10 @@ pub(super) async fn run(context: &Context, command: &AdminCommand) -> Result<Rep
     let signer = signer(args)?;
     let (call, report) = plan(context, tenant, command, &signer)?;
     let chain = context.connect().await?;
-    let (receipt, block) = execute(&chain, args, &signer, &[call]).await?;
     let report = report
         .field("tenant_id", tenant)
         .field("signed_by", signer.address());
-    Ok(receipt_fields(report, args, &receipt, block))
+    submit(context, &chain, args, &[call], report).await
 }
 
 const fn suspended_word(suspended: bool) -> &'static str {

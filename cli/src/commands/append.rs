@@ -8,24 +8,29 @@ use crate::{
     capture::{self, Audience, Captured, Draft},
     chain::Chain,
     cli::AppendArgs,
+    config::ReaderName,
     error::{Exit, Failure, Result},
-    home::read_bounded,
+    home::read_input,
     output::Report,
     proofs::{policy, wishes},
     push::current_signing_key,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 use ves_primitives::{
-    AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, RecipientKid, TenantId, jcs, limits,
+    AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, RecipientKid, SubmittedEvent,
+    TenantId, jcs, limits,
     registry::{EncryptionKeyRecord, RecordedAt},
+    wire::EventJson,
 };
 
 /// Largest payload file: white space and escapes may be several times the canonical form.
 const MAX_PAYLOAD_FILE_BYTES: u64 = limits::MAX_PAYLOAD_BYTES as u64 * 8;
 /// Largest batch file.
 const MAX_BATCH_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest file with a signed event: a payload in hex or base64url with its envelope.
+const MAX_SIGNED_FILE_BYTES: u64 = limits::MAX_PAYLOAD_BYTES as u64 * 16;
 
 /// One line of a batch file.
 #[derive(Deserialize)]
@@ -42,6 +47,9 @@ struct BatchLine {
 }
 
 pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> {
+    if let Some(path) = &args.signed {
+        return carry(context, path).await;
+    }
     let pool = context.pool().await?;
     let template = Draft {
         tenant_id: context.config.tenant()?,
@@ -58,28 +66,25 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
         audience: Audience::Public,
     };
     let wishes = wishes_of(&args.wishes)?;
-    if !wishes.is_empty() && !args.encrypt_to_self && !args.encrypt_to.contains(&template.agent_id)
-    {
+    let may_read = |entity_type: &str| {
+        addressees(context, args, entity_type, template.agent_id)
+            .is_some_and(|who| who.agents.contains(&template.agent_id))
+    };
+    if !wishes.is_empty() && args.batch.is_none() && !may_read(&template.entity_type) {
         return Err(Failure::usage(
             "proof_needs_self",
             "--prove needs --encrypt-to-self: a proof is made from what the agent can read",
         ));
     }
     let mut drafts = drafts(args, &template)?;
-    let public = args.encrypt_to.is_empty() && args.to_group.is_empty() && !args.encrypt_to_self;
-    let recipients = if public {
-        Vec::new()
-    } else {
-        // Refuse bad input before the node is asked for anybody's keys.
-        for draft in &drafts {
-            draft.build()?;
-        }
-        let (audience, recipients) = audience(context, args, &template).await?;
-        for draft in &mut drafts {
-            draft.audience = audience.clone();
-        }
-        recipients
-    };
+    // Refuse bad input before the node is asked for anybody's keys.
+    for draft in &drafts {
+        draft.build()?;
+    }
+    let recipients = address(context, args, &template, &mut drafts).await?;
+    if context.dry_run {
+        return preview(&drafts, &recipients);
+    }
 
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut captured = Vec::with_capacity(drafts.len());
@@ -157,22 +162,152 @@ fn parse_line(line: &str, template: &Draft) -> Result<Draft> {
 }
 
 fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|e| Failure::io("read", path, &e))?;
-        bytes
-    } else {
-        read_bounded(path, limit)?
-    };
+    let bytes = read_input(path, limit)?;
     String::from_utf8(bytes).map_err(|_| {
         Failure::usage(
             "payload_invalid",
             format!("{} is not UTF-8", path.display()),
         )
     })
+}
+
+/// Captures an event that somebody signed already.
+async fn carry(context: &Context, path: &Path) -> Result<Report> {
+    let pool = context.pool().await?;
+    let text = read_text(path, MAX_SIGNED_FILE_BYTES)?;
+    let invalid = |why: String| {
+        Failure::usage("event_invalid", format!("{}: {why}", path.display()))
+            .hint("give one event in JSON, as `stateset-sync show --json` prints it under `event`")
+    };
+    // Strictly first: a repeated key would vanish in the parsed value.
+    let value = jcs::parse_strict(&text).map_err(|e| invalid(e.to_string()))?;
+    let json: EventJson = serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?;
+    let event = SubmittedEvent::try_from(&json).map_err(|e| invalid(e.to_string()))?;
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let captured = capture::append_signed(&mut tx, &event).await?;
+    if context.dry_run {
+        tx.rollback().await?;
+        return Ok(Report::new("ves.cli.append")
+            .field("events", [EventJson::from(&event)])
+            .line(format!("would carry event {}", event.envelope.event_id))
+            .dry());
+    }
+    tx.commit().await?;
+    Ok(report(&[captured], &[]))
+}
+
+/// The events that would be captured. Encrypted ones differ each time: keys are drawn anew.
+fn preview(drafts: &[Draft], readers: &[Reader]) -> Result<Report> {
+    let mut events = Vec::new();
+    for draft in drafts {
+        events.push(EventJson::from(&draft.build()?));
+    }
+    let report = events
+        .iter()
+        .fold(Report::new("ves.cli.append"), |report, event| {
+            report.line(format!(
+                "would capture {} of {} {}",
+                event.event_type, event.entity_type, event.entity_id
+            ))
+        });
+    Ok(report
+        .field("events", events)
+        .field("recipients", readers_json(readers))
+        .dry())
+}
+
+/// To whom payloads are encrypted.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Addressees {
+    agents: Vec<AgentId>,
+    groups: Vec<GroupId>,
+}
+
+/// By the flags if there are any, else by the configuration; none means public.
+fn addressees(
+    context: &Context,
+    args: &AppendArgs,
+    entity_type: &str,
+    own: AgentId,
+) -> Option<Addressees> {
+    let mut found = Addressees {
+        agents: args.encrypt_to.clone(),
+        groups: args.to_group.clone(),
+    };
+    if args.encrypt_to_self && !found.agents.contains(&own) {
+        found.agents.push(own);
+    }
+    if args.public {
+        return None;
+    }
+    if found == Addressees::default() {
+        let configured = context.config.get(|c| &c.default_recipients)?.value;
+        let names = configured
+            .get(entity_type)
+            .or_else(|| configured.get("*"))?;
+        for name in names {
+            match name {
+                ReaderName::Own if !found.agents.contains(&own) => found.agents.push(own),
+                ReaderName::Own => {}
+                ReaderName::Agent(agent) => found.agents.push(*agent),
+                ReaderName::Group(group) => found.groups.push(*group),
+            }
+        }
+    }
+    (found != Addressees::default()).then_some(found)
+}
+
+/// Gives each draft its readers, and its payload the length that the configuration asks for.
+async fn address(
+    context: &Context,
+    args: &AppendArgs,
+    template: &Draft,
+    drafts: &mut [Draft],
+) -> Result<Vec<Reader>> {
+    let sizes = match args.pad.is_empty() {
+        false => args.pad.clone(),
+        true => context
+            .config
+            .get(|c| &c.padding)
+            .map(|setting| setting.value)
+            .unwrap_or_default(),
+    };
+    let mut known: BTreeMap<String, (Audience, Vec<Reader>)> = BTreeMap::new();
+    for draft in drafts {
+        let Some(who) = addressees(context, args, &draft.entity_type, draft.agent_id) else {
+            if context.config.keeps_no_plaintext() {
+                return Err(Failure::new(
+                    Exit::Refused,
+                    "plaintext_refused",
+                    "the configuration keeps no plaintext, and the event names no reader",
+                )
+                .hint(
+                    "give --encrypt-to, --to-group or --encrypt-to-self, or set default-recipients",
+                ));
+            }
+            continue;
+        };
+        let audience = match known.get(&draft.entity_type) {
+            Some((audience, _)) => audience.clone(),
+            None => {
+                let found = audience(context, args, template, &who).await?;
+                known
+                    .entry(draft.entity_type.clone())
+                    .or_insert(found)
+                    .0
+                    .clone()
+            }
+        };
+        draft.audience = audience;
+        draft.payload = capture::pad(&draft.payload, &sizes)?;
+    }
+    let mut readers: Vec<Reader> = Vec::new();
+    for reader in known.into_values().flat_map(|(_, readers)| readers) {
+        if !readers.iter().any(|seen| seen.kid == reader.kid) {
+            readers.push(reader);
+        }
+    }
+    Ok(readers)
 }
 
 struct Reader {
@@ -185,12 +320,10 @@ async fn audience(
     context: &Context,
     args: &AppendArgs,
     template: &Draft,
+    who: &Addressees,
 ) -> Result<(Audience, Vec<Reader>)> {
     let chain = context.connect().await?;
-    let mut agents = args.encrypt_to.clone();
-    if args.encrypt_to_self && !agents.contains(&template.agent_id) {
-        agents.push(template.agent_id);
-    }
+    let agents = who.agents.clone();
     let mut distinct = agents.clone();
     distinct.sort_unstable();
     distinct.dedup();
@@ -208,7 +341,7 @@ async fn audience(
             readers.push(Reader { agent, kid });
         }
     }
-    for group in &args.to_group {
+    for group in &who.groups {
         for (agent, entry) in group_keys(&chain, template.tenant_id, *group, args).await? {
             // Who is named twice, as himself or as a member, reads once.
             if !keys.iter().any(|(kid, _)| *kid == entry.kid) {
@@ -296,6 +429,13 @@ async fn active_keys(
     Ok(active)
 }
 
+fn readers_json(readers: &[Reader]) -> Vec<Value> {
+    readers
+        .iter()
+        .map(|reader| json!({ "agent_id": reader.agent, "recipient_kid": reader.kid }))
+        .collect()
+}
+
 fn report(captured: &[Captured], readers: &[Reader]) -> Report {
     let events: Vec<_> = captured
         .iter()
@@ -309,13 +449,9 @@ fn report(captured: &[Captured], readers: &[Reader]) -> Report {
             })
         })
         .collect();
-    let recipients: Vec<_> = readers
-        .iter()
-        .map(|reader| json!({ "agent_id": reader.agent, "recipient_kid": reader.kid }))
-        .collect();
     let mut report = Report::new("ves.cli.append")
         .field("captured", captured.len())
-        .field("recipients", recipients);
+        .field("recipients", readers_json(readers));
     if let [event] = captured {
         // The common case without a list to unpack.
         report = report

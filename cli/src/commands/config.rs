@@ -1,14 +1,74 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! `config show`
+//! `config …`
 
 use super::Context;
 use crate::{
-    error::Result,
+    config::ConfigFile,
+    error::{Exit, Failure, Result},
     output::{Report, Tone},
 };
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
+
+/// Changes one setting of the project's `sync.json`.
+pub(super) fn set(context: &Context, name: &str, value: &str) -> Result<Report> {
+    let home = &context.config.home;
+    let path = home.path().join("sync.json");
+    if context.config.project_file.as_ref() != Some(&path) {
+        return Err(Failure::new(
+            Exit::NotConfigured,
+            "not_configured",
+            format!("{} is not there to be changed", path.display()),
+        )
+        .hint(
+            "run `stateset-sync init`; a TOML file or one named with --config is edited by hand",
+        ));
+    }
+    let before = ConfigFile::read(&path)?;
+    let after = before.with(name, value)?;
+    let name = name.replace('-', "_");
+    let shown = |file: &ConfigFile| {
+        serde_json::to_value(file)
+            .ok()
+            .and_then(|value| value.get(&name).cloned())
+            .unwrap_or(Value::Null)
+    };
+    let (old, new) = (shown(&before), shown(&after));
+    let report = Report::new("ves.cli.config.set")
+        .field("name", &name)
+        .field("before", &old)
+        .field("after", &new)
+        .line(format!("{name}: {old} -> {new}"));
+    if context.dry_run {
+        return Ok(report.dry());
+    }
+    after.write(home)?;
+    Ok(report)
+}
+
+/// The files were read before any command began: getting here means that they are valid.
+pub(super) fn validate(context: &Context) -> Result<Report> {
+    context.config.require_initialised()?;
+    let config = &context.config;
+    let files: Vec<_> = [&config.project_file, &config.user_file]
+        .into_iter()
+        .flatten()
+        .collect();
+    for required in [
+        config.tenant().map(drop),
+        config.store().map(drop),
+        config.agent().map(drop),
+    ] {
+        required?;
+    }
+    let report = files
+        .iter()
+        .fold(Report::new("ves.cli.config.validate"), |report, path| {
+            report.line(format!("{} is valid", path.display()))
+        });
+    Ok(report.field("files", files))
+}
 
 pub(super) fn show(context: &Context) -> Result<Report> {
     let config = &context.config;

@@ -28,33 +28,35 @@ pub(super) async fn run(context: &Context, command: &GroupsCommand) -> Result<Re
             change(context, &args.admin, call, report).await
         }
         GroupsCommand::AddMember(args) => {
+            let group = resolve(context, tenant, &args.group).await?;
             let report = Report::new("ves.cli.groups.add-member")
-                .field("group_id", args.group)
+                .field("group_id", group)
                 .field("agent_id", args.member)
                 .field("role", args.role)
                 .line(format!(
                     "agent {} is {} of group {}",
-                    args.member, args.role, args.group
+                    args.member, args.role, group
                 ));
             let call = AdminCall::SetGroupMember {
                 tenant,
-                group: args.group,
+                group,
                 agent: args.member,
                 role: args.role,
             };
             change(context, &args.admin, call, report).await
         }
         GroupsCommand::RemoveMember(args) => {
+            let group = resolve(context, tenant, &args.group).await?;
             let report = Report::new("ves.cli.groups.remove-member")
-                .field("group_id", args.group)
+                .field("group_id", group)
                 .field("agent_id", args.member)
                 .line(format!(
                     "agent {} has left group {}; what it could read it still can",
-                    args.member, args.group
+                    args.member, group
                 ));
             let call = AdminCall::RemoveGroupMember {
                 tenant,
-                group: args.group,
+                group,
                 agent: args.member,
             };
             change(context, &args.admin, call, report).await
@@ -68,18 +70,135 @@ pub(super) async fn run(context: &Context, command: &GroupsCommand) -> Result<Re
                 )
                 .hint("repeat the command with --yes"));
             }
+            let group = resolve(context, tenant, &args.group).await?;
             let report = Report::new("ves.cli.groups.dissolve")
-                .field("group_id", args.group)
-                .line(format!("group {} is dissolved", args.group));
-            let call = AdminCall::DissolveGroup {
-                tenant,
-                group: args.group,
-            };
+                .field("group_id", group)
+                .line(format!("group {group} is dissolved"));
+            let call = AdminCall::DissolveGroup { tenant, group };
             change(context, &args.admin, call, report).await
         }
         GroupsCommand::List => list(context, tenant).await,
-        GroupsCommand::Show(args) => show(context, tenant, args.group).await,
+        GroupsCommand::Show(args) => {
+            let group = resolve(context, tenant, &args.group).await?;
+            show(context, tenant, group).await
+        }
+        GroupsCommand::MyGroups => mine(context, tenant).await,
+        GroupsCommand::RefreshKey(args) => {
+            let group = resolve(context, tenant, &args.group).await?;
+            refresh_key(context, tenant, group).await
+        }
     }
+}
+
+/// A group by id, or by an unambiguous beginning of the id of one of the tenant's groups.
+async fn resolve(context: &Context, tenant: TenantId, text: &str) -> Result<GroupId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let chain = context.connect().await?;
+    let at = BlockHash(chain.finalized().await?.hash);
+    let groups = chain
+        .client()
+        .groups(tenant, Some(at))
+        .await
+        .map_err(crate::chain::ChainError::from)?;
+    let begins = |id: &GroupId| id.to_string().starts_with(&text.to_lowercase());
+    let found: Vec<GroupId> = groups.into_iter().filter(begins).collect();
+    match found.as_slice() {
+        [id] if text.len() >= 4 => Ok(*id),
+        [] => Err(Failure::usage(
+            "group_unknown",
+            format!("tenant {tenant} has no group {text}"),
+        )
+        .hint("`stateset-sync groups:list` lists the groups")),
+        _ => Err(Failure::usage(
+            "group_id_ambiguous",
+            format!("{text} is not enough of a group's id"),
+        )
+        .hint("give at least four digits, and more if several groups begin with them")),
+    }
+}
+
+/// The groups that this agent is a member of.
+async fn mine(context: &Context, tenant: TenantId) -> Result<Report> {
+    let agent = context.config.agent()?;
+    let chain = context.connect().await?;
+    let at = BlockHash(chain.finalized().await?.hash);
+    let groups = chain
+        .client()
+        .groups(tenant, Some(at))
+        .await
+        .map_err(crate::chain::ChainError::from)?;
+    let mut report = Report::new("ves.cli.groups.my-groups")
+        .field("tenant_id", tenant)
+        .field("agent_id", agent);
+    let mut listed = Vec::new();
+    for group in groups {
+        let found = find(&chain, tenant, group).await?;
+        let own = found.members.iter().find(|r| r.member.agent_id == agent);
+        let Some(own) = own else { continue };
+        let kid = own.key.as_ref().map(|key| key.record.kid);
+        let key = kid.map_or_else(
+            || "no usable encryption key".to_owned(),
+            |kid| format!("recipient number {kid}"),
+        );
+        report = report.line(format!("{group}  {:<8} {key}", own.member.role));
+        listed.push(json!({
+            "group_id": group,
+            "role": own.member.role,
+            "recipient_kid": kid,
+            "epoch": found.epoch,
+        }));
+    }
+    if listed.is_empty() {
+        report = report.line("this agent is in no group");
+    }
+    Ok(report.field("groups", listed))
+}
+
+/// Senders take a member's newest usable key from the registry each time, so nothing has to be sent: this
+/// says whether that key is the newest one here.
+async fn refresh_key(context: &Context, tenant: TenantId, group: GroupId) -> Result<Report> {
+    let agent = context.config.agent()?;
+    let newest = context
+        .keys()
+        .list(agent, crate::keys::Purpose::Encryption)?
+        .pop();
+    let chain = context.connect().await?;
+    let found = find(&chain, tenant, group).await?;
+    let own = found.members.iter().find(|r| r.member.agent_id == agent);
+    let Some(own) = own else {
+        return Err(Failure::new(
+            Exit::Refused,
+            "not_a_member",
+            format!("agent {agent} is not a member of group {group}"),
+        )
+        .hint("the tenant's administrator admits it with `stateset-sync groups:add-member`"));
+    };
+    let used = own.key.as_ref();
+    let is_newest = match (used, &newest) {
+        (Some(used), Some(newest)) => used.record.public_key.0 == newest.public_key,
+        _ => false,
+    };
+    let failure = (!is_newest).then(|| {
+        Failure::new(
+            Exit::Key,
+            "group_key_outdated",
+            "senders to the group do not use this agent's newest encryption key",
+        )
+        .hint("run `stateset-sync keys:register --purpose encryption`")
+    });
+    let report = Report::new("ves.cli.groups.refresh-key")
+        .field("group_id", group)
+        .field("agent_id", agent)
+        .field("recipient_kid", used.map(|key| key.record.kid))
+        .field("public_key", used.map(|key| key.record.public_key))
+        .field("is_newest", is_newest);
+    let report = match used {
+        Some(key) => report.pair("recipient", key.record.kid),
+        None => report.pair("recipient", "none"),
+    };
+    Ok(report.failing(failure))
 }
 
 async fn change(
@@ -88,10 +207,10 @@ async fn change(
     call: AdminCall,
     report: Report,
 ) -> Result<Report> {
-    let signer = admin::signer(args)?;
+    // Before the node is asked for anything.
+    admin::signer(args)?;
     let chain = context.connect().await?;
-    let (receipt, block) = admin::execute(&chain, args, &signer, &[call]).await?;
-    Ok(admin::receipt_fields(report, args, &receipt, block))
+    admin::submit(context, &chain, args, &[call], report).await
 }
 
 /// A group of the tenant at the finalized state.

@@ -65,16 +65,16 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         l1_rpc_url: config
             .get(|c| &c.l1_rpc_url)
             .map(|s| s.value)
-            .or(previous.l1_rpc_url),
+            .or_else(|| previous.l1_rpc_url.clone()),
         l1_registry: config
             .get(|c| &c.l1_registry)
             .map(|s| s.value)
-            .or(previous.l1_registry),
+            .or_else(|| previous.l1_registry.clone()),
         passphrase_file: config
             .get(|c| &c.passphrase_file)
             .map(|s| s.value)
-            .or(previous.passphrase_file),
-        ..ConfigFile::default()
+            .or_else(|| previous.passphrase_file.clone()),
+        ..previous
     };
     if file.tenant_id.is_none() || file.store_id.is_none() {
         return Err(
@@ -82,6 +82,15 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
                 "give --tenant <uuid> and --store <uuid>; the tenant's administrator knows them",
             ),
         );
+    }
+    if context.dry_run {
+        return Ok(Report::new("ves.cli.init")
+            .field("home", config.home.path())
+            .field("config_file", &path)
+            .field("settings", &file)
+            .field("node_reachable", reachable)
+            .line(format!("would initialise {}", config.home.path().display()))
+            .dry());
     }
     config.home.create()?;
     let pool = db::open(&config.home.database(), true).await?;

@@ -3,7 +3,7 @@
 
 //! `keys …`
 
-use super::{Context, admin, rotation};
+use super::{Context, admin, expiry, foreign, rotation};
 use crate::{
     chain::{BlockRef, Chain, live::Live},
     cli::{GenerateArgs, KeysCommand, KeysExportArgs, RegisterArgs, RevokeArgs},
@@ -28,10 +28,14 @@ pub(super) async fn run(context: &Context, command: &KeysCommand) -> Result<Repo
         KeysCommand::Policy(args) => rotation::policy(context, args).await,
         KeysCommand::Revoke(args) => revoke(context, args).await,
         KeysCommand::Export(args) => export(context, args),
+        KeysCommand::Import(args) => foreign::import(context, args).await,
+        KeysCommand::AddExternal(args) => foreign::add_external(context, args),
+        KeysCommand::Expiry(args) => expiry::run(context, args).await,
+        KeysCommand::BatchRotate(args) => rotation::batch(context, args).await,
     }
 }
 
-fn key_json(file: &KeyFile) -> Value {
+pub(super) fn key_json(file: &KeyFile) -> Value {
     json!({
         "purpose": file.purpose,
         "agent_id": file.agent_id,
@@ -39,11 +43,12 @@ fn key_json(file: &KeyFile) -> Value {
         "public_key": format!("0x{}", hex::encode(file.public_key)),
         "created_at": file.created_at,
         "encrypted_at_rest": file.is_locked(),
+        "external": file.is_external(),
         "registration": file.registration,
     })
 }
 
-fn key_line(file: &KeyFile) -> String {
+pub(super) fn key_line(file: &KeyFile) -> String {
     let state = match file.registration {
         None => "not registered".to_owned(),
         Some(Registration {
@@ -94,6 +99,23 @@ fn generate(context: &Context, args: &GenerateArgs) -> Result<Report> {
         Protection::Passphrase(context.passphrases.choose()?)
     };
     let store = context.keys();
+    if context.dry_run {
+        let numbers = purposes(args.purpose)
+            .into_iter()
+            .map(|purpose| Ok((purpose, store.next_id(agent, purpose)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let report = numbers.iter().fold(
+            Report::new("ves.cli.keys.generate").field("agent_id", agent),
+            |report, (purpose, key)| {
+                report.line(format!("would make {} key {key}", purpose.name()))
+            },
+        );
+        let keys: Vec<_> = numbers
+            .iter()
+            .map(|(purpose, key)| json!({ "purpose": purpose, "key_id": key }))
+            .collect();
+        return Ok(report.field("keys", keys).dry());
+    }
     let files = purposes(args.purpose)
         .into_iter()
         .map(|purpose| store.generate(agent, purpose, &protection))
@@ -264,6 +286,15 @@ async fn register(context: &Context, args: &RegisterArgs) -> Result<Report> {
             }
         }
     }
+    if context.dry_run {
+        let report = listing("ves.cli.keys.register", context, &files)?
+            .field("tenant_id", tenant)
+            .field("genesis_hash", chain.genesis_hash());
+        if calls.is_empty() {
+            return Ok(report.line("nothing to do").dry());
+        }
+        return admin::submit(context, &chain, &args.admin, &calls, report).await;
+    }
     let receipt = if calls.is_empty() {
         None
     } else {
@@ -298,7 +329,7 @@ async fn registration(
     let (agent, key_id) = (file.agent_id, file.key_id);
     match file.purpose {
         Purpose::Signing => {
-            let proof = file.signer(|| context.unlock())?.sign(&statement);
+            let proof = file.signer(|| context.unlock())?.sign(&statement)?;
             let public_key = SigningPublicKey(file.public_key);
             Ok(AdminCall::RegisterSigningKey {
                 tenant,
@@ -316,7 +347,7 @@ async fn registration(
                 None => current_signing_key(&store, chain, tenant, agent).await?,
             };
             let voucher = store.load(agent, Purpose::Signing, signing_key_id)?;
-            let proof = voucher.signer(|| context.unlock())?.sign(&statement);
+            let proof = voucher.signer(|| context.unlock())?.sign(&statement)?;
             Ok(AdminCall::RegisterEncryptionKey {
                 tenant,
                 agent,
@@ -362,6 +393,15 @@ async fn revoke(context: &Context, args: &RevokeArgs) -> Result<Report> {
     };
     let signer = admin::signer(&args.admin)?;
     let chain = context.connect().await?;
+    if context.dry_run {
+        let report = Report::new("ves.cli.keys.revoke")
+            .field("agent_id", agent)
+            .field("tenant_id", tenant)
+            .field("purpose", args.purpose)
+            .field("key_id", key_id)
+            .field("effective_from", args.effective_from);
+        return admin::submit(context, &chain, &args.admin, &[call], report).await;
+    }
     let (receipt, block) = admin::execute(&chain, &args.admin, &signer, &[call]).await?;
     // The key may live on another machine: an administrator can revoke it all the same.
     if let Ok(file) = context.keys().load(agent, args.purpose, key_id) {

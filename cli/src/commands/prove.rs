@@ -117,6 +117,18 @@ async fn prove_one(
     let submission = prove_event(signer, &genesis, &subject, &claim, &context.ui)?;
     context.ui.progress_done();
     refuse_second_proof(&chain, &submission).await?;
+    if context.dry_run {
+        return Ok(Report::new("ves.cli.prove")
+            .field("event_id", envelope.event_id)
+            .field("policy_id", wish.policy.id())
+            .field("policy_hash", wish.policy.hash())
+            .field("commitment", submission.commitment)
+            .field("bytes", submission.proof.len())
+            .pair("event", envelope.event_id)
+            .pair("policy", wish.describe())
+            .pair("commitment", submission.commitment)
+            .dry());
+    }
     let limit = Duration::from_secs(args.timeout);
     let settled = settle(&chain, std::slice::from_ref(&submission), limit).await?;
     let verdict = match settled.into_iter().next() {
@@ -228,6 +240,16 @@ async fn prove_all(context: &Context, args: &ProveArgs, wish: &Wish) -> Result<R
         &context.ui,
     )?;
     context.ui.progress_done();
+    if context.dry_run {
+        return Ok(Report::new("ves.cli.prove.batch")
+            .field("batch_index", index)
+            .field("events", records.len())
+            .field("policy_id", wish.policy.id())
+            .field("bytes", submission.proof.len())
+            .pair("batch", format!("{index}, {} events", records.len()))
+            .pair("policy", wish.describe())
+            .dry());
+    }
     let limit = Duration::from_secs(args.timeout);
     let verdict = settle_batch(&chain, &submission, limit).await?;
     Ok(Report::new("ves.cli.prove.batch")

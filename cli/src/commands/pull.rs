@@ -3,26 +3,90 @@
 
 //! `pull`
 
-use super::Context;
+use super::{Context, heads::Heads};
 use crate::{
-    cli::PullArgs,
+    chain::Chain,
+    cli::{FilterArgs, PullArgs},
     error::Result,
+    inbox,
     output::{Report, Tone},
     proofs::{
         clear::Opener,
         received::{self, ProofsPulled, Reading, Received},
     },
     pull,
-    reading::Reader,
+    reading::{Reader, without_padding},
     verify::record_event,
 };
 use serde_json::{Value, json};
-use ves_primitives::{Payload, wire::SequencedEventJson};
+use ves_primitives::{Payload, registry::TypePattern, wire::SequencedEventJson};
 
 /// Events listed in the output of one pull; all are stored.
 const MAX_LISTED: usize = 1000;
 
 pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
+    if context.dry_run {
+        return preview(context).await;
+    }
+    if args.follow {
+        return follow(context, args).await;
+    }
+    once(context, args).await
+}
+
+/// How far a pull would have to go.
+async fn preview(context: &Context) -> Result<Report> {
+    let pool = context.pool().await?;
+    let stream = context.stream()?;
+    let chain = context.connect().await?;
+    let tip = inbox::tip(&pool, stream, chain.genesis_hash()).await?;
+    let head = chain.head(stream.tenant, stream.store).await?;
+    let missing = head.sequence.saturating_sub(tip.sequence);
+    Ok(Report::new("ves.cli.pull")
+        .field("from_sequence", tip.sequence.saturating_add(1))
+        .field("head_sequence", head.sequence)
+        .field("events_to_verify", missing)
+        .line(format!(
+            "would verify {missing} events, from sequence {} to {}",
+            tip.sequence.saturating_add(1),
+            head.sequence
+        ))
+        .dry())
+}
+
+/// Pulls at each newly finalized block until interrupted, or until something does not verify.
+async fn follow(context: &Context, args: &PullArgs) -> Result<Report> {
+    context.ui.stream();
+    let mut heads = Heads::open(context).await?;
+    loop {
+        let report = once(context, args).await?;
+        if report.failure.is_some() {
+            return Ok(report);
+        }
+        if !report.is_idle {
+            context.ui.emit(&report);
+        }
+        heads.next().await?;
+    }
+}
+
+/// Whether an event is to be listed.
+fn is_listed(filter: &FilterArgs, record: &SequencedEventJson) -> bool {
+    let event = &record.event;
+    let fits = |patterns: &[TypePattern], text: &str| {
+        patterns.is_empty() || patterns.iter().any(|p| p.matches(text.as_bytes()))
+    };
+    (filter.author.is_empty() || filter.author.contains(&event.source_agent_id))
+        && fits(&filter.event_types, &event.event_type)
+        && fits(&filter.entity_types, &event.entity_type)
+        && filter
+            .entity_id
+            .as_ref()
+            .is_none_or(|id| *id == event.entity_id)
+}
+
+/// One pull.
+pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
     let pool = context.pool().await?;
     let stream = context.stream()?;
     let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
@@ -52,7 +116,11 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
 
     let mut events = Vec::new();
     let mut decrypted = 0usize;
-    for record in outcome.stored.iter().take(MAX_LISTED) {
+    let listed = outcome
+        .stored
+        .iter()
+        .filter(|record| is_listed(&args.filter, record));
+    for record in listed.take(MAX_LISTED) {
         let item = describe(context, &mut reader, record, args.decrypt)?;
         decrypted = decrypted.saturating_add(usize::from(item.get("payload").is_some()));
         events.push(item);
@@ -114,7 +182,13 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
             proof.line()
         ));
     }
-    Ok(report.failing(outcome.failure().or_else(|| proofs.failure())))
+    let idle = outcome.stored.is_empty()
+        && outcome.quarantined.is_empty()
+        && proofs.verified.is_empty()
+        && proofs.quarantined.is_empty();
+    Ok(report
+        .idle(idle)
+        .failing(outcome.failure().or_else(|| proofs.failure())))
 }
 
 /// One pulled event for output. With `decrypt`, the clear payload or the reason why there is none.
@@ -144,7 +218,8 @@ fn describe(
     if decrypt && readable {
         match reader.read(&event, &|| context.unlock()) {
             Ok(text) => {
-                item["payload"] = serde_json::from_str(&text).unwrap_or(Value::Null);
+                let payload = serde_json::from_str(&text).unwrap_or(Value::Null);
+                item["payload"] = without_padding(payload);
             }
             // A locked key is a question to the user, a bad bundle a finding about the event.
             Err(failure)

@@ -22,8 +22,60 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
+use ves_primitives::{sequencer::Admission, wire::EventJson};
 
 pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
+    if context.dry_run {
+        return preview(context, args).await;
+    }
+    once(context, args, false).await
+}
+
+/// What a push would send, byte for byte, and what the chain says to it.
+async fn preview(context: &Context, args: &PushArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let keys = context.keys();
+    let unlock = || context.unlock();
+    let mut signers = Signers::new(&keys, &unlock);
+    let chain = context.connect().await?;
+    let batch_size = usize::try_from(args.batch_size).unwrap_or(usize::MAX);
+    let preview = push::preview(&pool, &chain, &mut signers, batch_size).await?;
+    let mut report = Report::new("ves.cli.push");
+    let mut rows = Vec::new();
+    for (entry, verdict) in &preview.events {
+        let verdict = match verdict {
+            Admission::Acceptable => "acceptable".to_owned(),
+            Admission::AlreadySequenced { sequence } => format!("already at sequence {sequence}"),
+            Admission::Rejected(reason) => reason.to_string(),
+        };
+        report = report.line(format!("{}  {verdict}", entry_line(&context.ui, entry)));
+        let bytes = codec::Encode::encode(&entry.event);
+        rows.push(json!({
+            "event": EventJson::from(&entry.event),
+            "signing_hash": entry.event.envelope.signing_hash().ok(),
+            "encoded": format!("0x{}", hex::encode(&bytes)),
+            "state": entry.state,
+            "verdict": verdict,
+        }));
+    }
+    for entry in &preview.held {
+        report = report.line(format!(
+            "{}  held: conflict",
+            entry_line(&context.ui, entry)
+        ));
+    }
+    Ok(report
+        .field("events", rows)
+        .field(
+            "held",
+            preview.held.iter().map(entry_json).collect::<Vec<_>>(),
+        )
+        .field("submissions", preview.submissions)
+        .dry())
+}
+
+/// One push. A patient one leaves events alone whose next attempt is not due.
+pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> Result<Report> {
     let pool = context.pool().await?;
     let crash = match process_env("VES_TEST_CRASH_AT").filter(|_| args.testing_hooks) {
         None => None,
@@ -44,9 +96,11 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
             .field("rejected", 0)
             .field("pending", 0)
             .field("submissions", 0)
+            .field("held", Vec::<Value>::new())
             .field("events", Vec::<Value>::new())
             .field("proofs", Vec::<Value>::new())
-            .line("nothing to push"));
+            .line("nothing to push")
+            .idle(true));
     }
     let keys = context.keys();
     let unlock = || context.unlock();
@@ -63,6 +117,7 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
         timeout: Duration::from_secs(args.timeout),
         batch_size: usize::try_from(args.batch_size).unwrap_or(usize::MAX),
         crash,
+        patient,
         ..PushOptions::default()
     };
     let outcome = push::push(&pool, &chain, &mut signers, &options, &context.ui).await?;
@@ -101,6 +156,10 @@ pub(super) fn report(context: &Context, outcome: &PushReport, proofs: &Fulfilled
         .field("pending", pending)
         .field("submissions", outcome.submissions)
         .field(
+            "held",
+            outcome.held.iter().map(entry_json).collect::<Vec<_>>(),
+        )
+        .field(
             "events",
             outcome.events.iter().map(entry_json).collect::<Vec<_>>(),
         )
@@ -114,6 +173,12 @@ pub(super) fn report(context: &Context, outcome: &PushReport, proofs: &Fulfilled
         ));
     for entry in outcome.events.iter().filter(|e| e.state == State::Rejected) {
         report = report.line(entry_line(&context.ui, entry));
+    }
+    for entry in &outcome.held {
+        report = report.line(format!(
+            "{}  held: conflict",
+            entry_line(&context.ui, entry)
+        ));
     }
     for wish in &proofs.wishes {
         report = report.line(wish_line(wish));

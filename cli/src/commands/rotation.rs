@@ -1,20 +1,21 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! `keys rotate` and `keys policy`
+//! `keys rotate`, `keys batch-rotate` and `keys policy`
 
 use super::{Context, admin, keys};
 use crate::{
     chain::{Chain, ChainError},
-    cli::{PolicyArgs, RotateArgs},
+    cli::{BatchRotateArgs, PolicyArgs, RotateArgs},
     error::{Exit, Failure, Result},
     keys::{KeyFile, Protection, Purpose},
     output::Report,
     push::current_signing_key,
 };
+use serde_json::json;
 use ves_client::{AdminCall, BlockHash, ClientError, Wait};
 use ves_primitives::{
-    KeyId, Signature, SigningPublicKey, limits,
+    AgentId, KeyId, Signature, SigningPublicKey, limits,
     registry::{KeyPolicy, KeyRotation},
 };
 
@@ -35,9 +36,10 @@ fn refusal(error: ClientError) -> Failure {
 async fn successor(
     context: &Context,
     chain: &crate::chain::live::Live,
+    agent: AgentId,
     args: &RotateArgs,
 ) -> Result<KeyFile> {
-    let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
+    let tenant = context.config.tenant()?;
     let store = context.keys();
     if let Some(newest) = store.list(agent, Purpose::Signing)?.pop() {
         let best = chain.best().await?;
@@ -61,14 +63,89 @@ async fn successor(
 }
 
 pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Report> {
-    let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
+    let agent = context.config.agent()?;
     let chain = context.connect().await?;
+    rotate_agent(context, &chain, agent, args).await
+}
+
+/// Rotates the keys of several agents; one that fails does not hold up the others.
+pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<Report> {
+    context.config.require_initialised()?;
     let store = context.keys();
-    let outgoing_id = current_signing_key(&store, &chain, tenant, agent).await?;
+    let agents = match args.agents.is_empty() {
+        false => args.agents.clone(),
+        true => store
+            .agents()?
+            .into_iter()
+            .filter(|agent| {
+                store
+                    .list(*agent, Purpose::Signing)
+                    .is_ok_and(|keys| !keys.is_empty())
+            })
+            .collect(),
+    };
+    let chain = context.connect().await?;
+    let mut report = Report::new("ves.cli.keys.batch-rotate");
+    let (mut rows, mut first) = (Vec::new(), None);
+    for agent in &agents {
+        match rotate_agent(context, &chain, *agent, &args.rotate).await {
+            Ok(done) => {
+                let done = done.to_json();
+                report = report.line(format!(
+                    "{agent}  key {} -> {}",
+                    done["outgoing_key_id"], done["key_id"]
+                ));
+                rows.push(done);
+            }
+            Err(failure) => {
+                report = report.line(format!("{agent}  {failure}"));
+                rows.push(json!({
+                    "agent_id": agent,
+                    "error": { "code": failure.code, "message": &failure.message },
+                }));
+                first = first.or(Some(failure));
+            }
+        }
+    }
+    if agents.is_empty() {
+        report = report.line("no agent has signing keys here");
+    }
+    let report = report.field("agents", rows);
+    let report = if context.dry_run {
+        report.dry()
+    } else {
+        report
+    };
+    Ok(report.failing(first))
+}
+
+async fn rotate_agent(
+    context: &Context,
+    chain: &crate::chain::live::Live,
+    agent: AgentId,
+    args: &RotateArgs,
+) -> Result<Report> {
+    let tenant = context.config.tenant()?;
+    let store = context.keys();
+    let outgoing_id = current_signing_key(&store, chain, tenant, agent).await?;
+    if context.dry_run {
+        let next = store.next_id(agent, Purpose::Signing)?;
+        return Ok(Report::new("ves.cli.keys.rotate")
+            .field("tenant_id", tenant)
+            .field("agent_id", agent)
+            .field("outgoing_key_id", outgoing_id)
+            .field("key_id", next)
+            .field("grace_seconds", args.grace)
+            .line(format!(
+                "signing key {outgoing_id} would hand over to key {next}, or to the newest that is \
+                 not registered"
+            ))
+            .dry());
+    }
     let outgoing = store
         .load(agent, Purpose::Signing, outgoing_id)?
         .signer(|| context.unlock())?;
-    let file = successor(context, &chain, args).await?;
+    let file = successor(context, chain, agent, args).await?;
     let new = file.signer(|| context.unlock())?;
     let mut rotation = KeyRotation {
         tenant_id: tenant,
@@ -81,8 +158,8 @@ pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Repor
         handover: Signature([0; 64]),
     };
     let statement = rotation.statement(chain.genesis_hash());
-    rotation.possession = new.sign(&statement.successor.hash());
-    rotation.handover = outgoing.sign(&statement.hash());
+    rotation.possession = new.sign(&statement.successor.hash())?;
+    rotation.handover = outgoing.sign(&statement.hash())?;
     let wait = if args.no_wait {
         Wait::InBlock
     } else {
@@ -94,7 +171,7 @@ pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Repor
         .await
         .map_err(refusal)?;
     let block = chain.block(receipt.block).await?;
-    keys::note(context, &chain, tenant, &file, block).await?;
+    keys::note(context, chain, tenant, &file, block).await?;
     let ended = chain.signing_key(tenant, agent, outgoing_id, block).await?;
     Ok(Report::new("ves.cli.keys.rotate")
         .field("tenant_id", tenant)
@@ -136,7 +213,7 @@ pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Repor
         return Ok(shown(report, policy.as_ref()));
     }
     let policy = (!args.lift).then(|| build(args)).transpose()?;
-    let signer = admin::signer(&args.admin)?;
+    admin::signer(&args.admin)?;
     let chain = context.connect().await?;
     let call = AdminCall::SetKeyPolicy {
         tenant,
@@ -144,9 +221,8 @@ pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Repor
         key_id,
         policy: policy.clone(),
     };
-    let (receipt, block) = admin::execute(&chain, &args.admin, &signer, &[call]).await?;
     let report = shown(report, policy.as_ref());
-    Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
+    admin::submit(context, &chain, &args.admin, &[call], report).await
 }
 
 fn build(args: &PolicyArgs) -> Result<KeyPolicy> {

@@ -67,14 +67,13 @@ pub(super) async fn run(context: &Context, command: &SchemasCommand) -> Result<R
                 version: args.name.schema_version,
                 hash,
             };
-            let signer = admin::signer(&args.admin)?;
+            admin::signer(&args.admin)?;
             let chain = context.connect().await?;
-            let (receipt, block) = admin::execute(&chain, &args.admin, &signer, &[call]).await?;
             let report = named(Report::new("ves.cli.schemas.register"), &args.name)
                 .field("tenant_id", tenant)
                 .field("hash", hash)
                 .line(format!("registered {hash}"));
-            Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
+            admin::submit(context, &chain, &args.admin, &[call], report).await
         }
         SchemasCommand::Deprecate(args) => {
             let tenant = context.config.tenant()?;
@@ -89,9 +88,8 @@ pub(super) async fn run(context: &Context, command: &SchemasCommand) -> Result<R
                 version: args.name.schema_version,
                 status,
             };
-            let signer = admin::signer(&args.admin)?;
+            admin::signer(&args.admin)?;
             let chain = context.connect().await?;
-            let (receipt, block) = admin::execute(&chain, &args.admin, &signer, &[call]).await?;
             let report = named(Report::new("ves.cli.schemas.deprecate"), &args.name)
                 .field("tenant_id", tenant)
                 .field("status", status)
@@ -99,7 +97,7 @@ pub(super) async fn run(context: &Context, command: &SchemasCommand) -> Result<R
                     "schema {} version {} is {status}",
                     args.name.event_type, args.name.schema_version
                 ));
-            Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
+            admin::submit(context, &chain, &args.admin, &[call], report).await
         }
         SchemasCommand::List => list(context).await,
         SchemasCommand::Check(args) => check(context, &args.file, &args.name).await,

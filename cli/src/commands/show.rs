@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Result},
     inbox, outbox,
     output::Report,
-    reading::Reader,
+    reading::{Reader, without_padding},
     verify::record_event,
 };
 use serde_json::Value;
@@ -48,7 +48,9 @@ async fn find(context: &Context, text: &str) -> Result<(EventId, Local)> {
 fn read(context: &Context, event: &SubmittedEvent) -> Result<Value> {
     let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
     let text = reader.read(event, &|| context.unlock())?;
-    serde_json::from_str(&text).map_err(Failure::unexpected)
+    serde_json::from_str(&text)
+        .map(without_padding)
+        .map_err(Failure::unexpected)
 }
 
 pub(super) async fn run(context: &Context, args: &EventArgs) -> Result<Report> {

@@ -7,6 +7,7 @@ use super::Context;
 use crate::{
     chain::Chain,
     cli::StatusArgs,
+    conflicts,
     error::{Failure, Result},
     finality,
     inbox::{self, Stream},
@@ -58,7 +59,20 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     let lag = node
         .as_ref()
         .map(|node| node.head_sequence.saturating_sub(tip.sequence));
-    let (health, reasons) = health(&counts, (quarantined, bad_proofs), lag, trouble.as_ref());
+    let conflicts = conflicts::detect(&pool, stream).await?.len();
+    let waiting = outbox::retries(&pool).await?.len();
+    let (health, mut reasons) = health(&counts, (quarantined, bad_proofs), lag, trouble.as_ref());
+    let health = match (conflicts, health) {
+        (0, health) => health,
+        (_, health) => {
+            reasons.push("unresolved_conflicts");
+            if health == "healthy" {
+                "degraded"
+            } else {
+                health
+            }
+        }
+    };
 
     let mut outbox_json = Map::new();
     for (state, count) in &counts {
@@ -88,6 +102,8 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
                 .map(|sets| authorities(sets, config.genesis())),
         )
         .field("outbox", outbox_json)
+        .field("conflicts", conflicts)
+        .field("waiting_retries", waiting)
         .field("local_sequence", tip.sequence)
         .field("local_state_root", tip.state_root)
         .field("verified_events", verified)

@@ -3,15 +3,15 @@
 
 //! `verify` and `export`
 
-use super::{Context, resolve_event, unknown_event};
+use super::{Context, bundles, resolve_event, unknown_event};
 use crate::{
     anchor::{AnchoredBatch, Contract},
     chain::Chain,
     cli::{ContractArgs, ExportArgs, VerifyArgs},
     error::{Failure, Result},
     finality::{self, Pinned},
-    home::{Existing, write_private},
     output::{Report, Tone, Ui},
+    proofs::evidence,
     rules,
     verify::{self, TrustAnchors, TrustedAuthorities, Verdict, Verification},
 };
@@ -67,7 +67,7 @@ pub(super) async fn of_bundle(
     let verification = verify::offline(bundle, &trust);
     Ok(report(&context.ui, "ves.cli.verify", bundle, &verification)
         .field("offline", true)
-        .failing(verification.failure()))
+        .failing(verify::failure(&verification)))
 }
 
 /// Fetches the evidence of an event and verifies it.
@@ -92,11 +92,11 @@ async fn of_event(context: &Context, args: &VerifyArgs, text: &str) -> Result<Re
     Ok(
         report(&context.ui, "ves.cli.verify", &bundle, &verification)
             .field("offline", false)
-            .failing(verification.failure()),
+            .failing(verify::failure(&verification)),
     )
 }
 
-fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
+pub(super) fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
     match pin {
         Pinned::Named(hash) => Ok(TrustedAuthorities::Named(*hash)),
         Pinned::Set(set) => finality::first(set.clone()).map(TrustedAuthorities::Sets),
@@ -104,7 +104,7 @@ fn trusted(pin: &Pinned) -> Result<TrustedAuthorities> {
 }
 
 /// The sets that this project trusts on a bundle's chain; none outside of a project.
-async fn tracked(context: &Context, genesis: GenesisHash) -> Option<TrustedAuthorities> {
+pub(super) async fn tracked(context: &Context, genesis: GenesisHash) -> Option<TrustedAuthorities> {
     let pool = context.pool().await.ok()?;
     let sets = finality::load(&pool, genesis).await.ok()??;
     Some(TrustedAuthorities::Sets(sets))
@@ -154,7 +154,7 @@ async fn ask(
     }
 }
 
-fn report(
+pub(super) fn report(
     ui: &Ui,
     schema: &'static str,
     bundle: &BundleJson,
@@ -222,7 +222,7 @@ pub(super) struct Proven {
 impl Proven {
     /// What is wrong with it, as a report; nothing leaves this machine as proof then.
     pub(super) fn refusal(&self, context: &Context) -> Option<Report> {
-        let failure = self.verification.failure()?;
+        let failure = verify::failure(&self.verification)?;
         let schema = "ves.cli.export";
         Some(report(&context.ui, schema, &self.bundle, &self.verification).failing(Some(failure)))
     }
@@ -249,11 +249,12 @@ pub(super) async fn proven(
     if let Ok(header) = rules::header(&bundle.inclusion) {
         bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
     }
+    bundle.proofs = evidence::of_event(&chain, &bundle).await?;
     let authority_set = bundle
         .finality
         .as_ref()
-        .and_then(|f| f.authorities.as_ref());
-    let authority_set = authority_set.map(|set| set.hash(bundle.genesis_hash));
+        .and_then(|f| f.authorities.as_ref())
+        .map(|set| set.hash(bundle.genesis_hash));
     let mut trust = TrustAnchors {
         genesis: Some(chain.genesis_hash()),
         stream: Some(stream_id(stream.tenant, stream.store)),
@@ -276,48 +277,12 @@ pub(super) async fn proven(
 }
 
 pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Report> {
-    let proven = proven(context, &args.event_id, &args.contract).await?;
-    if let Some(report) = proven.refusal(context) {
-        return Ok(report.field("file", None::<PathBuf>));
+    if args.offline {
+        return bundles::export_offline(context, args).await;
     }
-    let Proven {
-        id,
-        bundle,
-        authority_set,
-        ..
-    } = proven;
-    let path = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("{id}.bundle.json")));
-    let mut text = serde_json::to_string_pretty(&bundle).map_err(Failure::unexpected)?;
-    text.push('\n');
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    };
-    write_private(&path, text.as_bytes(), existing)?;
-    Ok(Report::new("ves.cli.export")
-        .field("file", &path)
-        .field("bytes", text.len())
-        .field("verified", true)
-        .field("event_id", id)
-        .field("sequence", bundle.event.sequence)
-        .field("block_number", bundle.event.block_number)
-        .field(
-            "block_hash",
-            format!("0x{}", hex::encode(bundle.event.block_hash)),
-        )
-        .field("genesis_hash", bundle.genesis_hash)
-        .field("authority_set", authority_set)
-        .field("agent_key", bundle.signing_key.public_key)
-        .field("batch_id", bundle.inclusion.batch.batch.batch_id)
-        .field("events_root", bundle.inclusion.batch.batch.events_root)
-        .field("anchor", &bundle.anchor)
-        .line(format!("wrote {}", path.display()))
-        .line(format!(
-            "next: stateset-sync verify --bundle {}",
-            path.display()
-        )))
+    let proven = proven(context, &args.event_id, &args.contract).await?;
+    match proven.refusal(context) {
+        Some(report) => Ok(report.field("file", None::<PathBuf>)),
+        None => bundles::write(context, args, &proven.bundle),
+    }
 }

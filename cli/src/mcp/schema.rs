@@ -156,6 +156,16 @@ pub(super) fn status() -> Value {
     ])
 }
 
+pub(super) fn diagnosis() -> Value {
+    let finding = object(&[
+        ("check", of("string")),
+        ("grade", of("string")),
+        ("evidence", of("string")),
+        ("fix", of("string?")),
+    ]);
+    object(&[("healthy", of("boolean")), ("findings", list(&finding))])
+}
+
 pub(super) fn config() -> Value {
     object(&[("home", of("string")), ("settings", of("object"))])
 }

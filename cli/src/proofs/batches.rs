@@ -93,7 +93,7 @@ pub fn prove_batch(
         Statement::of_batch(&submission, genesis, batch).map_err(Failure::unexpected)?;
     submission.proof = prove(&statement, &openings, ui)?;
     let hash = submission.signing_hash(statement.context());
-    submission.signature = signers.open(prover.agent, prover.key)?.sign(&hash);
+    submission.signature = signers.open(prover.agent, prover.key)?.sign(&hash)?;
     Ok(submission)
 }
 
@@ -141,7 +141,7 @@ fn entry(
         key_id: envelope.agent_key_id,
         commitment,
         currency: wish.currency,
-        endorsement: signer.sign(&endorsed),
+        endorsement: signer.sign(&endorsed)?,
     };
     Ok((entry, opening))
 }

@@ -76,7 +76,7 @@ impl Total {
         let previous = self.opening();
         let before = committed(&previous, wish.currency)?;
         let policy = wish.policy.hash();
-        let salt = signer.total_salt(&subject.signing_hash, &policy, &before);
+        let salt = signer.total_salt(&subject.signing_hash, &policy, &before)?;
         Ok(Step {
             previous,
             new: Opening::new(sum, salt),
@@ -219,8 +219,11 @@ impl<C: ProofChain> Recovery<'_, '_, C> {
             .ok_or_else(|| unknown("a step without totals"))?;
         let files = self.keys.list(self.agent, Purpose::Signing)?;
         for file in files.iter().rev() {
+            if file.is_external() {
+                continue;
+            }
             let signer = file.signer(self.unlock)?;
-            let salt = signer.total_salt(&subject.signing_hash, policy, &before);
+            let salt = signer.total_salt(&subject.signing_hash, policy, &before)?;
             if committed(&Opening::new(sum, salt), wish.currency)? == *current {
                 return Ok(salt);
             }

@@ -22,12 +22,12 @@ use std::{
 };
 use ves_client::BlockProofs;
 use ves_primitives::{
-    AgentId, AmountCommitment, BatchCommitment, CurrencyTag, KeyId, TenantId, endorsement_hash,
+    AgentId, AmountCommitment, BatchCommitment, CurrencyTag, KeyId, TenantId,
     proof::{BatchEntry, BatchProofRecord, BatchProofSubmission, ProofRecord, ProofSubmission},
     registry::SigningKeyRecord,
-    verify_ed25519,
 };
-use ves_stark_air::{Salt, Statement, commit};
+use ves_stark_air::{Salt, commit};
+use ves_verify::proofs;
 
 /// Blocks whose proofs are kept at hand.
 const BLOCKS_MAX: usize = 64;
@@ -234,19 +234,14 @@ impl<'a, C: ProofChain> Judge<'a, C> {
             Ok(key) => key,
             Err(finding) => return Ok(Err(finding)),
         };
-        let endorsed = endorsement_hash(
-            &subject.signing_hash,
-            &submission.commitment,
-            submission.currency,
-        );
-        if !verify_ed25519(&key.public_key, &endorsed, &submission.endorsement) {
-            return Ok(Err(Finding::new(
-                Flaw::EndorsementInvalid,
-                "the amount is not endorsed by the event's agent",
-            )));
-        }
-        let statement = Statement::of(submission, &self.chain.genesis_hash(), subject.sequence);
-        Ok(holds(&submission.proof, statement))
+        let genesis = self.chain.genesis_hash();
+        let endorsed = proofs::endorsement(submission, &subject.signing_hash, &key.public_key)
+            .map_err(|problem| Finding::new(Flaw::EndorsementInvalid, problem.detail));
+        Ok(endorsed.and_then(|()| {
+            proofs::stark(submission, &genesis, subject.sequence)
+                .map(|_| ())
+                .map_err(|problem| Finding::new(Flaw::ProofInvalid, problem.detail))
+        }))
     }
 
     /// Verifies what a record says about a batch that was verified before.
@@ -281,13 +276,8 @@ impl<'a, C: ProofChain> Judge<'a, C> {
         record: &BatchProofRecord,
         submission: &BatchProofSubmission,
     ) -> Result<Verdict> {
-        let same_stream = submission.stream_id() == batch.stream_id();
-        let root = submission.events_root(batch.sequence_start);
-        if !same_stream || root != Some(batch.events_root) {
-            return Ok(Err(Finding::new(
-                Flaw::BatchMismatch,
-                "its entries are not the events of the batch",
-            )));
+        if let Err(problem) = proofs::batch_entries(submission, batch) {
+            return Ok(Err(Finding::new(Flaw::BatchMismatch, problem.detail)));
         }
         let told = (record.batch_id, record.policy, record.policy_hash);
         if told != (batch.batch_id, submission.policy, submission.policy.hash()) {
@@ -302,8 +292,10 @@ impl<'a, C: ProofChain> Judge<'a, C> {
                 return Ok(verdict);
             }
         }
-        let statement = Statement::of_batch(submission, &self.chain.genesis_hash(), batch);
-        Ok(holds(&submission.proof, statement))
+        let genesis = self.chain.genesis_hash();
+        Ok(proofs::batch_stark(submission, &genesis, batch)
+            .map(|_| ())
+            .map_err(|problem| Finding::new(Flaw::ProofInvalid, problem.detail)))
     }
 
     async fn entry(&mut self, tenant: TenantId, block: u32, entry: &BatchEntry) -> Result<Verdict> {
@@ -312,20 +304,8 @@ impl<'a, C: ProofChain> Judge<'a, C> {
             Ok(key) => key,
             Err(finding) => return Ok(Err(finding)),
         };
-        let endorsed = endorsement_hash(&entry.event, &entry.commitment, entry.currency);
-        let signed = [
-            (&entry.event.0, &entry.agent_signature),
-            (&endorsed, &entry.endorsement),
-        ];
-        for (hash, signature) in signed {
-            if !verify_ed25519(&key.public_key, hash, signature) {
-                return Ok(Err(Finding::new(
-                    Flaw::EndorsementInvalid,
-                    format!("agent {} did not sign an entry", entry.agent_id),
-                )));
-            }
-        }
-        Ok(Ok(()))
+        Ok(proofs::batch_entry(entry, &key.public_key)
+            .map_err(|problem| Finding::new(Flaw::EndorsementInvalid, problem.detail)))
     }
 
     /// The submission behind a batch's record, should its block be at hand: for its commitments.
@@ -402,11 +382,4 @@ impl<'a, C: ProofChain> Judge<'a, C> {
         }
         Ok(Ok(record))
     }
-}
-
-fn holds<E: fmt::Display>(proof: &[u8], statement: std::result::Result<Statement, E>) -> Verdict {
-    let statement = statement.map_err(|why| Finding::new(Flaw::ProofInvalid, why))?;
-    ves_stark_verifier::verify(proof, &statement)
-        .map(|_| ())
-        .map_err(|why| Finding::new(Flaw::ProofInvalid, why))
 }

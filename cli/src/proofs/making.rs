@@ -113,7 +113,7 @@ pub fn prove_event(
         policy: claim.policy,
         commitment,
         currency,
-        endorsement: signer.sign(&endorsed),
+        endorsement: signer.sign(&endorsed)?,
         key_id: signer.key_id,
         budget,
         authorization_receipt_hash: None,
@@ -132,6 +132,6 @@ pub fn prove_event(
         ],
     };
     submission.proof = prove(&statement, &openings, ui)?;
-    submission.signature = signer.sign(&submission.signing_hash(statement.context()));
+    submission.signature = signer.sign(&submission.signing_hash(statement.context()))?;
     Ok(submission)
 }

@@ -173,7 +173,7 @@ async fn plaintext_that_is_not_canonical_is_quarantined() {
     sloppy.payload = ves_primitives::Payload::Plain(bytes.try_into().unwrap());
     let hash = sloppy.envelope.signing_hash().unwrap();
     let signer = crate::keys::Signer::from_seed(KeyId(1), &crate::testing::SEED);
-    sloppy.envelope.agent_signature = signer.sign(&hash.0);
+    sloppy.envelope.agent_signature = signer.sign(&hash.0).unwrap();
     chain.commit(vec![sloppy, signed(&draft())]);
     let report = run(&chain, &db).await;
     assert_eq!(report.quarantined.len(), 1);
@@ -471,4 +471,112 @@ async fn a_former_authority_set_finalizes_nothing_new() {
     let report = run(&chain, &db).await;
     assert_eq!(report.to, 2);
     assert_eq!(report.quarantined[0].reason, Reason::JustificationInvalid);
+}
+
+#[tokio::test]
+async fn a_quarantined_event_is_promoted_when_the_node_shows_it_as_it_is() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            flip(&mut record.event.agent_signature);
+        }
+    }));
+    run(&chain, &db).await;
+    let again = async |chain: &FakeChain, keep| {
+        recheck(&db, chain, STREAM, None, keep, &ui())
+            .await
+            .unwrap()
+    };
+    let still = again(&chain, false).await;
+    assert_eq!((still.len(), still[0].promoted), (1, false));
+    assert!(
+        still[0]
+            .problem
+            .as_deref()
+            .unwrap()
+            .starts_with("signature_invalid")
+    );
+    chain.record_lie = None;
+    // Only looking changes nothing.
+    assert!(again(&chain, true).await[0].promoted);
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (13, 1));
+    assert!(again(&chain, false).await[0].promoted);
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (14, 0));
+    assert!(again(&chain, false).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_with_another_batch_promotes_nothing() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            flip(&mut record.event.agent_signature);
+        }
+    }));
+    run(&chain, &db).await;
+    chain.record_lie = None;
+    chain.inclusion_lie = Some(Box::new(|inclusion| {
+        inclusion.batch.batch.events_root.0[3] ^= 1;
+    }));
+    let still = recheck(&db, &chain, STREAM, None, false, &ui())
+        .await
+        .unwrap();
+    assert!(!still[0].promoted);
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (13, 1));
+}
+
+#[tokio::test]
+async fn what_a_pull_keeps_proves_each_event_without_a_node() {
+    let (_dir, db) = pool().await;
+    run(&chain(), &db).await;
+    let sets = crate::finality::load(&db, GENESIS).await.unwrap().unwrap();
+    for record in inbox::latest(&db, STREAM, 14).await.unwrap() {
+        let event = &record.event;
+        let evidence = inbox::evidence_of(&db, STREAM, event.event_id)
+            .await
+            .unwrap()
+            .unwrap();
+        let author = (event.source_agent_id, event.agent_key_id);
+        let key = inbox::key_record(&db, GENESIS, TENANT, author)
+            .await
+            .unwrap()
+            .unwrap();
+        let bundle = evidence.bundle(GENESIS, key);
+        let trust = crate::verify::TrustAnchors {
+            genesis: Some(GENESIS),
+            authorities: Some(crate::verify::TrustedAuthorities::Sets(sets.clone())),
+            finality_demanded: true,
+            ..Default::default()
+        };
+        let verification = crate::verify::offline(&bundle, &trust);
+        let failure = verification.first_failure();
+        assert!(
+            failure.is_none(),
+            "sequence {}: {failure:?}",
+            record.sequence
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_batch_with_an_event_in_quarantine_proves_nothing_offline() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            flip(&mut record.event.agent_signature);
+        }
+    }));
+    run(&chain, &db).await;
+    let events = inbox::latest(&db, STREAM, 14).await.unwrap();
+    for record in events {
+        let kept = inbox::evidence_of(&db, STREAM, record.event.event_id)
+            .await
+            .unwrap();
+        // Batches of 4, 9 and 1: the sixth event is in the second.
+        let in_second = (5..=13).contains(&record.sequence);
+        assert_eq!(kept.is_none(), in_second, "{}", record.sequence);
+    }
 }

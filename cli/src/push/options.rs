@@ -21,6 +21,10 @@ pub enum CrashPoint {
     AfterSubmit,
     /// While waiting for finality.
     BeforeFinality,
+    /// After it is recorded that events are in a block.
+    AfterInBlock,
+    /// After the verdict about an event is known, before it is recorded.
+    BeforeSettle,
     /// After the events are final, before anything is proven.
     BeforeProve,
     /// After the proofs are final, before that is recorded.
@@ -28,6 +32,16 @@ pub enum CrashPoint {
 }
 
 impl CrashPoint {
+    /// Those of a push, in the order in which it reaches them.
+    pub const OF_PUSH: [Self; 6] = [
+        Self::AfterSign,
+        Self::BeforeSubmit,
+        Self::AfterSubmit,
+        Self::BeforeFinality,
+        Self::AfterInBlock,
+        Self::BeforeSettle,
+    ];
+
     /// The crash point of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
@@ -35,6 +49,8 @@ impl CrashPoint {
             "before-submit" => Self::BeforeSubmit,
             "after-submit" => Self::AfterSubmit,
             "before-finality" => Self::BeforeFinality,
+            "after-in-block" => Self::AfterInBlock,
+            "before-settle" => Self::BeforeSettle,
             "before-prove" => Self::BeforeProve,
             "after-prove" => Self::AfterProve,
             _ => return None,
@@ -54,6 +70,8 @@ pub struct PushOptions {
     /// Push the events at these places of the outbox only, and each only if it is signed with this
     /// hash: what somebody looked at before they approved it.
     pub approved: Option<BTreeMap<i64, EventSigningHash>>,
+    /// Leave events alone whose next attempt is not due yet.
+    pub patient: bool,
     /// Tests only: end the process here, as kill -9 would.
     pub crash: Option<CrashPoint>,
     /// Tests only: stop with an error here instead of ending the process.
@@ -67,6 +85,7 @@ impl Default for PushOptions {
             timeout: Duration::from_secs(120),
             batch_size: usize::MAX,
             approved: None,
+            patient: false,
             crash: None,
             stop: None,
         }

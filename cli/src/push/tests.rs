@@ -86,12 +86,7 @@ async fn every_event_becomes_final_in_its_order() {
 
 #[tokio::test]
 async fn a_stop_at_any_point_loses_nothing_and_doubles_nothing() {
-    for point in [
-        CrashPoint::AfterSign,
-        CrashPoint::BeforeSubmit,
-        CrashPoint::AfterSubmit,
-        CrashPoint::BeforeFinality,
-    ] {
+    for point in CrashPoint::OF_PUSH {
         let s = Setup::new().await;
         s.append_many(6).await;
         let report = s
@@ -385,4 +380,106 @@ async fn a_key_revoked_after_signing_is_the_chains_rejection() {
         report.events[0].reason.as_deref(),
         Some("agent_key_invalid: revoked")
     );
+}
+
+#[tokio::test]
+async fn an_event_over_the_quota_is_kept_signed_and_goes_out_when_there_is_room_again() {
+    let s = Setup::new().await;
+    let id = s.append(&draft()).await;
+    s.chain.lock().exhausted = true;
+    let report = s.push().await;
+    let failure = report.failure().unwrap();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("quota_exhausted", Exit::Rejected)
+    );
+    let entry = outbox::find(&s.pool, id).await.unwrap().unwrap();
+    assert_eq!(entry.state, State::Signed);
+    assert_eq!(entry.last_error.as_deref(), Some("agent_quota_exhausted"));
+    let retry = outbox::retries(&s.pool).await.unwrap();
+    assert_eq!(retry[&entry.local_seq].failures, 1);
+
+    // A patient push waits until it is due, an impatient one does not.
+    sqlx::query("UPDATE ves_retries SET next_attempt_ms = next_attempt_ms + 1000000")
+        .execute(&s.pool)
+        .await
+        .unwrap();
+    s.chain.lock().exhausted = false;
+    let patient = PushOptions {
+        patient: true,
+        ..PushOptions::default()
+    };
+    assert!(s.push_with(patient).await.events.is_empty());
+    assert_eq!(s.push().await.count(State::Finalized), 1);
+    assert!(outbox::retries(&s.pool).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_no_block_takes_is_given_up_and_can_be_brought_back() {
+    let s = Setup::new().await;
+    let id = s.append(&draft()).await;
+    s.chain.lock().lossy = true;
+    let impatient = PushOptions {
+        timeout: Duration::from_millis(300),
+        ..PushOptions::default()
+    };
+    s.push_with(impatient.clone()).await;
+    sqlx::query("UPDATE ves_outbox SET attempts = ?1")
+        .bind(outbox::MAX_HANDOVERS)
+        .execute(&s.pool)
+        .await
+        .unwrap();
+    let report = s.push_with(impatient).await;
+    assert_eq!(report.failure(), None, "nothing is on its way any more");
+    let dead = outbox::find(&s.pool, id).await.unwrap().unwrap();
+    assert_eq!(
+        (dead.state, dead.reason.as_deref()),
+        (State::Dead, Some("never_included"))
+    );
+    s.chain.lock().lossy = false;
+    assert!(s.push().await.events.is_empty());
+
+    let mut db = s.pool.acquire().await.unwrap();
+    assert!(outbox::revive(&mut db, dead.local_seq).await.unwrap());
+    drop(db);
+    let report = s.push().await;
+    assert_eq!(report.count(State::Finalized), 1);
+    assert_eq!(report.events[0].event, dead.event, "the bytes are the same");
+}
+
+#[tokio::test]
+async fn a_preview_shows_the_bytes_of_the_push_and_changes_nothing() {
+    let s = Setup::new().await;
+    s.append_many(6).await;
+    let bad = Draft {
+        entity_id: "0".into(),
+        base_version: Some(9),
+        ..draft()
+    };
+    s.append(&bad).await;
+    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let shown = preview(&s.pool, &s.chain, &mut signers, usize::MAX)
+        .await
+        .unwrap();
+    assert_eq!((shown.events.len(), shown.submissions), (7, 2));
+    assert_eq!(s.chain.lock().submissions, 0);
+    let kept = outbox::open_entries(&s.pool, 0, 10).await.unwrap();
+    assert!(kept.iter().all(|entry| entry.state == State::Queued));
+    let report = s.push().await;
+    for ((before, verdict), after) in shown.events.iter().zip(&report.events) {
+        assert_eq!(before.event, after.event);
+        let rejected = matches!(verdict, Admission::Rejected(_));
+        assert_eq!(rejected, after.state == State::Rejected);
+    }
+}
+
+#[tokio::test]
+async fn two_pushes_at_once_sequence_everything_once() {
+    let s = Setup::new().await;
+    s.append_many(20).await;
+    let (one, other) = tokio::join!(s.push(), s.push());
+    assert_eq!((one.failure(), other.failure()), (None, None));
+    assert_eq!(s.chain.sequenced(), 20);
+    let all = outbox::latest(&s.pool, None, 30).await.unwrap();
+    assert!(all.iter().all(|entry| entry.state == State::Finalized));
 }

@@ -7,7 +7,11 @@ use codec::Encode;
 use proptest::prelude::*;
 use serde_json::json;
 use ves_client::{DigestItem, Header};
-use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, ReceiptHash, StateRoot, StoreId};
+use ves_primitives::{
+    BLOCK_COMMITMENT_ENGINE, BlockCommitment, EventsRoot, GenesisHash, ReceiptHash,
+    SigningPublicKey, StateRoot, StoreId, StreamId,
+};
+use ves_verify::AnchoredBatch;
 
 fn bundle() -> BundleJson {
     let chain = FakeChain::with_seed();
@@ -51,7 +55,7 @@ fn expect(name: &str, reason: Reason, alter: impl FnOnce(&mut BundleJson)) {
         (name, Some(reason)),
         "{verification:#?}"
     );
-    let failure = verification.failure().unwrap();
+    let failure = failure(&verification).unwrap();
     assert_eq!(
         (failure.code, failure.exit),
         ("verification_failed", Exit::NotVerified)

@@ -4,7 +4,8 @@
 //! Agents that write, each with a key and stores of its own, and the events they sign.
 
 use crate::Failure;
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
 use ed25519_zebra::SigningKey;
 use std::time::{SystemTime, UNIX_EPOCH};
 use ves_client::{AdminCall, ChainClient, Signer, Wait};
@@ -29,9 +30,20 @@ pub(crate) struct Author {
     pub(crate) stores: Vec<StoreId>,
 }
 
+/// What ids of events and commands look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ids {
+    /// UUIDs of version 7, which begin with the time that the event is offered at.
+    Time,
+    /// As random as UUIDs of version 4.
+    Random,
+}
+
 /// How an event is to be.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
+    /// What ids look like.
+    pub(crate) ids: Ids,
     /// Bytes of the payload.
     pub(crate) payload: usize,
     /// Whether each event fulfils a command.
@@ -125,10 +137,11 @@ impl Author {
         ]
     }
 
-    /// A signed event of now; its number makes it unlike any other.
+    /// A signed event of this time; its number makes it unlike any other.
     pub(crate) fn event(
         &self,
         number: u64,
+        at: DateTime<Utc>,
         store: StoreId,
         shape: Shape,
     ) -> Result<SubmittedEvent, Failure> {
@@ -142,11 +155,15 @@ impl Author {
         } else {
             number % shape.entities
         };
-        let created_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let created_at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let id = match shape.ids {
+            Ids::Time => timed(number, at.timestamp_millis()),
+            Ids::Random => scattered(number),
+        };
         let mut event = SubmittedEvent {
             envelope: Envelope {
                 ves_version: 2,
-                event_id: EventId(scattered(number)),
+                event_id: EventId(id),
                 tenant_id: self.tenant,
                 store_id: store,
                 source_agent_id: self.agent,
@@ -160,7 +177,7 @@ impl Author {
                 payload_kind: PayloadKind::Plaintext,
                 payload_plain_hash: payload_plain_hash(None, &json),
                 payload_cipher_hash: PayloadCipherHash::PLAINTEXT,
-                command_id: shape.commands.then(|| CommandId(scattered(number))),
+                command_id: shape.commands.then_some(CommandId(id)),
                 base_version: None,
                 agent_signature: Signature([0; 64]),
             },
@@ -177,5 +194,15 @@ fn scattered(number: u64) -> [u8; 16] {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&high.to_be_bytes());
     id[8..].copy_from_slice(&number.to_be_bytes());
+    id
+}
+
+/// A UUID of version 7: 48 bits of milliseconds, then what is random in others.
+fn timed(number: u64, ms: i64) -> [u8; 16] {
+    let mut id = scattered(number);
+    id.rotate_left(8);
+    id[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+    id[6] = 0x70 | (id[6] & 0x0f);
+    id[8] = 0x80 | (id[8] & 0x3f);
     id
 }

@@ -9,6 +9,7 @@ use crate::{
     author::{Author, Shape},
     spoil,
 };
+use chrono::Utc;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -25,16 +26,15 @@ const FIRST_NUMBER: u64 = 1 << 40;
 const REPLAYS: usize = 256;
 
 /// One way to be refused.
-pub(crate) struct Kind {
+struct Kind {
     name: &'static str,
     events: Vec<SubmittedEvent>,
 }
 
-/// What is offered.
+/// What is offered, made before the clock starts: the name of its kind, and its bytes.
 #[derive(Default)]
 pub(crate) struct Plan {
-    kinds: Vec<Kind>,
-    total: u32,
+    submissions: Vec<(&'static str, Vec<u8>)>,
     events: usize,
 }
 
@@ -78,6 +78,7 @@ pub(crate) async fn prepare(
     }
     let author = authors.first().ok_or("no agent")?;
     let shape = Shape {
+        ids: arguments.ids,
         payload: arguments.payload,
         commands: true,
         entities: 0,
@@ -87,7 +88,7 @@ pub(crate) async fn prepare(
         (0..count)
             .map(|_| {
                 number += 1;
-                author.event(number, author.stores[0], shape)
+                author.event(number, Utc::now(), author.stores[0], shape)
             })
             .collect()
     };
@@ -105,61 +106,60 @@ pub(crate) async fn prepare(
         old.envelope.created_at = long_ago;
     }
     let kind = |name, events| Kind { name, events };
+    let mut kinds = [
+        kind("invalid_signature", forged),
+        kind("unknown_agent", stranger),
+        kind("created_at_too_old", old),
+        kind("replay", replays),
+    ];
+    let mut submissions = Vec::new();
+    for index in 0..arguments.junk {
+        let turn = usize::try_from(index)? % kinds.len();
+        submissions.push(kinds[turn].submission(chain, index, each).await?);
+    }
     Ok(Plan {
-        kinds: vec![
-            kind("invalid_signature", forged),
-            kind("unknown_agent", stranger),
-            kind("created_at_too_old", old),
-            kind("replay", replays),
-        ],
-        total: arguments.junk,
+        submissions,
         events: each,
     })
 }
 
-impl Plan {
+impl Kind {
     /// The submission with this number.
-    async fn make(
+    async fn submission(
         &mut self,
         chain: &ChainClient,
         index: u32,
+        events: usize,
     ) -> Result<(&'static str, Vec<u8>), Failure> {
-        let count = self.kinds.len();
-        let each = self.events;
-        let turn = usize::try_from(index)?;
-        let kind = &mut self.kinds[turn % count];
-        if kind.name == "replay" {
-            kind.events.rotate_left(1);
-            let some = &kind.events[..each.min(kind.events.len())];
-            return Ok((kind.name, chain.submission(some).await?));
+        if self.name == "replay" {
+            self.events.rotate_left(1);
+            let some = &self.events[..events.min(self.events.len())];
+            return Ok((self.name, chain.submission(some).await?));
         }
-        if let Some(first) = kind.events.first_mut() {
+        if let Some(first) = self.events.first_mut() {
             first.envelope.agent_signature.0[40..44].copy_from_slice(&index.to_be_bytes());
         }
-        Ok((kind.name, chain.submission(&kind.events).await?))
+        Ok((self.name, chain.submission(&self.events).await?))
     }
 }
 
 /// Offers them evenly over the time.
-pub(crate) async fn offer(
-    chain: &ChainClient,
-    mut plan: Plan,
-    seconds: u64,
-) -> Result<Junk, Failure> {
+pub(crate) async fn offer(chain: &ChainClient, plan: Plan, seconds: u64) -> Result<Junk, Failure> {
     let mut junk = Junk {
         events: plan.events,
         ..Junk::default()
     };
-    if plan.total == 0 {
+    let total = u32::try_from(plan.submissions.len())?;
+    if total == 0 {
         return Ok(junk);
     }
     let started = Instant::now();
-    let interval = Duration::from_secs(seconds) / plan.total;
-    let in_flight = Arc::new(Semaphore::new(16));
+    let interval = Duration::from_secs(seconds) / total;
+    // So many that the answers' way does not slow the offering.
+    let in_flight = Arc::new(Semaphore::new(512));
     let mut sends = JoinSet::new();
-    for index in 0..plan.total {
+    for (index, (kind, bytes)) in (0..total).zip(plan.submissions) {
         tokio::time::sleep_until((started + interval * index).into()).await;
-        let (kind, bytes) = plan.make(chain, index).await?;
         let permit = in_flight.clone().acquire_owned().await?;
         let chain = chain.clone();
         sends.spawn(async move {

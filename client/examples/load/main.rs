@@ -13,7 +13,8 @@ mod author;
 mod junk;
 mod report;
 
-use author::{Author, Shape};
+use author::{Author, Ids, Shape};
+use chrono::{TimeDelta, Utc};
 use clap::Parser;
 use std::{
     error::Error,
@@ -49,6 +50,9 @@ pub(crate) struct Arguments {
     /// Entities that the events are about; 0 makes each event about a new one.
     #[arg(long, default_value_t = 0)]
     entities: u64,
+    /// What ids of events and commands look like.
+    #[arg(long, value_enum, default_value = "time")]
+    ids: Ids,
     /// Let each event fulfil a command.
     #[arg(long)]
     commands: bool,
@@ -75,6 +79,9 @@ pub(crate) struct Arguments {
     pid: Option<u32>,
 }
 
+/// Processor time of one signed event, about: events are made of the time they will be offered at.
+const SIGNING: TimeDelta = TimeDelta::microseconds(40);
+
 /// Signs everything before the clock starts, so that the generator does not compete with the node.
 async fn prepare(
     chain: &ChainClient,
@@ -83,12 +90,15 @@ async fn prepare(
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let submissions = u64::from(arguments.rate) * arguments.seconds / u64::from(arguments.batch);
     let shape = Shape {
+        ids: arguments.ids,
         payload: arguments.payload,
         commands: arguments.commands,
         entities: arguments.entities,
     };
     let mut extrinsics = Vec::new();
     let mut number = 0u64;
+    let total = i32::try_from(submissions * u64::from(arguments.batch))?;
+    let begin = Utc::now() + SIGNING * total;
     for index in 0..submissions {
         let mut events = Vec::new();
         for _ in 0..arguments.batch {
@@ -96,7 +106,9 @@ async fn prepare(
             let turn = usize::try_from(if arguments.mixed { number } else { index })?;
             let author = &authors[turn % authors.len()];
             let store = author.stores[turn / authors.len() % author.stores.len()];
-            events.push(author.event(number, store, shape)?);
+            let offered = number * 1_000_000 / u64::from(arguments.rate);
+            let at = begin + TimeDelta::microseconds(offered.try_into()?);
+            events.push(author.event(number, at, store, shape)?);
         }
         if arguments.forged {
             spoil(events.last_mut());

@@ -136,6 +136,15 @@ impl ChainClient {
         })
     }
 
+    /// The call that [`ChainClient::execute`] would sign, as bytes, checked against the node's metadata.
+    ///
+    /// # Errors
+    /// [`ClientError::Metadata`] if the runtime lacks a call, or a transport error.
+    pub async fn encode(&self, calls: &[AdminCall]) -> Result<Vec<u8>, ClientError> {
+        let (metadata, _) = self.runtime(None).await?;
+        encode_calls(&metadata, calls)
+    }
+
     /// The signed extrinsic for these calls with the account's next nonce.
     async fn signed_extrinsic(
         &self,

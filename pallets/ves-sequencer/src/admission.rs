@@ -93,7 +93,7 @@ impl<T: Config> Pallet<T> {
         Self::honest_weight_of_size(size).saturating_add(T::WeightInfo::check_singly(size.events))
     }
 
-    fn honest_weight_of_size(size: Size) -> Weight {
+    pub(crate) fn honest_weight_of_size(size: Size) -> Weight {
         let Size {
             events,
             bytes,
@@ -162,7 +162,7 @@ impl<T: Config> Pallet<T> {
                 let ledger = &mut context.ledger;
                 // Who has asked for less goes first.
                 let left = ledger.left::<T>(names(&event.envelope), candidate.author());
-                Self::check_alone(event, stream_id, candidate, ledger).map_err(refused)?;
+                Self::check_alone(event, stream_id, &candidate, ledger).map_err(refused)?;
                 left
             }
         };

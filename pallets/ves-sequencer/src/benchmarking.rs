@@ -492,9 +492,11 @@ impl<T: Config> Pallet<T> {
         let mut run = run_of(StoreId(id(0)), 0, limits::MAX_EVENTS_PER_SUBMISSION, true);
         run.stream_id = stream;
         run.first_sequence = record.sequence;
-        let first = run.events.first_mut().expect("the run is full");
+        let mut events = run.events.into_inner();
+        let first = events.first_mut().expect("the run is full");
         first.event_id = event;
         first.leaf = record.leaf;
+        run.events = events.try_into().expect("as long as before");
         insert_run::<T>(record.block_number, 0, run);
     }
 }

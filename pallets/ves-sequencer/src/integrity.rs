@@ -58,7 +58,20 @@ impl<T: Config> Pallet<T> {
             .saturating_add(Self::weight_of_empty_commit())
     }
 
-    /// Whether every submission that the protocol allows has a chance to be included.
+    /// Whether blocks that are full of submissions like this one, one after another, forget as many
+    /// events as they take in.
+    fn forgets_what_it_takes_in(size: Size, max_block: Weight) -> bool {
+        let budget = Self::forgetting_budget();
+        let left = max_block.saturating_sub(budget).ref_time();
+        let submission = Self::honest_weight_of_size(size).ref_time();
+        let runs = left.checked_div(submission).unwrap_or(u64::MAX);
+        let all =
+            |of_each: u32| u32::try_from(runs.saturating_mul(of_each.into())).unwrap_or(u32::MAX);
+        Self::weight_of_forgetting(all(size.events), all(size.commands), all(1)).all_lte(budget)
+    }
+
+    /// Whether every submission that the protocol allows has a chance to be included, and memory a
+    /// bound.
     pub(crate) fn check_runtime(
         weights: &BlockWeights,
         length: &BlockLength,
@@ -77,6 +90,21 @@ impl<T: Config> Pallet<T> {
             .saturating_add(submission);
         if together.any_gt(weights.max_block) {
             return Err("the hooks leave no room for the dearest submission");
+        }
+        let keeps_up = [1, limits::MAX_EVENTS_PER_SUBMISSION]
+            .into_iter()
+            .flat_map(|events| [(events, 0), (events, events)])
+            .all(|(events, commands)| {
+                let size = Size {
+                    events,
+                    bytes: 0,
+                    commands,
+                    changes: 1,
+                };
+                Self::forgets_what_it_takes_in(size, weights.max_block)
+            });
+        if !keeps_up {
+            return Err("events are taken in faster than they are forgotten");
         }
         if SubmittedEvent::max_encoded_len() > *length.max.get(DispatchClass::Normal) as usize {
             return Err("the longest event is too long for a block");

@@ -248,19 +248,20 @@ pub mod pallet {
     #[pallet::storage]
     pub type Load<T: Config> = StorageValue<_, BlockLoad, ValueQuery>;
 
-    /// Where each event is remembered, by a hash of stream and event id.
-    // Hasher: Identity - the key is a hash, of 128 bits: who finds two events of its own with one key
+    /// Where each event is remembered, by the beginning of its id and a hash of stream and id.
+    // Hasher: Identity - the key ends in 96 bits of a hash: who finds two events of its own with one key
     // has the second refused as a duplicate of the first, and hurt nobody else. Short keys and values
     // make the entry part of its parent's trie node. Lifetime: `DEDUPE_BLOCKS`, after which the event
     // would be refused for its age. Bound: the events of as many blocks, and those that `Memory`
     // still holds.
     #[pallet::storage]
-    pub type Events<T: Config> = StorageMap<_, Identity, [u8; 16], MemoryIndex>;
+    pub type Events<T: Config> = StorageMap<_, Identity, [u8; 18], MemoryIndex>;
 
-    /// Where the event that fulfilled a command is remembered, by a hash of stream and command id.
+    /// Where the event that fulfilled a command is remembered, by the beginning of the command's id and
+    /// a hash of stream and id.
     // Hasher, bound and lifetime: as `Events`.
     #[pallet::storage]
-    pub type Commands<T: Config> = StorageMap<_, Identity, [u8; 16], MemoryIndex>;
+    pub type Commands<T: Config> = StorageMap<_, Identity, [u8; 18], MemoryIndex>;
 
     /// What each tenant has had sequenced in its last window.
     // Hasher: Blake2 - ids are chosen freely. Bound: one per registered tenant. Overwritten.

@@ -7,7 +7,7 @@
 use crate::{
     Commands, Config, EntityVersions, Event, Events, Load, Memory, MemoryIndex, OpenBatch,
     OpenBatches, OpenStreams, Pallet, Remembered, RememberedEvent, Run, Tips,
-    dedupe::StateKey,
+    dedupe::IdKey,
     frame_support::defensive,
     frame_system,
     sequence::{Accepted, Examined},
@@ -36,7 +36,7 @@ pub(crate) struct Placement<T> {
     run: Option<OpenRun>,
     runs: u16,
     /// What this submission has placed.
-    placed: BTreeMap<StateKey, EventRecord>,
+    placed: BTreeMap<IdKey, EventRecord>,
     config: core::marker::PhantomData<T>,
 }
 
@@ -52,7 +52,7 @@ impl<T: Config> Placement<T> {
     }
 
     /// The event of this submission with this key, if it has a place.
-    pub(crate) fn placed(&self, event: &StateKey) -> Option<EventRecord> {
+    pub(crate) fn placed(&self, event: &IdKey) -> Option<EventRecord> {
         self.placed.get(event).copied()
     }
 

@@ -9,7 +9,7 @@
 
 use crate::{
     Commands, Config, EntityVersions, Event, Pallet,
-    dedupe::{Recollection, StateKey, command_key, entity_key, event_key},
+    dedupe::{EntityKey, IdKey, Recollection, command_key, entity_key, event_key},
     frame_support::{
         storage::{TransactionOutcome, transactional::with_transaction_opaque_err},
         traits::UnixTime,
@@ -103,15 +103,15 @@ pub(crate) enum Finding {
 /// An event that was examined.
 pub(crate) struct Examined {
     pub(crate) stream_id: StreamId,
-    pub(crate) event_key: StateKey,
+    pub(crate) event_key: IdKey,
     pub(crate) finding: Finding,
 }
 
 /// What the rest of the way needs of an acceptable event.
 pub(crate) struct Accepted {
     pub(crate) signing_hash: EventSigningHash,
-    pub(crate) command_key: Option<StateKey>,
-    pub(crate) entity: StateKey,
+    pub(crate) command_key: Option<IdKey>,
+    pub(crate) entity: EntityKey,
     pub(crate) entity_version: u64,
 }
 
@@ -213,12 +213,49 @@ impl<T: Config> Pallet<T> {
         candidate: &Candidate,
         ledger: &mut Ledger,
     ) -> Result<Accepted, Rejection> {
-        let envelope = &event.envelope;
-        ledger.check::<T>(names(envelope), &candidate.author, event.payload.len())?;
+        Self::check_quota(event, candidate, ledger)?;
         let signing_hash = candidate.hash?;
         if !candidate.signature_holds {
             return Err(Rejection::InvalidSignature);
         }
+        Self::check_state(&event.envelope, stream_id, signing_hash)
+    }
+
+    /// Whether an event that stands alone would be sequenced now; dear checks last.
+    pub(crate) fn check_alone(
+        event: &SubmittedEvent,
+        stream_id: StreamId,
+        candidate: &Candidate,
+        ledger: &mut Ledger,
+    ) -> Result<(), Rejection> {
+        // The quota first, so that whoever has used it up buys no signature check.
+        Self::check_quota(event, candidate, ledger)?;
+        let hash = candidate.hash?;
+        let signature = event.envelope.agent_signature.0.into();
+        let key = candidate.author.key.0.into();
+        if !sp_io::crypto::ed25519_verify(&signature, &hash.0, &key) {
+            return Err(Rejection::InvalidSignature);
+        }
+        Self::check_state(&event.envelope, stream_id, hash).map(drop)
+    }
+
+    fn check_quota(
+        event: &SubmittedEvent,
+        candidate: &Candidate,
+        ledger: &mut Ledger,
+    ) -> Result<(), Rejection> {
+        ledger.check::<T>(
+            names(&event.envelope),
+            &candidate.author,
+            event.payload.len(),
+        )
+    }
+
+    fn check_state(
+        envelope: &Envelope,
+        stream_id: StreamId,
+        signing_hash: EventSigningHash,
+    ) -> Result<Accepted, Rejection> {
         let command_key = envelope.command_id.map(|id| command_key(stream_id, id));
         if command_key.is_some_and(Commands::<T>::contains_key) {
             return Err(Rejection::DuplicateCommandId);
@@ -234,28 +271,6 @@ impl<T: Config> Pallet<T> {
             entity,
             entity_version: actual,
         })
-    }
-
-    /// Whether an event that stands alone would be sequenced now; dear checks last.
-    pub(crate) fn check_alone(
-        event: &SubmittedEvent,
-        stream_id: StreamId,
-        mut candidate: Candidate,
-        ledger: &mut Ledger,
-    ) -> Result<(), Rejection> {
-        // The quota first, so that whoever has used it up buys no signature check.
-        ledger.check::<T>(
-            names(&event.envelope),
-            &candidate.author,
-            event.payload.len(),
-        )?;
-        let hash = candidate.hash?;
-        candidate.signature_holds = sp_io::crypto::ed25519_verify(
-            &event.envelope.agent_signature.0.into(),
-            &hash.0,
-            &candidate.author.key.0.into(),
-        );
-        Self::settle(event, stream_id, &candidate, ledger).map(drop)
     }
 
     /// Judges and sequences each event in order.

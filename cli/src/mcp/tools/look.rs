@@ -40,6 +40,18 @@ pub(super) const TOOLS: &[Tool] = &[
         ..READS
     },
     Tool {
+        name: "ves_doctor",
+        title: "Diagnosis",
+        description: "Looks for what is wrong on this machine, with the keys and between this \
+                      project and its chain. Returns each check with its grade, its evidence and \
+                      what to do. Call it when ves_status is not healthy.",
+        nature: Nature::ASKS,
+        input: takes::<input::Status>,
+        output: schema::diagnosis,
+        run: |call| Box::pin(doctor(call)),
+        ..READS
+    },
+    Tool {
         name: "ves_config_show",
         title: "Configuration",
         description: "Every setting with its value and where it comes from (flag, environment, \
@@ -126,6 +138,15 @@ pub(super) const TOOLS: &[Tool] = &[
 async fn status(mut call: Call<'_>) -> Result<Outcome> {
     let input: input::Status = call.input()?;
     let mut words = words(["status"]);
+    if input.offline {
+        words.push("--offline".into());
+    }
+    Ok(served::command(&call.context, words).await?.into())
+}
+
+async fn doctor(mut call: Call<'_>) -> Result<Outcome> {
+    let input: input::Status = call.input()?;
+    let mut words = words(["doctor"]);
     if input.offline {
         words.push("--offline".into());
     }

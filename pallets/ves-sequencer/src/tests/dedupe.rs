@@ -3,8 +3,12 @@
 
 //! How old an event may be, and how long it is remembered.
 
-use crate::{Commands, Event, Events, Memory, mock::*};
-use ves_primitives::{SubmittedEvent, limits, sequencer::Rejection};
+use crate::{
+    Commands, Event, Events, Memory,
+    dedupe::{command_key, event_key},
+    mock::*,
+};
+use ves_primitives::{CommandId, EventId, StreamId, SubmittedEvent, limits, sequencer::Rejection};
 
 const DEDUPE: u64 = limits::DEDUPE_BLOCKS as u64;
 
@@ -100,4 +104,25 @@ fn sequences_and_versions_go_on_when_events_are_forgotten() {
         assert_eq!(sequenced(), [3]);
         assert_eq!(Sequencer::entity_version(stream(), b"order", b"1"), 2);
     });
+}
+
+#[test]
+fn ids_of_one_moment_are_neighbours_in_state_and_no_two_are_the_same() {
+    let moment = |ms: u64, rest: u8| {
+        let mut id = [rest; 16];
+        id[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+        EventId(id)
+    };
+    let key = |ms, rest| event_key(stream(), moment(ms, rest));
+    assert_eq!(key(7, 1)[..6], key(7, 2)[..6]);
+    assert!(key(7, 1).max(key(7, 2)) < key(8, 1).min(key(8, 2)));
+    assert_ne!(key(7, 1), key(7, 2));
+    let elsewhere = event_key(StreamId([9; 32]), moment(7, 1));
+    assert_eq!(elsewhere[..6], key(7, 1)[..6]);
+    assert_ne!(elsewhere, key(7, 1));
+    assert_eq!(
+        command_key(stream(), CommandId(moment(7, 1).0)),
+        key(7, 1),
+        "commands have a map of their own"
+    );
 }

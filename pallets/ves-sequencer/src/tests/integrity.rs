@@ -34,3 +34,10 @@ fn a_runtime_whose_blocks_are_too_small_is_named() {
     assert!(refused(100, 10 << 20).contains("no room"));
     assert!(refused(1_000, 10 << 10).contains("too long"));
 }
+
+#[test]
+fn a_runtime_that_would_remember_ever_more_is_named() {
+    // Forgetting has a third of the mock's block, taking in all of this one.
+    let refused = check(100_000, 10 << 20).expect_err("too large");
+    assert!(refused.contains("faster than they are forgotten"));
+}

@@ -3,12 +3,12 @@
 
 //! What must hold of an event, its batch and its block, one function for each rule.
 //!
-//! `pull` and `verify` both judge by these. Nothing a server states is believed: it is recomputed
+//! Whoever pulls, verifies a bundle or looks at one in a browser judges by these. Nothing a server states is believed: it is recomputed
 //! and compared. Each rule returns its evidence or a [`Problem`] that names what is broken.
 
 use serde::Serialize;
 use std::fmt;
-use ves_client::{FinalityError, Header, blake2_256};
+use ves_finality::{FinalityError, Header, blake2_256};
 use ves_primitives::{
     BatchCommitment, BlockCommitment, EnvelopeError, EventSigningHash, InclusionProof, LeafHash,
     Payload, SigningPublicKey, StreamId, SubmittedEvent, jcs,
@@ -87,6 +87,16 @@ pub enum Reason {
     EventsRootMismatch,
     /// The evidence names another block than the trusted one.
     BlockHashMismatch,
+    /// More proofs than an event can have.
+    TooManyProofs,
+    /// The bytes are no submission of a proof.
+    ProofMalformed,
+    /// The proof is about another event.
+    ProofEventMismatch,
+    /// The event's agent did not endorse the amount.
+    EndorsementInvalid,
+    /// The compliance proof does not hold.
+    ProofInvalid,
 }
 
 impl Reason {

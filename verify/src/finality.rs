@@ -3,8 +3,10 @@
 
 //! Whether a bundle proves its block final, and by whom.
 
-use super::{TrustAnchors, TrustedAuthorities, Verification};
-use crate::rules::{self, Problem, Reason, Ruling};
+use crate::{
+    TrustAnchors, TrustedAuthorities, Verification,
+    rules::{self, Problem, Reason, Ruling},
+};
 use ves_finality::{FinalityError, Finalized, TrackedSets};
 use ves_primitives::{
     AuthoritySetHash,

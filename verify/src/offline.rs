@@ -1,11 +1,55 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! The checks that need no server.
+//! The checks of a bundle that need no server.
 
-use super::{TrustAnchors, Verification, finality};
-use crate::rules::{self, Problem, Reason};
+use crate::{
+    TrustAnchors, Verification, finality, proofs,
+    rules::{self, Problem, Reason},
+};
 use ves_primitives::{SubmittedEvent, wire::BundleJson};
+
+/// Largest bundle that is read: a payload in JSON, a header, a few paths and proofs fit many times.
+pub const MAX_BUNDLE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why bytes are not a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotABundle {
+    /// More bytes than any bundle has.
+    #[error("it has {0} bytes, more than {MAX_BUNDLE_BYTES}")]
+    TooLong(u64),
+    /// Not JSON, or not with a bundle's fields.
+    #[error("{0}")]
+    Malformed(String),
+    /// Of another kind or a later version.
+    #[error("schema {schema:?} version {version}, expected \"ves.bundle\" version 1")]
+    Unknown {
+        /// What it says it is.
+        schema: String,
+        /// Which version of that.
+        version: u32,
+    },
+}
+
+/// Parses the bytes of a bundle. Total: any bytes in, a bundle or the reason out.
+///
+/// # Errors
+/// [`NotABundle`].
+pub fn parse_bundle(bytes: &[u8]) -> Result<BundleJson, NotABundle> {
+    let length = bytes.len() as u64;
+    if length > MAX_BUNDLE_BYTES {
+        return Err(NotABundle::TooLong(length));
+    }
+    let bundle: BundleJson =
+        serde_json::from_slice(bytes).map_err(|e| NotABundle::Malformed(e.to_string()))?;
+    if bundle.schema != BundleJson::SCHEMA || bundle.version != BundleJson::VERSION {
+        return Err(NotABundle::Unknown {
+            schema: bundle.schema,
+            version: bundle.version,
+        });
+    }
+    Ok(bundle)
+}
 
 /// Checks everything that needs no server.
 pub fn offline(bundle: &BundleJson, trust: &TrustAnchors) -> Verification {
@@ -23,6 +67,7 @@ pub fn offline(bundle: &BundleJson, trust: &TrustAnchors) -> Verification {
     check_batch(&mut v, bundle);
     check_header(&mut v, bundle);
     finality::check(&mut v, bundle, trust);
+    proofs::check(&mut v, bundle, event.as_ref());
     check_trust(&mut v, bundle, trust);
     v
 }

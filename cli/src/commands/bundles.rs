@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Bundles in files: writing them, making them from what was pulled, taking them in.
+
+use super::{Context, resolve_event, unknown_event, verify::report, verify::trusted};
+use crate::{
+    capture::now_rfc3339,
+    cli::{ExportArgs, ImportArgs},
+    error::{Exit, Failure, Result},
+    finality::{self, Pinned},
+    home::{Existing, write_private},
+    inbox,
+    output::Report,
+    verify::{self, TrustAnchors, TrustedAuthorities},
+};
+use std::path::PathBuf;
+use ves_primitives::{stream_id, wire::BundleJson};
+
+/// Writes a verified bundle, and says what to pin when it is verified elsewhere.
+pub(super) fn write(context: &Context, args: &ExportArgs, bundle: &BundleJson) -> Result<Report> {
+    let id = bundle.event.event.event_id;
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{id}.bundle.json")));
+    let mut text = serde_json::to_string_pretty(bundle).map_err(Failure::unexpected)?;
+    text.push('\n');
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    if !context.dry_run {
+        write_private(&path, text.as_bytes(), existing)?;
+    }
+    let authority_set = bundle
+        .finality
+        .as_ref()
+        .and_then(|f| f.authorities.as_ref())
+        .map(|set| set.hash(bundle.genesis_hash));
+    let report = Report::new("ves.cli.export")
+        .field("file", &path)
+        .field("bytes", text.len())
+        .field("verified", true)
+        .field("event_id", id)
+        .field("sequence", bundle.event.sequence)
+        .field("block_number", bundle.event.block_number)
+        .field(
+            "block_hash",
+            format!("0x{}", hex::encode(bundle.event.block_hash)),
+        )
+        .field("genesis_hash", bundle.genesis_hash)
+        .field("authority_set", authority_set)
+        .field("agent_key", bundle.signing_key.public_key)
+        .field("batch_id", bundle.inclusion.batch.batch.batch_id)
+        .field("events_root", bundle.inclusion.batch.batch.events_root)
+        .field("anchor", &bundle.anchor)
+        .field("proofs", bundle.proofs.len());
+    if context.dry_run {
+        return Ok(report.line(format!("would write {}", path.display())).dry());
+    }
+    Ok(report
+        .line(format!("wrote {}", path.display()))
+        .line(format!(
+            "next: stateset-sync verify --bundle {}",
+            path.display()
+        )))
+}
+
+/// Makes a bundle of what the last pull kept: the record, its leaf's path, the header, the proof of
+/// finality and the author's key.
+pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Result<Report> {
+    let stream = context.stream()?;
+    let pool = context.pool().await?;
+    let id = resolve_event(Some(&pool), &args.event_id).await?;
+    let genesis = context.config.genesis().ok_or_else(|| {
+        Failure::new(
+            Exit::NotConfigured,
+            "not_configured",
+            "this project is not bound to a chain yet",
+        )
+        .hint("run `stateset-sync pull` first")
+    })?;
+    let incomplete = |what: &str| {
+        Failure::new(
+            Exit::NotVerified,
+            "evidence_missing",
+            format!("{what} of event {id} was not kept"),
+        )
+        .hint("export without --offline, which asks the node")
+    };
+    if inbox::find_in(&pool, stream, id).await?.is_none() {
+        return Err(unknown_event(id));
+    }
+    let evidence = inbox::evidence_of(&pool, stream, id)
+        .await?
+        .ok_or_else(|| incomplete("the batch"))?;
+    let author = (
+        evidence.record.event.source_agent_id,
+        evidence.record.event.agent_key_id,
+    );
+    let key = inbox::key_record(&pool, genesis, stream.tenant, author)
+        .await?
+        .ok_or_else(|| incomplete("the key"))?;
+    let sets = finality::load(&pool, genesis)
+        .await?
+        .ok_or_else(|| incomplete("the authority set"))?;
+    let mut bundle = evidence.bundle(genesis, key);
+    if let Some(proof) = &mut bundle.finality {
+        // With later sets the reader would need their changes, which only a node has.
+        if sets.first().set == sets.latest().set {
+            proof.authorities = Some(sets.first().set.clone());
+        }
+    }
+    let trust = TrustAnchors {
+        genesis: Some(genesis),
+        stream: Some(stream_id(stream.tenant, stream.store)),
+        authorities: Some(TrustedAuthorities::Sets(sets)),
+        ..TrustAnchors::default()
+    };
+    // Nothing leaves this machine as proof that would not convince ourselves.
+    let verification = verify::offline(&bundle, &trust);
+    if let Some(failure) = verify::failure(&verification) {
+        return Ok(
+            report(&context.ui, "ves.cli.export", &bundle, &verification)
+                .field("file", None::<PathBuf>)
+                .failing(Some(failure)),
+        );
+    }
+    write(context, args, &bundle)
+}
+
+/// Verifies a bundle as `verify` does and keeps it.
+pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let bundle = verify::read_bundle(&args.file)?;
+    let pin = args
+        .authorities
+        .as_deref()
+        .map(Pinned::read)
+        .transpose()?
+        .or_else(|| context.pinned_authorities());
+    let genesis = bundle.genesis_hash;
+    let authorities = match (&pin, args.authorities.is_some()) {
+        (Some(pin), true) => Some(trusted(pin)?),
+        (pin, _) => match super::verify::tracked(context, genesis).await {
+            Some(sets) => Some(sets),
+            None => pin.as_ref().map(trusted).transpose()?,
+        },
+    };
+    let trust = TrustAnchors {
+        genesis: context.config.genesis(),
+        agent_key: args.agent_key,
+        authorities,
+        // What is kept as proven is proven, or it is not kept.
+        finality_demanded: true,
+        ..TrustAnchors::default()
+    };
+    let verification = verify::offline(&bundle, &trust);
+    let report = report(&context.ui, "ves.cli.import", &bundle, &verification);
+    if let Some(failure) = verify::failure(&verification) {
+        return Ok(report.field("imported", false).failing(Some(failure)));
+    }
+    if context.dry_run {
+        return Ok(report.field("imported", false).dry());
+    }
+    let text = serde_json::to_string(&bundle).map_err(Failure::unexpected)?;
+    sqlx::query(
+        "INSERT OR REPLACE INTO ves_bundles (genesis_hash, event_id, bundle, imported_at) \
+         VALUES (?1, ?2, ?3, ?4)",
+    )
+    .bind(genesis.0.as_slice())
+    .bind(bundle.event.event.event_id.0.as_slice())
+    .bind(text)
+    .bind(now_rfc3339())
+    .execute(&pool)
+    .await?;
+    Ok(report
+        .field("imported", true)
+        .line(format!("kept event {}", bundle.event.event.event_id)))
+}

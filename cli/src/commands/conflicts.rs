@@ -1,0 +1,332 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `conflicts`, `resolve` and `rebase`
+
+use super::{Context, payloads::Payloads, push::entry_json, resolve_event};
+use crate::{
+    capture::{Audience, Captured},
+    chain::{Chain, ChainError, live::Live},
+    cli::{RebaseArgs, ResolveArgs},
+    conflicts::{self, Conflict, Field, Resolution, Strategy},
+    error::{Exit, Failure, Result},
+    output::{Report, Tone},
+    push::current_signing_key,
+};
+use serde_json::{Value, json};
+use sqlx::SqlitePool;
+use ves_client::BlockHash;
+use ves_primitives::{EncryptedPayload, Payload};
+
+/// The strategy that loses nothing: a merge without clashes, else nothing but the remote side is safe.
+async fn suggested(
+    context: &Context,
+    pool: &SqlitePool,
+    conflict: &Conflict,
+    payloads: &mut Payloads,
+) -> Strategy {
+    for strategy in [Strategy::Merge, Strategy::Reapply] {
+        let planned = plan(context, pool, conflict, strategy, payloads).await;
+        if planned.is_ok_and(|resolution| resolution.clashes().is_empty()) {
+            return strategy;
+        }
+    }
+    Strategy::RemoteWins
+}
+
+async fn plan(
+    context: &Context,
+    pool: &SqlitePool,
+    conflict: &Conflict,
+    strategy: Strategy,
+    payloads: &mut Payloads,
+) -> Result<Resolution> {
+    let stream = context.stream()?;
+    let (mut reader, mut own) = payloads.split(context);
+    conflicts::plan(pool, stream, conflict, strategy, &mut reader, &mut own).await
+}
+
+fn conflict_json(conflict: &Conflict, suggested: Strategy) -> Value {
+    let (entity_type, entity_id) = conflict.entity();
+    json!({
+        "id": conflict.id(),
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "base_version": conflict.base_version,
+        "remote_version": conflict.remote_version,
+        "pulled": conflict.pulled,
+        "suggested_strategy": suggested,
+        "events": conflict.events().map(entry_json).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) async fn list(context: &Context) -> Result<Report> {
+    let pool = context.pool().await?;
+    let found = conflicts::detect(&pool, context.stream()?).await?;
+    // A listing asks nobody for a passphrase.
+    let mut payloads = Payloads::quiet(context)?;
+    let mut report = Report::new("ves.cli.conflicts");
+    let mut rows = Vec::new();
+    for conflict in &found {
+        let strategy = suggested(context, &pool, conflict, &mut payloads).await;
+        let (entity_type, entity_id) = conflict.entity();
+        report = report.line(format!(
+            "{}  {entity_type} {entity_id}  built on version {}, now at {}{}  {} event(s)  suggested: {}",
+            conflict.id(),
+            conflict.base_version,
+            conflict.remote_version,
+            if conflict.pulled { "" } else { " (not pulled)" },
+            conflict.followers.len().saturating_add(1),
+            strategy.name().replace('_', "-"),
+        ));
+        rows.push(conflict_json(conflict, strategy));
+    }
+    let failure = match found.len() {
+        0 => {
+            report = report.line("no conflicts");
+            None
+        }
+        n => Some(
+            Failure::new(
+                Exit::Conflicts,
+                "unresolved_conflicts",
+                format!("{n} conflict(s) wait for a decision"),
+            )
+            .hint("look with `stateset-sync resolve <id> --strategy merge --dry-run`"),
+        ),
+    };
+    Ok(report.field("conflicts", rows).failing(failure))
+}
+
+pub(super) async fn resolve(context: &Context, args: &ResolveArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let id = resolve_event(Some(&pool), &args.event_id).await?;
+    let conflict = conflicts::of_event(&pool, context.stream()?, id)
+        .await?
+        .ok_or_else(|| {
+            Failure::usage("conflict_unknown", format!("event {id} is in no conflict"))
+                .hint("`stateset-sync conflicts` lists them")
+        })?;
+    let mut payloads = Payloads::asking(context)?;
+    let (row, lines, failure) =
+        decide(context, &pool, &conflict, args.strategy, &mut payloads).await?;
+    let report = lines
+        .iter()
+        .fold(Report::new("ves.cli.resolve"), |report, line| {
+            report.line(line)
+        })
+        .field("strategy", args.strategy)
+        .field("conflict", row);
+    let report = if context.dry_run {
+        report.dry()
+    } else {
+        report
+    };
+    Ok(report.failing(failure))
+}
+
+pub(super) async fn rebase(context: &Context, args: &RebaseArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let found = conflicts::detect(&pool, context.stream()?).await?;
+    let mut payloads = Payloads::asking(context)?;
+    let mut report = Report::new("ves.cli.rebase").field("strategy", args.strategy);
+    let (mut rows, mut left, mut resolved) = (Vec::new(), 0usize, 0usize);
+    for conflict in &found {
+        match decide(context, &pool, conflict, args.strategy, &mut payloads).await {
+            Ok((row, lines, failure)) => {
+                report = lines.iter().fold(report, |report, line| report.line(line));
+                rows.push(row);
+                match failure {
+                    None => resolved = resolved.saturating_add(1),
+                    Some(_) => left = left.saturating_add(1),
+                }
+            }
+            // One that cannot be decided so does not hold up the others; a locked key does.
+            Err(failure)
+                if failure.exit == Exit::Conflicts || failure.code == "state_incomplete" =>
+            {
+                report = report.line(format!("{}  {failure}", conflict.id()));
+                rows.push(json!({
+                    "id": conflict.id(),
+                    "error": { "code": failure.code, "message": failure.message },
+                }));
+                left = left.saturating_add(1);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let failure = (left > 0).then(|| {
+        Failure::new(
+            Exit::Conflicts,
+            "unresolved_conflicts",
+            format!("{left} conflict(s) are left"),
+        )
+        .hint("decide about each with `stateset-sync resolve`")
+    });
+    let verb = if context.dry_run {
+        "would be resolved"
+    } else {
+        "resolved"
+    };
+    let report = report
+        .line(format!("{resolved} {verb}, {left} left"))
+        .field("resolved", resolved)
+        .field("left", left)
+        .field("conflicts", rows);
+    let report = if context.dry_run {
+        report.dry()
+    } else {
+        report
+    };
+    Ok(report.failing(failure))
+}
+
+type Decided = (Value, Vec<String>, Option<Failure>);
+
+/// Plans one decision and, unless this is a dry run or fields clash, commits it.
+async fn decide(
+    context: &Context,
+    pool: &SqlitePool,
+    conflict: &Conflict,
+    strategy: Strategy,
+    payloads: &mut Payloads,
+) -> Result<Decided> {
+    let mut resolution = plan(context, pool, conflict, strategy, payloads).await?;
+    let failure = resolution.failure();
+    let captured = match (&failure, context.dry_run) {
+        (None, false) => {
+            encrypt_again(context, &mut resolution).await?;
+            conflicts::commit(pool, &resolution).await?
+        }
+        _ => Vec::new(),
+    };
+    let lines = preview(context, conflict, &resolution, &captured);
+    let (entity_type, entity_id) = conflict.entity();
+    let events: Vec<Value> = resolution
+        .events
+        .iter()
+        .enumerate()
+        .map(|(at, planned)| {
+            json!({
+                "event_id": planned.entry.event_id(),
+                "fields": planned.fields,
+                "payload": planned.draft.as_ref().and_then(|draft|
+                    serde_json::from_str::<Value>(&draft.payload).ok()),
+                "base_version": planned.draft.as_ref().and_then(|draft| draft.base_version),
+                "replacement_id": captured.get(at).map(|event| event.event_id),
+            })
+        })
+        .collect();
+    let row = json!({
+        "id": conflict.id(),
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "base_version": conflict.base_version,
+        "remote_version": conflict.remote_version,
+        "clashes": resolution.clashes(),
+        "resolved": failure.is_none() && !context.dry_run,
+        "events": events,
+    });
+    Ok((row, lines, failure))
+}
+
+fn preview(
+    context: &Context,
+    conflict: &Conflict,
+    resolution: &Resolution,
+    captured: &[Captured],
+) -> Vec<String> {
+    let (entity_type, entity_id) = conflict.entity();
+    let mut lines = vec![format!(
+        "{entity_type} {entity_id}: built on version {}, now at {}",
+        conflict.base_version, conflict.remote_version
+    )];
+    let show = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), ToString::to_string)
+    };
+    for (at, planned) in resolution.events.iter().enumerate() {
+        lines.push(format!("  event {}", planned.entry.event_id()));
+        for Field {
+            path,
+            base,
+            remote,
+            local,
+            result,
+            clash,
+        } in &planned.fields
+        {
+            let (tone, mark) = match (clash, result == remote) {
+                (true, _) => (Tone::Bad, "clash"),
+                (false, true) => (Tone::Dim, "remote"),
+                (false, false) => (Tone::Good, "local"),
+            };
+            lines.push(format!(
+                "    {}  {path}: {} -> remote {}, local {} => {}",
+                context.ui.paint(tone, &format!("{mark:<6}")),
+                show(base),
+                show(remote),
+                show(local),
+                show(result),
+            ));
+        }
+        match (&planned.draft, captured.get(at)) {
+            (_, Some(event)) => lines.push(format!("    captured anew as {}", event.event_id)),
+            (Some(draft), None) => lines.push(format!("    payload {}", draft.payload)),
+            (None, None) => lines.push("    gives way".to_owned()),
+        }
+    }
+    lines
+}
+
+/// A replacement of an encrypted event is encrypted to the same keys.
+async fn encrypt_again(context: &Context, resolution: &mut Resolution) -> Result<()> {
+    let mut chain: Option<Live> = None;
+    for planned in &mut resolution.events {
+        let (Payload::Encrypted(bundle), Some(draft)) =
+            (&planned.entry.event.payload, &mut planned.draft)
+        else {
+            continue;
+        };
+        let chain = match &chain {
+            Some(chain) => chain,
+            None => &*chain.insert(context.connect().await?),
+        };
+        draft.audience =
+            same_readers(context, chain, bundle, draft.tenant_id, draft.agent_id).await?;
+        if let Some(sizes) = context.config.get(|c| &c.padding) {
+            draft.payload = crate::capture::pad(&draft.payload, &sizes.value)?;
+        }
+    }
+    Ok(())
+}
+
+async fn same_readers(
+    context: &Context,
+    chain: &Live,
+    bundle: &EncryptedPayload,
+    tenant: ves_primitives::TenantId,
+    agent: ves_primitives::AgentId,
+) -> Result<Audience> {
+    let at = Some(BlockHash(chain.finalized().await?.hash));
+    let mut keys = Vec::new();
+    for recipient in &bundle.recipients {
+        let kid = recipient.recipient_kid;
+        let found = chain
+            .client()
+            .encryption_key_by_kid(kid, at)
+            .await
+            .map_err(ChainError::from)?
+            .ok_or_else(|| {
+                Failure::new(
+                    Exit::Key,
+                    "recipient_without_key",
+                    format!("the registry does not know recipient number {kid}"),
+                )
+            })?;
+        keys.push((kid, found.record.public_key));
+    }
+    let key_id = current_signing_key(&context.keys(), chain, tenant, agent).await?;
+    Ok(Audience::Recipients { key_id, keys })
+}

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! `sync`: push, then pull, once or for as long as it runs.
+
+use super::{Context, heads::Heads, pull, push};
+use crate::{
+    cli::{PullArgs, PushArgs, SyncArgs},
+    error::{Exit, Failure, Result},
+    outbox,
+    output::Report,
+};
+use std::time::Duration;
+
+/// Longest pause without a newly finalized block.
+const IDLE: Duration = Duration::from_secs(30);
+/// Whoever cannot reach the node tries again after a random part of this, doubled each time.
+const MAX_RECONNECT: u32 = 8;
+
+/// One push and one pull. What the pull found comes out even if the push had something to say.
+async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Report> {
+    let pushed = push::once(context, &PushArgs::plain(args.timeout), patient).await?;
+    let pulled = pull::once(context, &PullArgs::plain()).await?;
+    let idle = pushed.is_idle && pulled.is_idle;
+    let failure = pushed.failure.clone().or_else(|| pulled.failure.clone());
+    let (push, pull) = (pushed.to_json(), pulled.to_json());
+    Ok(Report::new("ves.cli.sync")
+        .line(pushed.text())
+        .line(pulled.text())
+        .field("push", push)
+        .field("pull", pull)
+        .idle(idle)
+        .failing(failure))
+}
+
+/// Whether it passes by itself.
+const fn passes(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::Unreachable | Exit::Database)
+}
+
+pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
+    if !args.watch {
+        return round(context, args, false).await;
+    }
+    if context.dry_run {
+        return Err(Failure::usage("usage", "--watch cannot be a dry run"));
+    }
+    context.ui.stream();
+    let pool = context.pool().await?;
+    let mut failures = 0u32;
+    loop {
+        match round(context, args, true).await {
+            Ok(report) => {
+                failures = 0;
+                let quiet = report.is_idle;
+                let stops = report
+                    .failure
+                    .as_ref()
+                    .is_some_and(|failure| failure.exit == Exit::Key);
+                if !quiet || report.failure.is_some() {
+                    context.ui.emit(&report);
+                }
+                if stops {
+                    return Ok(report);
+                }
+            }
+            Err(failure) if passes(&failure) => {
+                failures = failures.saturating_add(1).min(MAX_RECONNECT);
+                context.ui.warn(&failure.to_string());
+                let wait = outbox::backoff(failures, &mut rand::thread_rng());
+                tokio::time::sleep(wait.max(Duration::from_millis(200))).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        }
+        let due = match outbox::next_due(&pool).await {
+            Ok(due) => due.unwrap_or(IDLE).min(IDLE),
+            Err(failure) if passes(&failure) => IDLE,
+            Err(failure) => return Err(failure),
+        };
+        match Heads::open(context).await {
+            Ok(mut heads) => {
+                tokio::select! {
+                    _ = heads.next() => {}
+                    () = tokio::time::sleep(due) => {}
+                }
+            }
+            Err(failure) if passes(&failure) => {
+                tokio::time::sleep(due.min(Duration::from_secs(1))).await
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a push would do, without doing it.
+
+use super::{Signers, batches::chunks};
+use crate::{
+    chain::Chain,
+    conflicts,
+    error::Result,
+    inbox::Stream,
+    outbox::{self, Entry, State},
+};
+use sqlx::SqlitePool;
+use std::collections::BTreeSet;
+use ves_primitives::{SubmittedEvent, sequencer::Admission};
+
+/// Most events that are looked at.
+const MAX_EVENTS: i64 = 1000;
+
+/// What would become of the events that are due.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Each event, signed in memory with the bytes that a push would send, and the chain's verdict.
+    pub events: Vec<(Entry, Admission)>,
+    /// Those that would be left alone.
+    pub held: Vec<Entry>,
+    /// Submissions they would travel in.
+    pub submissions: usize,
+}
+
+/// Signs in memory and asks the node for its verdict; commits nothing and hands over nothing.
+///
+/// # Errors
+/// No connection, no key, no database.
+pub async fn preview<C: Chain>(
+    pool: &SqlitePool,
+    chain: &C,
+    signers: &mut Signers<'_>,
+    batch_size: usize,
+) -> Result<Preview> {
+    let due = outbox::open_entries(pool, 0, MAX_EVENTS).await?;
+    let streams: BTreeSet<Stream> = due
+        .iter()
+        .map(|entry| Stream {
+            tenant: entry.event.envelope.tenant_id,
+            store: entry.event.envelope.store_id,
+        })
+        .collect();
+    let waits = conflicts::held(pool, &streams).await?;
+    let (held, mut due): (Vec<Entry>, Vec<Entry>) = due
+        .into_iter()
+        .partition(|entry| waits.contains(&entry.local_seq));
+    for entry in &mut due {
+        if entry.signed {
+            continue;
+        }
+        let envelope = &entry.event.envelope;
+        let (tenant, agent) = (envelope.tenant_id, envelope.source_agent_id);
+        let key = match entry.key_id {
+            Some(key) => key,
+            None => signers.current(chain, tenant, agent).await?,
+        };
+        entry.sign(signers.open(agent, key)?)?;
+        entry.state = State::Signed;
+    }
+    let best = chain.best().await?;
+    let limits = chain.limits(best).await?;
+    let mut events = Vec::with_capacity(due.len());
+    let mut submissions = 0usize;
+    for chunk in chunks(&due, &limits, batch_size) {
+        submissions = submissions.saturating_add(1);
+        let asked: Vec<SubmittedEvent> = chunk.iter().map(|entry| entry.event.clone()).collect();
+        let verdicts = chain.can_submit(&asked, best).await?;
+        events.extend(chunk.iter().cloned().zip(verdicts));
+    }
+    Ok(Preview {
+        events,
+        held,
+        submissions,
+    })
+}

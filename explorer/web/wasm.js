@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// The verification code, compiled from the same source as the node's and the command line's.
+
+import init, * as verifier from './verifier.js';
+
+let loaded = null;
+
+/** The wasm's functions; loaded once. */
+export function wasm() {
+  const place = new URL('./verifier_bg.wasm', import.meta.url);
+  loaded ??= init({ module_or_path: place }).then(() => verifier);
+  return loaded;
+}
+
+/** Calls one of its functions and reads the JSON it answers with. */
+export async function compute(name, ...args) {
+  const functions = await wasm();
+  try {
+    return JSON.parse(functions[name](...args));
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) {
+      throw new Error('the verifier stopped; load the page anew');
+    }
+    throw error instanceof Error ? error : new Error(String(error));
+  }
+}

@@ -1,0 +1,337 @@
+#!/usr/bin/env node
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// The drills of docs/OPERATIONS.md with the real programs, on loopback, in a temporary directory: a
+// chain of four validators from operators' public keys, an archive node, a relay. One line for each
+// claim; exit code 0 if and only if all of them hold. Three minutes or so on an idle machine.
+
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { claim, ensure, program, run, same, score, sleep, waitFor, workingDirectory } from '../tests/polkadotjs/harness.mjs';
+import { Agent, STORE, TENANT } from '../tests/polkadotjs/scene.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const packaged = (name) => join(root, 'contracts/node_modules/.bin', name);
+process.exitCode = 1;
+const here = workingDirectory();
+const write = (name, text) => (writeFileSync(join(here, name), text, { mode: 0o600 }), name);
+const node = (...args) => run('ves-node', args, { cwd: here });
+
+/** A port that was free a moment ago: peers have to know each other's before they start. */
+const freePort = () =>
+  new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** A program that runs until it is stopped. */
+class Service {
+  start(path, args, log) {
+    this.log = join(here, log);
+    const file = openSync(this.log, 'w');
+    this.ended = null;
+    const child = spawn(path, args, { cwd: here, stdio: ['ignore', file, file] });
+    running.add(child);
+    this.child = child;
+    child.on('error', (error) => (this.ended = error.message));
+    child.on('exit', (code, signal) => (this.ended = `exit ${code ?? signal}`));
+    return this;
+  }
+
+  said(pattern) {
+    return waitFor(`${pattern} in ${this.log}`, () => {
+      ensure(this.ended === null, `it ended (${this.ended}); see ${this.log}`);
+      return pattern.exec(readFileSync(this.log, 'utf8'))?.[1];
+    }, PATIENCE_MS);
+  }
+
+  async stop(signal = 'SIGTERM') {
+    this.child.kill(signal);
+    await waitFor(`${this.log} to end`, () => this.ended !== null);
+    running.delete(this.child);
+  }
+}
+
+const PATIENCE_MS = 180_000;
+let lives = 0;
+/** A node with its place on disk and in the network. */
+class Node extends Service {
+  constructor(name, extra) {
+    super();
+    Object.assign(this, { name, extra, base: `${name}-base` });
+  }
+
+  async prepare() {
+    this.port = await freePort();
+    await node('key', 'generate-node-key', '--file', `${this.name}.node.key`);
+    this.peer = (await node('key', 'inspect-node-key', '--file', `${this.name}.node.key`)).trim();
+    return this;
+  }
+
+  get address() {
+    return `/ip4/127.0.0.1/tcp/${this.port}/p2p/${this.peer}`;
+  }
+
+  async up({ peers, password = true, base = this.base }) {
+    const validator = this.extra.includes('--validator');
+    const args = [
+      ...['--chain', 'chain.json', '--base-path', base, '--name', this.name],
+      ...['--node-key-file', `${this.name}.node.key`, '--listen-addr', `/ip4/127.0.0.1/tcp/${this.port}`],
+      ...['--reserved-only', '--no-mdns', '--no-telemetry', '--no-prometheus', '--rpc-port', '0'],
+      ...['--rpc-methods', 'safe', ...this.extra],
+      ...(validator && password ? ['--password-filename', 'keystore-password'] : []),
+      ...peers.flatMap((peer) => ['--reserved-nodes', peer.address]),
+    ];
+    this.start(program('ves-node'), args, `${this.name}-${(lives += 1)}.log`);
+    this.url = `http://${await this.said(/Running JSON-RPC server: addr=([^,\s]+)/)}`;
+  }
+
+  async ask(method, ...params) {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await (await fetch(this.url, { method: 'POST', headers, body })).json();
+    if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    return answer.result;
+  }
+
+  async finalized() {
+    const header = await this.ask('chain_getHeader', await this.ask('chain_getFinalizedHead'));
+    return Number(header.number);
+  }
+
+  async best() {
+    return Number((await this.ask('chain_getHeader')).number);
+  }
+
+  /** Waits until this many more blocks are final. */
+  async finalizes(more = 3) {
+    const from = await this.finalized();
+    return waitFor(`${more} more final blocks`, async () => {
+      const now = await this.finalized();
+      return now >= from + more && now;
+    }, PATIENCE_MS);
+  }
+}
+
+const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => new Node(name, ['--validator', '--no-event-store']));
+const archive = new Node('archive', []);
+const stranger = new Node('stranger', ['--no-event-store']);
+const validators = [a, b, c, d];
+const named = [...validators, archive];
+const others = (one) => named.filter((peer) => peer !== one);
+const keystore = (one) => join(here, one.base, 'chains/drill/keystore');
+
+await claim('Operators make keys that a password protects, and hand over the public halves', async () => {
+  write('keystore-password', 'of keys that live for a minute');
+  await Promise.all([...named, stranger].map((one) => one.prepare()));
+  // Any specification with the id of the chain to be tells where keys belong.
+  const plain = JSON.parse(await node('export-chain-spec', '--chain', 'local'));
+  write('plain.json', JSON.stringify(plain));
+  write('place.json', JSON.stringify({ ...plain, id: 'drill' }));
+  const operators = [];
+  for (const one of validators) {
+    const keys = {};
+    for (const [what, type, scheme] of [['aura', 'aura', 'sr25519'], ['grandpa', 'gran', 'ed25519']]) {
+      const { secretPhrase } = JSON.parse(await node('key', 'generate', '--output-type', 'json'));
+      write('phrase', `${secretPhrase}\n`);
+      await node('key', 'insert', '--chain', 'place.json', '--base-path', one.base, '--key-type', type,
+        '--scheme', scheme, '--suri', 'phrase', '--password-filename', 'keystore-password');
+      rmSync(join(here, 'phrase'));
+      // A file of the keystore is named after its kind and its public key.
+      const prefix = Buffer.from(type).toString('hex');
+      const file = readdirSync(keystore(one)).find((file) => file.startsWith(prefix));
+      same('its mode', statSync(join(keystore(one), file)).mode & 0o777, 0o600);
+      const key = `0x${file.slice(prefix.length)}`;
+      const shown = await node('key', 'inspect', '--public', '--scheme', scheme, '--output-type', 'json', key);
+      keys[what] = JSON.parse(shown).ss58PublicKey;
+      const bare = await node('key', 'inspect', '--scheme', scheme, '--output-type', 'json', secretPhrase);
+      ensure(JSON.parse(bare).publicKey !== key, 'the phrase alone gives the key');
+    }
+    operators.push(keys);
+  }
+  const [alice] = plain.genesis.runtimeGenesis.patch.council.members;
+  write('consortium.json', JSON.stringify({
+    name: 'Drill', id: 'drill', validators: operators, council: [alice], tenants: [[TENANT, alice, [STORE]]],
+  }));
+  const files = ['plain.json', 'consortium.json'];
+  write('chain-plain.json', await run(process.execPath, [join(root, 'ops/chain-spec.mjs'), ...files], { cwd: here }));
+  write('chain.json', await node('export-chain-spec', '--chain', 'chain-plain.json', '--raw'));
+  return `${operators.length * 2} keys, chain.json of ${statSync(join(here, 'chain.json')).size} bytes`;
+});
+
+const stands = await claim('A chain of these validators finalizes blocks', async () => {
+  await Promise.all(named.map((one) => one.up({ peers: others(one) })));
+  return `block ${await a.finalizes()}`;
+});
+// Everything else is about this chain.
+if (!stands) process.exit(1);
+
+await claim('An archive node takes what agents push', async () => {
+  const agent = new Agent(here, archive.url.replace('http', 'ws'));
+  const admin = ['--admin-suri-file', 'admin'];
+  writeFileSync(join(agent.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
+  await agent.cli(['init', '--node', agent.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
+  await agent.cli(['keys:generate']);
+  await agent.cli(['admin:register-agent', ...admin]);
+  await agent.cli(['keys:register', ...admin]);
+  for (const n of [1, 2, 3]) await agent.order(`A-${n}`, { total: `${n}.00` });
+  await agent.cli(['push']);
+  archive.agent = agent;
+  const { sequence } = await archive.ask('ves_head', TENANT, STORE);
+  same('the head', sequence, 3);
+  return `sequence ${sequence}`;
+});
+
+await claim('Methods for operators are refused over RPC', async () => {
+  const calls = [['author_rotateKeys'], ['author_insertKey', 'aura', '//Mallory', '0x00'], ['system_addReservedPeer', stranger.address]];
+  for (const [method, ...params] of calls) {
+    const found = await archive.ask(method, ...params).then(() => 'an answer', (error) => error.code);
+    same(`the answer to ${method}`, found, -32601);
+  }
+  return calls.map(([method]) => method).join(', ');
+});
+
+await claim('A peer that nobody named gets no block', async () => {
+  await stranger.up({ peers: named });
+  await sleep(15_000);
+  const { peers } = await stranger.ask('system_health');
+  same('its best block', await stranger.best(), 0);
+  same('its peers', peers, 0);
+  await stranger.stop();
+  // The same node, once the archive names it.
+  await archive.stop();
+  await archive.up({ peers: [...validators, stranger] });
+  await stranger.up({ peers: [archive] });
+  const block = await waitFor('blocks for a named peer', async () => (await stranger.best()) || false);
+  await stranger.stop();
+  return `none in 15 s; block ${block} once it is named`;
+});
+
+await claim('Without its password a validator does not vote, and two of four finalize nothing', async () => {
+  await Promise.all([c.stop(), d.stop()]);
+  await c.up({ peers: others(c), password: false });
+  await sleep(10_000);
+  const [before, best] = [await a.finalized(), await a.best()];
+  await sleep(10_000);
+  same('the finalized block', await a.finalized(), before);
+  ensure((await a.best()) > best, 'no blocks were made');
+  const above = (await a.best()) - before;
+  await c.stop();
+  const began = Date.now();
+  await c.up({ peers: others(c) });
+  const after = await a.finalizes(above);
+  const seconds = ((Date.now() - began) / 1000).toFixed(0);
+  await d.up({ peers: others(d) });
+  return `block ${before} with ${above} above it; ${after} final ${seconds} s after the third is started`;
+});
+
+await claim('A validator that lost its database comes back with its keys', async () => {
+  await c.stop('SIGKILL');
+  rmSync(join(here, c.base, 'chains/drill/paritydb'), { recursive: true });
+  // The three others go on, so that no round is open in which it has voted.
+  await a.finalizes(5);
+  await c.up({ peers: others(c) });
+  const head = await a.finalized();
+  const own = await waitFor('it to follow', async () => (await c.finalized()) >= head && (await c.finalized()), PATIENCE_MS);
+  // With another one down it is needed.
+  await d.stop();
+  const block = await a.finalizes(5);
+  await d.up({ peers: others(d) });
+  return `synced to ${own}; block ${block} final by its vote`;
+});
+
+const served = async () => JSON.stringify(await archive.ask('ves_events', TENANT, STORE, 1, 100));
+await claim('A lost event store is rebuilt from the chain, byte for byte', async () => {
+  const before = await served();
+  await archive.stop('SIGKILL');
+  const place = join(here, archive.base, 'chains/drill');
+  const files = readdirSync(place).filter((file) => file.startsWith('event-store.sqlite'));
+  for (const file of files) rmSync(join(place, file));
+  await archive.up({ peers: validators });
+  await waitFor('the same events', async () => (await served().catch(() => null)) === before, PATIENCE_MS);
+  return `${files.length} files removed, ${JSON.parse(before).events.length} events equal`;
+});
+
+await claim('A node restored from a copy goes on', async () => {
+  const before = await served();
+  await archive.stop();
+  cpSync(join(here, archive.base), join(here, 'backup'), { recursive: true });
+  renameSync(join(here, archive.base), join(here, 'lost'));
+  cpSync(join(here, 'backup'), join(here, archive.base), { recursive: true });
+  await archive.up({ peers: validators });
+  const block = await archive.finalizes();
+  same('what it serves', await served(), before);
+  return `block ${block}`;
+});
+
+await claim("The relay's key is changed: the new one anchors, the old one is refused", async () => {
+  const anvil = new Service().start(packaged('anvil'), [
+    ...['--port', '0', '--chain-id', '31337', '--block-time', '1', '--slots-in-an-epoch', '1'],
+    ...['--mnemonic-random', '--config-out', 'anvil.json'],
+  ], 'anvil.log');
+  const l2 = `http://${await anvil.said(/Listening on (\S+)/)}`;
+  const { available_accounts: accounts, private_keys: keys } = await waitFor('accounts', () => {
+    try {
+      return JSON.parse(readFileSync(join(here, 'anvil.json'), 'utf8'));
+    } catch {
+      return null;
+    }
+  });
+  const [owner, first, second] = accounts;
+  const at = ['--rpc-url', l2];
+  const { proxy } = JSON.parse(await run(process.execPath, [join(root, 'contracts/script/deploy.mjs'),
+    ...at, '--chain-id', '31337', '--owner', owner, '--sequencer', first, '--unlocked', owner], { cwd: here }));
+  const cast = (...args) => run(packaged('cast'), args, { cwd: here });
+  const authorize = (who, may) => cast('send', ...at, '--unlocked', '--from', owner, proxy,
+    'setSequencerAuthorization(address,bool)', who, String(may));
+  const may = async (who) => (await cast('call', ...at, proxy, 'authorizedSequencers(address)(bool)', who)).trim();
+  write('relay.key', `${keys[1]}\n`);
+  write('relay.toml', [
+    `[source]\nnode_url = "${archive.url.replace('http', 'ws')}"`,
+    `[destination]\nrpc_url = "${l2}"\nchain_id = 31337\nregistry = "${proxy}"\nconfirmations = "finalized"`,
+    '[key]\nfile = "relay.key"\n[journal]\npath = "relay.db"\n[send]\npoll_ms = 250\n[http]\nlisten = "127.0.0.1:0"\n',
+  ].join('\n'));
+  const relay = (...args) => run('anchor-relay', ['--config', 'relay.toml', ...args], { cwd: here });
+  const start = (log) => new Service().start(program('anchor-relay'), ['--config', 'relay.toml', 'run'], log);
+  // The audit's exit code says whether the contract holds all there is.
+  const complete = () => waitFor('everything to be anchored', () =>
+    relay('verify', '--complete', '--json').then(JSON.parse, () => null));
+
+  let service = start('relay-1.log');
+  const { batches } = await complete();
+  // The drill: authorise the new key, change the file, take the old key's right away. A journal
+  // belongs to one key; what is anchored is in the contract.
+  await authorize(second, true);
+  await service.stop();
+  renameSync(join(here, 'relay.db'), join(here, 'relay-of-the-old-key.db'));
+  write('relay.key', `${keys[2]}\n`);
+  await relay('config', 'check');
+  service = start('relay-2.log');
+  await authorize(first, false);
+  same('the right of the old key', await may(first), 'false');
+  await archive.agent.order('A-4', { total: '4.00' });
+  // The archive has another address since it was started anew.
+  const url = ['--node', archive.url.replace('http', 'ws')];
+  await archive.agent.cli(['push', ...url]);
+  const audit = await complete();
+  ensure(audit.batches > batches, `${audit.batches} batches after ${batches}`);
+  const status = JSON.parse(await relay('status', '--json'));
+  same('who sends', status.destination.sender.toLowerCase(), second.toLowerCase());
+  await service.stop();
+  same('how it ended', service.ended, 'exit 0');
+  await anvil.stop();
+  return `${audit.batches} batches anchored, ${batches} of them by the old key`;
+});
+
+const { claims, failures } = score();
+console.log(`${claims - failures} of ${claims} claims hold`);
+process.exit(failures === 0 ? 0 : 1);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# What operators get, without running it: alerts are valid and fire, each has its section in the
+# manual; systemd takes the units and finds them confined. Running it: ops/drill.mjs.
+# Needs promtool and systemd-analyze, see scripts/setup.sh.
+set -euo pipefail
+cd "$(dirname "$0")"
+PATH="$PATH:$HOME/.cache/ves-appchain/bin"
+manual=../docs/OPERATIONS.md
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+promtool check config prometheus.yml
+promtool test rules alerts.test.yml
+for alert in $(sed -n 's/.*- alert: //p' alerts.yml); do
+    grep -qx "### $alert" "$manual" || fail "$alert is not in $manual"
+    grep -q "alertname: $alert$" alerts.test.yml || fail "$alert is never fired"
+done
+
+# systemd asks for the programs: stand-ins in a root of its own.
+root="$(mktemp -d)"
+trap 'rm -rf "$root"' EXIT
+install -d "$root/usr/local/bin" "$root/etc/systemd/system" "$root/usr/lib/systemd"
+cp -r /usr/lib/systemd/system "$root/usr/lib/systemd/" 2>/dev/null ||
+    cp -r /lib/systemd/system "$root/usr/lib/systemd/"
+for program in ves-node anchor-relay; do
+    install -m 755 /dev/stdin "$root/usr/local/bin/$program" <<<'#!/bin/sh'
+done
+cp systemd/*.service "$root/etc/systemd/system/"
+for unit in systemd/*.service; do
+    name="$(basename "$unit")"
+    # It warns of a misspelt setting and still returns 0.
+    said="$(systemd-analyze verify --root="$root" "$name" 2>&1)" || fail "$name: $said"
+    ! grep "$name" <<<"$said" >&2 || fail "$name is not what systemd expects"
+    # Tenths: 0 is fully confined, 100 not at all.
+    systemd-analyze security --offline=true --no-pager --threshold=20 "$unit" >/dev/null ||
+        fail "$name is not confined: systemd-analyze security --offline=true $unit"
+done
+echo "alerts, manual and units agree"

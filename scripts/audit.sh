@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The VES Appchain contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Dependencies by the rules of deny.toml: licences, bans, where they come from, and what is known
+# against them. Apart from test.sh, because the tool takes minutes to compile; it is installed once.
+# The database of advisories is fetched; where it cannot be had, that part is named and left out.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+cd "$VES_ROOT"
+
+tools="$HOME/.cache/ves-appchain"
+PATH="$tools/bin:$PATH"
+if ! command -v cargo-deny >/dev/null; then
+    say "compiling cargo-deny"
+    cargo install --locked --quiet --root "$tools" cargo-deny@0.20.2
+fi
+
+step() {
+    say "$1"
+    cargo deny --locked --workspace "${@:2}" check "$1"
+}
+
+step licenses
+step bans
+step sources
+if cargo deny fetch db 2>/dev/null; then
+    step advisories
+else
+    say "advisories: not checked, their database cannot be fetched here"
+fi
