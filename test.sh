@@ -52,6 +52,7 @@ step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+step "MCP server" node tests/mcp/test.mjs
 step "other implementations, and agents" node tests/interop/test.mjs
 step "explorer in a browser" node tests/explorer/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color

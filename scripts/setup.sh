@@ -72,8 +72,10 @@ install_rust() {
 install_packages
 install_promtool
 install_rust
-# anvil, forge, solc and OpenZeppelin; Hardhat's chain of the OP stack; polkadot.js; what drives Chromium.
+# anvil, forge, solc and OpenZeppelin; Hardhat's chain of the OP stack; polkadot.js; MCP clients; what drives
+# Chromium.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/anchor-relay/tests/hardhat"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/polkadotjs"
+"$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/mcp"
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/tests/explorer"

@@ -274,6 +274,9 @@ pulled.")]
     /// For operators: tenants, stores, agents and quotas.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Serve these functions to a model over the Model Context Protocol.
+    #[command(after_help = crate::mcp::EXAMPLES)]
+    Mcp(crate::mcp::McpArgs),
     /// Print a script that completes command lines in a shell.
     #[command(after_help = "\
 Examples:

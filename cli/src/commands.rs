@@ -24,6 +24,7 @@ mod pull;
 mod push;
 mod rotation;
 mod schemas;
+pub(crate) mod served;
 mod shell;
 mod show;
 mod state;
@@ -34,7 +35,7 @@ mod verify;
 use crate::{
     anchor::Contract,
     chain::live::Live,
-    cli::{Cli, Command, ConfigCommand, ContractArgs, EXIT_CODES, split_colon_names},
+    cli::{Cli, Command, ConfigCommand, ContractArgs, EXIT_CODES, Global, split_colon_names},
     config::{Config, ConfigFile, process_env},
     db,
     error::{Exit, Failure, Result},
@@ -42,6 +43,7 @@ use crate::{
     inbox::{self, Stream},
     keys::KeyStore,
     output::{Report, Ui},
+    reading::Readable,
     vault::{Passphrase, PassphraseSource},
 };
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
@@ -61,14 +63,16 @@ pub(crate) struct Context {
     /// Nothing may be changed, here or on chain.
     pub(crate) dry_run: bool,
     passphrases: PassphraseSource,
+    /// Which encrypted payloads this run may open.
+    readable: Readable,
 }
 
 impl Context {
-    fn new(cli: &Cli, ui: Ui) -> Result<Self> {
+    fn new(global: &Global, ui: Ui) -> Result<Self> {
         let cwd = std::env::current_dir().map_err(|e| {
             Failure::unexpected(format!("the working directory cannot be determined: {e}"))
         })?;
-        let config = Config::load(&cli.global.overrides(), &process_env, &cwd)?;
+        let config = Config::load(&global.overrides(), &process_env, &cwd)?;
         let file = config
             .get(|c| &c.passphrase_file)
             .map(|setting| setting.value);
@@ -76,13 +80,14 @@ impl Context {
         Ok(Self {
             ui,
             config,
-            dry_run: cli.global.dry_run,
+            dry_run: global.dry_run,
             passphrases,
+            readable: Readable::All,
         })
     }
 
     fn keys(&self) -> KeyStore {
-        KeyStore::at(self.config.home.keys())
+        KeyStore::at(self.config.home.keys()).reading(self.readable.clone())
     }
 
     fn unlock(&self) -> Result<Passphrase> {
@@ -295,38 +300,47 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::Man { out } => return shell::man(out.as_deref(), cli.global.dry_run),
         _ => {}
     }
-    let context = Context::new(&cli, ui)?;
-    match cli.command {
-        Command::Init(args) => init::run(&context, &args).await,
-        Command::Keys(command) => keys::run(&context, &command).await,
-        Command::Append(args) => append::run(&context, &args).await,
-        Command::Push(args) => push::run(&context, &args).await,
-        Command::Pull(args) => pull::run(&context, &args).await,
-        Command::Status(args) => status::run(&context, &args).await,
-        Command::Verify(args) => verify::run(&context, &args).await,
-        Command::Export(args) => verify::export(&context, &args).await,
-        Command::Show(args) => show::run(&context, &args).await,
-        Command::Decrypt(args) => show::decrypt(&context, &args).await,
-        Command::Prove(args) => prove::run(&context, &args).await,
-        Command::Proofs(args) => proofs::run(&context, &args).await,
-        Command::History(args) => history::run(&context, &args).await,
-        Command::Sync(args) => sync::run(&context, &args).await,
-        Command::Doctor(args) => doctor::run(&context, &args).await,
-        Command::Conflicts => conflicts::list(&context).await,
-        Command::Resolve(args) => conflicts::resolve(&context, &args).await,
-        Command::Rebase(args) => conflicts::rebase(&context, &args).await,
-        Command::Retry(args) => decisions::retry(&context, &args).await,
-        Command::Abandon(args) => decisions::abandon(&context, &args).await,
-        Command::State(args) => state::run(&context, &args).await,
-        Command::Import(args) => bundles::import(&context, &args).await,
-        Command::Config(ConfigCommand::Show) => config::show(&context),
-        Command::Config(ConfigCommand::Set { name, value }) => config::set(&context, &name, &value),
-        Command::Config(ConfigCommand::Validate) => config::validate(&context),
-        Command::Groups(command) => groups::run(&context, &command).await,
-        Command::Schemas(command) => schemas::run(&context, &command).await,
-        Command::Admin(command) => admin::run(&context, &command).await,
+    if let Command::Mcp(args) = cli.command {
+        return crate::mcp::run(cli.global, args).await;
+    }
+    let context = Context::new(&cli.global, ui)?;
+    execute(&context, cli.command).await
+}
+
+/// Runs one command.
+async fn execute(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Init(args) => init::run(context, &args).await,
+        Command::Keys(command) => keys::run(context, &command).await,
+        Command::Append(args) => append::run(context, &args).await,
+        Command::Push(args) => push::run(context, &args).await,
+        Command::Pull(args) => pull::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args).await,
+        Command::Export(args) => verify::export(context, &args).await,
+        Command::Show(args) => show::run(context, &args).await,
+        Command::Decrypt(args) => show::decrypt(context, &args).await,
+        Command::Prove(args) => prove::run(context, &args).await,
+        Command::Proofs(args) => proofs::run(context, &args).await,
+        Command::History(args) => history::run(context, &args).await,
+        Command::Sync(args) => sync::run(context, &args).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Conflicts => conflicts::list(context).await,
+        Command::Resolve(args) => conflicts::resolve(context, &args).await,
+        Command::Rebase(args) => conflicts::rebase(context, &args).await,
+        Command::Retry(args) => decisions::retry(context, &args).await,
+        Command::Abandon(args) => decisions::abandon(context, &args).await,
+        Command::State(args) => state::run(context, &args).await,
+        Command::Import(args) => bundles::import(context, &args).await,
+        Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Config(ConfigCommand::Set { name, value }) => config::set(context, &name, &value),
+        Command::Config(ConfigCommand::Validate) => config::validate(context),
+        Command::Groups(command) => groups::run(context, &command).await,
+        Command::Schemas(command) => schemas::run(context, &command).await,
+        Command::Admin(command) => admin::run(context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
         Command::Completions { shell } => shell::completions(shell),
+        Command::Mcp(_) => Err(Failure::usage("usage", "a server cannot start another")),
         Command::Man { out } => shell::man(out.as_deref(), context.dry_run),
     }
 }

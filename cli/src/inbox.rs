@@ -378,6 +378,46 @@ pub async fn latest(
     texts.iter().map(|text| parse_record(text)).collect()
 }
 
+/// Which verified events to list.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of entities of this type.
+    pub entity_type: Option<String>,
+    /// Of the entity with this id.
+    pub entity_id: Option<String>,
+    /// Of this type.
+    pub event_type: Option<String>,
+    /// Before this place of the stream.
+    pub before: Option<u64>,
+}
+
+/// Verified events of a stream that are wanted, newest first.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn page(
+    pool: &SqlitePool,
+    stream: Stream,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Vec<SequencedEventJson>> {
+    let texts: Vec<String> = sqlx::query_scalar(
+        "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 AND sequence < ?3 \
+         AND (?4 IS NULL OR entity_type = ?4) AND (?5 IS NULL OR entity_id = ?5) \
+         AND (?6 IS NULL OR event_type = ?6) ORDER BY sequence DESC LIMIT ?7",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(wanted.before.map_or(Ok(i64::MAX), signed)?)
+    .bind(&wanted.entity_type)
+    .bind(&wanted.entity_id)
+    .bind(&wanted.event_type)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    texts.iter().map(|text| parse_record(text)).collect()
+}
+
 /// Verified events and quarantined records of a stream.
 ///
 /// # Errors

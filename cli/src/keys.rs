@@ -12,6 +12,7 @@ use crate::{
     crypto::EncryptionSecret,
     error::{Exit, Failure, Result},
     home::{Existing, create_private_dir, read_bounded, write_private},
+    reading::Readable,
     vault::{Passphrase, Sealed},
 };
 use rand::{RngCore, rngs::OsRng};
@@ -214,12 +215,23 @@ fn context(purpose: Purpose, agent: AgentId, key: KeyId, public_key: &[u8; 32]) 
 
 /// The directory of private keys.
 #[derive(Clone, Debug)]
-pub struct KeyStore(PathBuf);
+pub struct KeyStore(PathBuf, Readable);
 
 impl KeyStore {
     /// Uses this directory, existing or not.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self(path.into(), Readable::All)
+    }
+
+    /// The same keys, with which only these payloads may be opened.
+    #[must_use]
+    pub fn reading(self, readable: Readable) -> Self {
+        Self(self.0, readable)
+    }
+
+    /// Which payloads may be opened with these keys.
+    pub const fn readable(&self) -> &Readable {
+        &self.1
     }
 
     fn dir(&self, agent: AgentId) -> PathBuf {

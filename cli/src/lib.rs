@@ -20,6 +20,7 @@ pub mod finality;
 pub mod home;
 pub mod inbox;
 pub mod keys;
+mod mcp;
 pub mod outbox;
 pub mod output;
 pub mod proofs;

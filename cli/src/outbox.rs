@@ -388,6 +388,28 @@ pub async fn latest(pool: &SqlitePool, state: Option<State>, limit: u32) -> Resu
     rows.into_iter().map(Entry::try_from).collect()
 }
 
+/// Captured events before a place of the outbox, newest first, of one state or of all.
+///
+/// # Errors
+/// The database's refusal, or a damaged row.
+pub async fn page(
+    pool: &SqlitePool,
+    state: Option<State>,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Entry>> {
+    let rows: Vec<RawRow> = sqlx::query_as(
+        "SELECT * FROM ves_outbox WHERE (?1 IS NULL OR state = ?1) AND local_seq < ?2 \
+         ORDER BY local_seq DESC LIMIT ?3",
+    )
+    .bind(state.map(State::name))
+    .bind(before)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
 /// The event with this id, in whichever stream.
 ///
 /// # Errors

@@ -295,6 +295,11 @@ impl Report {
         self
     }
 
+    /// A JSON field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     /// Marks the report as one of what would be done.
     #[must_use]
     pub fn dry(self) -> Self {

@@ -186,7 +186,7 @@ pub async fn push<C: Chain>(
         let Some(last) = due.last() else { break };
         after = last.local_seq;
         due.retain(|entry| !waiting.contains(&entry.local_seq));
-        let due = push.hold(due).await?;
+        let due = push.hold(options.select(due)).await?;
         seen.extend(due.iter().map(|entry| entry.local_seq));
         if let Err(failure) = push.window(due, signers).await {
             stopped = Some(failure);
@@ -263,6 +263,7 @@ impl<C: Chain> Push<'_, C> {
             entry.state = State::Signed;
             fresh.push(index);
         }
+        self.options.check(&entries)?;
         let fresh: Vec<&Entry> = fresh.iter().filter_map(|i| entries.get(*i)).collect();
         outbox::store_signatures(self.pool, &fresh).await?;
         Ok(entries)

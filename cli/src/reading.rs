@@ -13,12 +13,49 @@ use crate::{
 };
 use serde_json::Value;
 use ves_primitives::{
-    AgentId, EncryptedPayload, Payload, RecipientKid, SubmittedEvent, wire::SequencedEventJson,
+    AgentId, EncryptedPayload, Payload, RecipientKid, SubmittedEvent, registry::TypePattern,
+    wire::SequencedEventJson,
 };
 use zeroize::Zeroizing;
 
+/// Code of the failure when a key is there, but this run may not use it.
+pub const NOT_ALLOWED: &str = "decryption_not_allowed";
+
+/// Which encrypted payloads a run may open. People may open what is theirs; a server that a model
+/// calls opens what its operator allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Readable {
+    /// Everything that is encrypted to this agent.
+    #[default]
+    All,
+    /// Events of entities of these types; none without a type.
+    Entities(Vec<TypePattern>),
+}
+
+impl Readable {
+    fn check(&self, entity_type: &[u8]) -> Result<()> {
+        let allowed = match self {
+            Self::All => true,
+            Self::Entities(types) => types.iter().any(|pattern| pattern.matches(entity_type)),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Refused,
+            NOT_ALLOWED,
+            format!(
+                "payloads of {} entities may not be decrypted here",
+                String::from_utf8_lossy(entity_type)
+            ),
+        )
+        .hint("the operator allows it with `stateset-sync mcp --allow-decrypt[=TYPE,…]`"))
+    }
+}
+
 /// The agent's encryption keys; opened only when an event is addressed to one of them.
 pub struct Reader {
+    readable: Readable,
     files: Vec<KeyFile>,
     opened: Vec<(Option<RecipientKid>, EncryptionSecret)>,
     is_open: bool,
@@ -32,6 +69,7 @@ impl Reader {
     pub fn new(store: &KeyStore, agent: AgentId) -> Result<Self> {
         let files = store.list(agent, Purpose::Encryption)?;
         Ok(Self {
+            readable: store.readable().clone(),
             files,
             opened: Vec::new(),
             is_open: false,
@@ -99,6 +137,7 @@ impl Reader {
         if !self.may_read(bundle) {
             return Err(failure(DecryptProblem::NotARecipient));
         }
+        self.readable.check(&event.envelope.entity_type)?;
         self.open(unlock)?;
         crypto::decrypt(&event.envelope, bundle, &self.opened).map_err(failure)
     }
@@ -155,4 +194,21 @@ fn failure(problem: DecryptProblem) -> Failure {
         ),
     };
     Failure::new(exit, problem.code(), problem.to_string()).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_read_is_named_by_entity_type() {
+        let of = |types: &[&str]| {
+            Readable::Entities(types.iter().map(|text| text.parse().unwrap()).collect())
+        };
+        assert!(Readable::All.check(b"order").is_ok());
+        assert!(of(&["order", "refund.*"]).check(b"refund.partial").is_ok());
+        for nothing in [of(&[]), of(&["orders"]), of(&["refund.*"])] {
+            assert_eq!(nothing.check(b"order").unwrap_err().code, NOT_ALLOWED);
+        }
+    }
 }

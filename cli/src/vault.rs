@@ -71,6 +71,7 @@ impl std::fmt::Debug for Passphrase {
 pub struct PassphraseSource {
     file: Option<std::path::PathBuf>,
     variable: Option<Passphrase>,
+    unattended: bool,
 }
 
 impl PassphraseSource {
@@ -79,7 +80,22 @@ impl PassphraseSource {
         Self {
             file,
             variable: variable.map(Passphrase::new),
+            unattended: false,
         }
+    }
+
+    /// Asks nobody: what is not given is missing.
+    #[must_use]
+    pub fn unattended(self) -> Self {
+        Self {
+            unattended: true,
+            ..self
+        }
+    }
+
+    /// The text of the passphrase, if it is given, for making sure that it is printed nowhere.
+    pub(crate) fn text(&self) -> Option<Zeroizing<String>> {
+        self.given().ok().flatten().map(|passphrase| passphrase.0)
     }
 
     /// The passphrase of existing keys.
@@ -89,6 +105,7 @@ impl PassphraseSource {
     pub fn unlock(&self) -> Result<Passphrase> {
         match self.given()? {
             Some(passphrase) => Ok(passphrase),
+            None if self.unattended => Err(locked()),
             None => prompt("Passphrase: "),
         }
     }
@@ -100,6 +117,7 @@ impl PassphraseSource {
     pub fn choose(&self) -> Result<Passphrase> {
         let passphrase = match self.given()? {
             Some(passphrase) => passphrase,
+            None if self.unattended => return Err(locked()),
             None => {
                 let first = prompt("New passphrase: ")?;
                 let second = prompt("Again: ")?;
@@ -128,6 +146,15 @@ impl PassphraseSource {
             None => Ok(self.variable.clone()),
         }
     }
+}
+
+fn locked() -> Failure {
+    Failure::new(
+        Exit::Key,
+        "key_locked",
+        "the keys are locked, and nobody can be asked for the passphrase",
+    )
+    .hint("start the program with VES_PASSPHRASE or --passphrase-file")
 }
 
 fn read_passphrase(path: &Path) -> Result<Passphrase> {

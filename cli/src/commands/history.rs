@@ -13,7 +13,8 @@ use crate::{
     inbox, outbox,
     output::{Report, Tone},
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use ves_primitives::wire::SequencedEventJson;
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Report> {
     if args.pulled {
@@ -32,26 +33,26 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Report>
     Ok(report)
 }
 
+/// One verified event as lists show it.
+pub(super) fn record_json(record: &SequencedEventJson) -> Value {
+    json!({
+        "sequence": record.sequence,
+        "event_id": record.event.event_id,
+        "source_agent_id": record.event.source_agent_id,
+        "event_type": record.event.event_type,
+        "entity_type": record.event.entity_type,
+        "entity_id": record.event.entity_id,
+        "block_number": record.block_number,
+        "encrypted": record.event.payload_kind == 1,
+    })
+}
+
 async fn pulled(context: &Context, args: &HistoryArgs) -> Result<Report> {
     let pool = context.pool().await?;
     let stream = context.stream()?;
     let records = inbox::latest(&pool, stream, args.limit).await?;
     let quarantined = inbox::quarantined(&pool, stream).await?;
-    let events: Vec<_> = records
-        .iter()
-        .map(|record| {
-            json!({
-                "sequence": record.sequence,
-                "event_id": record.event.event_id,
-                "source_agent_id": record.event.source_agent_id,
-                "event_type": record.event.event_type,
-                "entity_type": record.event.entity_type,
-                "entity_id": record.event.entity_id,
-                "block_number": record.block_number,
-                "encrypted": record.event.payload_kind == 1,
-            })
-        })
-        .collect();
+    let events: Vec<_> = records.iter().map(record_json).collect();
     let mut report = Report::new("ves.cli.history.pulled")
         .field("events", events)
         .field("quarantined", &quarantined);

@@ -19,6 +19,7 @@ use crate::{
         received::{self, Reading, look_at},
         wishes::{self, WishEntry},
     },
+    reading::NOT_ALLOWED,
 };
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
@@ -197,6 +198,7 @@ impl BatchProof {
             Err(failure) if matches!(failure.code, "not_a_recipient" | "payload_public") => {
                 Ok(PayloadVerdict::Unreadable)
             }
+            Err(failure) if failure.code == NOT_ALLOWED => Ok(PayloadVerdict::Unchecked),
             Err(failure) => Err(failure),
         }
     }

@@ -18,7 +18,7 @@ use crate::{
         policy::Wish,
         wishes::{self, Fulfilled},
     },
-    push::{self, CrashPoint, PushOptions, Signers},
+    push::{self, CrashPoint, PushOptions, PushReport, Signers},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -135,6 +135,11 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
             .await?
         }
     };
+    Ok(report(context, &outcome, &proofs))
+}
+
+/// What a push did, for output.
+pub(super) fn report(context: &Context, outcome: &PushReport, proofs: &Fulfilled) -> Report {
     let (finalized, rejected) = (
         outcome.count(State::Finalized),
         outcome.count(State::Rejected),
@@ -178,7 +183,7 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
     for wish in &proofs.wishes {
         report = report.line(wish_line(wish));
     }
-    Ok(report.failing(outcome.failure().or_else(|| proofs.failure())))
+    report.failing(outcome.failure().or_else(|| proofs.failure()))
 }
 
 /// The wishes on a command line.

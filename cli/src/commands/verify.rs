@@ -7,7 +7,7 @@ use super::{Context, bundles, resolve_event, unknown_event};
 use crate::{
     anchor::{AnchoredBatch, Contract},
     chain::Chain,
-    cli::{ExportArgs, VerifyArgs},
+    cli::{ContractArgs, ExportArgs, VerifyArgs},
     error::{Failure, Result},
     finality::{self, Pinned},
     output::{Report, Tone, Ui},
@@ -17,13 +17,20 @@ use crate::{
 };
 use std::path::PathBuf;
 use ves_primitives::{
-    EventId, GenesisHash, StreamId, stream_id,
+    AuthoritySetHash, EventId, GenesisHash, StreamId, stream_id,
     wire::{AnchorJson, BundleJson},
 };
 
 pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
-    let contract = context.contract(&args.contract)?;
-    let mut trust = TrustAnchors {
+    match (&args.bundle, &args.event_id) {
+        (Some(path), _) => of_bundle(context, args, &verify::read_bundle(path)?).await,
+        (None, Some(text)) => of_event(context, args, text).await,
+        (None, None) => Err(Failure::usage("usage", "give an event id or --bundle")),
+    }
+}
+
+fn pins(context: &Context, args: &VerifyArgs) -> Result<(TrustAnchors, Option<Pinned>)> {
+    let trust = TrustAnchors {
         genesis: args.genesis.or_else(|| context.config.genesis()),
         agent_key: args.agent_key,
         events_root: args.events_root,
@@ -37,46 +44,54 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> 
         .map(Pinned::read)
         .transpose()?
         .or_else(|| context.pinned_authorities());
-    let (bundle, verification) = match (&args.bundle, &args.event_id) {
-        (Some(path), _) => {
-            let bundle = verify::read_bundle(path)?;
-            trust.stream = pinned_stream(context);
-            trust.contract = ask(contract.as_ref(), &bundle).await?;
-            trust.authorities = match (&pin, args.authorities.is_some()) {
-                (Some(pin), true) => Some(trusted(pin)?),
-                (pin, _) => match tracked(context, bundle.genesis_hash).await {
-                    Some(sets) => Some(sets),
-                    None => pin.as_ref().map(trusted).transpose()?,
-                },
-            };
-            let verification = verify::offline(&bundle, &trust);
-            (bundle, verification)
-        }
-        (None, Some(text)) => {
-            let stream = context.stream()?;
-            let pool = context.pool().await.ok();
-            let id = resolve_event(pool.as_ref(), text).await?;
-            let chain = context.connect().await?;
-            trust.stream = Some(stream_id(stream.tenant, stream.store));
-            let bundle = chain
-                .bundle(stream.tenant, stream.store, id)
-                .await?
-                .ok_or_else(|| unknown_event(id))?;
-            is_about(&bundle, id)?;
-            trust.contract = ask(contract.as_ref(), &bundle).await?;
-            let sets = finality::track(pool.as_ref(), &chain, pin.as_ref(), &context.ui).await?;
-            trust.authorities = Some(TrustedAuthorities::Sets(sets));
-            let mut verification = verify::offline(&bundle, &trust);
-            verify::online(&mut verification, &bundle, &chain).await?;
-            (bundle, verification)
-        }
-        (None, None) => {
-            return Err(Failure::usage("usage", "give an event id or --bundle"));
-        }
+    Ok((trust, pin))
+}
+
+/// Verifies a bundle without asking any node.
+pub(super) async fn of_bundle(
+    context: &Context,
+    args: &VerifyArgs,
+    bundle: &BundleJson,
+) -> Result<Report> {
+    let contract = context.contract(&args.contract)?;
+    let (mut trust, pin) = pins(context, args)?;
+    trust.stream = pinned_stream(context);
+    trust.contract = ask(contract.as_ref(), bundle).await?;
+    trust.authorities = match (&pin, args.authorities.is_some()) {
+        (Some(pin), true) => Some(trusted(pin)?),
+        (pin, _) => match tracked(context, bundle.genesis_hash).await {
+            Some(sets) => Some(sets),
+            None => pin.as_ref().map(trusted).transpose()?,
+        },
     };
+    let verification = verify::offline(bundle, &trust);
+    Ok(report(&context.ui, "ves.cli.verify", bundle, &verification)
+        .field("offline", true)
+        .failing(verify::failure(&verification)))
+}
+
+/// Fetches the evidence of an event and verifies it.
+async fn of_event(context: &Context, args: &VerifyArgs, text: &str) -> Result<Report> {
+    let contract = context.contract(&args.contract)?;
+    let (mut trust, pin) = pins(context, args)?;
+    let stream = context.stream()?;
+    let pool = context.pool().await.ok();
+    let id = resolve_event(pool.as_ref(), text).await?;
+    let chain = context.connect().await?;
+    trust.stream = Some(stream_id(stream.tenant, stream.store));
+    let bundle = chain
+        .bundle(stream.tenant, stream.store, id)
+        .await?
+        .ok_or_else(|| unknown_event(id))?;
+    is_about(&bundle, id)?;
+    trust.contract = ask(contract.as_ref(), &bundle).await?;
+    let sets = finality::track(pool.as_ref(), &chain, pin.as_ref(), &context.ui).await?;
+    trust.authorities = Some(TrustedAuthorities::Sets(sets));
+    let mut verification = verify::offline(&bundle, &trust);
+    verify::online(&mut verification, &bundle, &chain).await?;
     Ok(
         report(&context.ui, "ves.cli.verify", &bundle, &verification)
-            .field("offline", args.bundle.is_some())
+            .field("offline", false)
             .failing(verify::failure(&verification)),
     )
 }
@@ -196,14 +211,33 @@ pub(super) fn report(
     report.line(format!("event {} {verdict}", bundle.event.event.event_id))
 }
 
-pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Report> {
-    if args.offline {
-        return bundles::export_offline(context, args).await;
+/// A bundle that convinced us, or why it did not.
+pub(super) struct Proven {
+    pub(super) id: EventId,
+    pub(super) bundle: BundleJson,
+    pub(super) authority_set: Option<AuthoritySetHash>,
+    verification: Verification,
+}
+
+impl Proven {
+    /// What is wrong with it, as a report; nothing leaves this machine as proof then.
+    pub(super) fn refusal(&self, context: &Context) -> Option<Report> {
+        let failure = verify::failure(&self.verification)?;
+        let schema = "ves.cli.export";
+        Some(report(&context.ui, schema, &self.bundle, &self.verification).failing(Some(failure)))
     }
+}
+
+/// Gathers the evidence of an event and verifies it.
+pub(super) async fn proven(
+    context: &Context,
+    event: &str,
+    contract: &ContractArgs,
+) -> Result<Proven> {
     let stream = context.stream()?;
-    let contract = context.contract(&args.contract)?;
+    let contract = context.contract(contract)?;
     let pool = context.pool().await.ok();
-    let id = resolve_event(pool.as_ref(), &args.event_id).await?;
+    let id = resolve_event(pool.as_ref(), event).await?;
     let chain = context.connect().await?;
     let mut bundle = chain
         .bundle(stream.tenant, stream.store, id)
@@ -216,6 +250,11 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
         bundle.finality = finality::evidence(&chain, &sets, &header, &context.ui).await?;
     }
     bundle.proofs = evidence::of_event(&chain, &bundle).await?;
+    let authority_set = bundle
+        .finality
+        .as_ref()
+        .and_then(|f| f.authorities.as_ref())
+        .map(|set| set.hash(bundle.genesis_hash));
     let mut trust = TrustAnchors {
         genesis: Some(chain.genesis_hash()),
         stream: Some(stream_id(stream.tenant, stream.store)),
@@ -229,12 +268,21 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Repor
     // Nothing leaves this machine as proof that would not convince ourselves.
     let mut verification = verify::offline(&bundle, &trust);
     verify::online(&mut verification, &bundle, &chain).await?;
-    if let Some(failure) = verify::failure(&verification) {
-        return Ok(
-            report(&context.ui, "ves.cli.export", &bundle, &verification)
-                .field("file", None::<PathBuf>)
-                .failing(Some(failure)),
-        );
+    Ok(Proven {
+        id,
+        bundle,
+        authority_set,
+        verification,
+    })
+}
+
+pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<Report> {
+    if args.offline {
+        return bundles::export_offline(context, args).await;
     }
-    bundles::write(context, args, &bundle)
+    let proven = proven(context, &args.event_id, &args.contract).await?;
+    match proven.refusal(context) {
+        Some(report) => Ok(report.field("file", None::<PathBuf>)),
+        None => bundles::write(context, args, &proven.bundle),
+    }
 }

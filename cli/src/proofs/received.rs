@@ -19,6 +19,7 @@ use crate::{
     error::{Exit, Failure, Result},
     inbox::{self, Stream},
     output::Ui,
+    reading::NOT_ALLOWED,
     verify::record_event,
 };
 use codec::{DecodeAll, Encode};
@@ -162,6 +163,7 @@ impl Reading<'_, '_> {
             Err(failure) if matches!(failure.code, "not_a_recipient" | "payload_public") => {
                 Ok(PayloadVerdict::Unreadable)
             }
+            Err(failure) if failure.code == NOT_ALLOWED => Ok(PayloadVerdict::Unchecked),
             Err(failure) if failure.exit == Exit::NotVerified => Ok(PayloadVerdict::Unreadable),
             Err(failure) => Err(failure),
         }

@@ -3,8 +3,12 @@
 
 //! How to push, and where tests stop it.
 
-use crate::error::{Failure, Result};
-use std::time::Duration;
+use crate::{
+    error::{Exit, Failure, Result},
+    outbox::Entry,
+};
+use std::{collections::BTreeMap, time::Duration};
+use ves_primitives::EventSigningHash;
 
 /// Where a test stops the process to prove that nothing is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,9 @@ pub struct PushOptions {
     pub timeout: Duration,
     /// Most events in one submission; the chain's limit caps it.
     pub batch_size: usize,
+    /// Push the events at these places of the outbox only, and each only if it is signed with this
+    /// hash: what somebody looked at before they approved it.
+    pub approved: Option<BTreeMap<i64, EventSigningHash>>,
     /// Leave events alone whose next attempt is not due yet.
     pub patient: bool,
     /// Tests only: end the process here, as kill -9 would.
@@ -77,6 +84,7 @@ impl Default for PushOptions {
             wait: true,
             timeout: Duration::from_secs(120),
             batch_size: usize::MAX,
+            approved: None,
             patient: false,
             crash: None,
             stop: None,
@@ -85,6 +93,42 @@ impl Default for PushOptions {
 }
 
 impl PushOptions {
+    /// Leaves out what is not approved.
+    pub(crate) fn select(&self, due: Vec<Entry>) -> Vec<Entry> {
+        match &self.approved {
+            None => due,
+            Some(approved) => due
+                .into_iter()
+                .filter(|entry| approved.contains_key(&entry.local_seq))
+                .collect(),
+        }
+    }
+
+    /// Refuses signed events that are not what was approved.
+    ///
+    /// # Errors
+    /// `approval_stale`.
+    pub(crate) fn check(&self, signed: &[Entry]) -> Result<()> {
+        let Some(approved) = &self.approved else {
+            return Ok(());
+        };
+        for entry in signed {
+            let hash = entry.event.envelope.signing_hash().ok();
+            if hash.is_none() || hash.as_ref() != approved.get(&entry.local_seq) {
+                return Err(Failure::new(
+                    Exit::Refused,
+                    "approval_stale",
+                    format!(
+                        "event {} is signed with another hash than the approved one",
+                        entry.event_id()
+                    ),
+                )
+                .hint("another key signs now; look at the events again and approve them anew"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn reach(&self, point: CrashPoint) -> Result<()> {
         if self.crash == Some(point) {
             // No destructor, no flush: the closest a process can come to kill -9 by itself.

@@ -153,6 +153,34 @@ async fn a_rejected_event_does_not_hold_the_others_back() {
 }
 
 #[tokio::test]
+async fn only_approved_events_go_out_and_only_with_the_approved_hash() {
+    let s = Setup::new().await;
+    s.append_many(3).await;
+    let due = outbox::open_entries(&s.pool, 0, 10).await.unwrap();
+    let hash = |entry: &Entry| {
+        let mut envelope = entry.event.envelope.clone();
+        envelope.agent_key_id = KeyId(1);
+        envelope.signing_hash().unwrap()
+    };
+    let approve = |hash| PushOptions {
+        approved: Some(BTreeMap::from([(due[1].local_seq, hash)])),
+        ..PushOptions::default()
+    };
+    let report = s.push_with(approve(hash(&due[0]))).await;
+    assert_eq!(report.failure().unwrap().code, "approval_stale");
+    assert_eq!(report.events[0].state, State::Queued);
+    assert_eq!(s.chain.lock().submissions, 0);
+
+    let report = s.push_with(approve(hash(&due[1]))).await;
+    assert_eq!(report.count(State::Finalized), 1);
+    assert_eq!(report.events[0].event_id(), due[1].event_id());
+    assert_eq!(s.chain.sequenced(), 1);
+    let waiting = outbox::open_entries(&s.pool, 0, 10).await.unwrap();
+    let states: Vec<_> = waiting.iter().map(|entry| entry.state).collect();
+    assert_eq!(states, [State::Queued, State::Queued]);
+}
+
+#[tokio::test]
 async fn versions_chain_within_and_across_submissions() {
     let s = Setup::new().await;
     for version in 0..9 {

@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Tokens between the two steps of what cannot be taken back.
+//!
+//! The first step keeps the plan here and hands a random token out; the second finds the plan by
+//! the token. So a token cannot be forged or altered, is worth nothing to another server or after
+//! a restart, and what it stands for cannot be swapped.
+
+use crate::error::{Exit, Failure, Result};
+use rand::RngCore;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use ves_primitives::{EventId, EventSigningHash, sha256};
+
+/// Plans that wait for their second step; the oldest gives way.
+const MAX_PENDING: usize = 16;
+/// Used tokens remembered, so that their second use is told from a forgery.
+const MAX_SPENT: usize = 64;
+
+/// What was shown, and will be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Push these events to this chain.
+    Push {
+        chain: String,
+        events: BTreeMap<i64, EventSigningHash>,
+        ids: Vec<EventId>,
+    },
+    /// Run this command for this agent.
+    Change { words: Vec<String>, agent: String },
+}
+
+impl Plan {
+    const fn is_push(&self) -> bool {
+        matches!(self, Self::Push { .. })
+    }
+}
+
+struct Pending {
+    digest: [u8; 32],
+    until: Instant,
+    plan: Arc<Plan>,
+}
+
+/// The plans of one server.
+pub(super) struct Approvals {
+    life: Duration,
+    pending: VecDeque<Pending>,
+    spent: VecDeque<[u8; 32]>,
+}
+
+impl Approvals {
+    /// None yet; each will hold for this long.
+    pub(super) const fn new(life: Duration) -> Self {
+        Self {
+            life,
+            pending: VecDeque::new(),
+            spent: VecDeque::new(),
+        }
+    }
+
+    /// Keeps a plan and returns its token.
+    pub(super) fn issue(&mut self, plan: Plan, now: Instant) -> String {
+        let mut random = [0u8; 32];
+        rand::rngs::OsRng.fill_bytes(&mut random);
+        let token = hex::encode(random);
+        if self.pending.len() >= MAX_PENDING {
+            self.pending.pop_front();
+        }
+        self.pending.push_back(Pending {
+            digest: sha256(token.as_bytes()),
+            until: now + self.life,
+            plan: Arc::new(plan),
+        });
+        token
+    }
+
+    /// The plan of a token, which stays valid.
+    ///
+    /// # Errors
+    /// `token_spent`, `token_expired`, `token_unknown`, or `token_mismatch` for one that stands for
+    /// something else.
+    pub(super) fn look(&self, token: &str, push: bool, now: Instant) -> Result<Arc<Plan>> {
+        let refusal = |code: &'static str, why: &str| {
+            Err(Failure::new(Exit::Refused, code, why).hint(
+                "call the first step again: look at what it shows, and use the new token once",
+            ))
+        };
+        // Compared as hashes: how much of a guess is right cannot be timed.
+        let digest = sha256(token.as_bytes());
+        if self.spent.contains(&digest) {
+            return refusal("token_spent", "this token was used already");
+        }
+        let Some(found) = self.pending.iter().find(|pending| pending.digest == digest) else {
+            return refusal("token_unknown", "this server has not handed out this token");
+        };
+        if now >= found.until {
+            return refusal("token_expired", "this token is too old");
+        }
+        if found.plan.is_push() != push {
+            return refusal("token_mismatch", "this token stands for another tool");
+        }
+        Ok(Arc::clone(&found.plan))
+    }
+
+    /// The plan of a token, which is spent by this.
+    ///
+    /// # Errors
+    /// As [`Approvals::look`].
+    pub(super) fn take(&mut self, token: &str, push: bool, now: Instant) -> Result<Arc<Plan>> {
+        let plan = self.look(token, push, now)?;
+        let digest = sha256(token.as_bytes());
+        self.pending.retain(|pending| pending.digest != digest);
+        if self.spent.len() >= MAX_SPENT {
+            self.spent.pop_front();
+        }
+        self.spent.push_back(digest);
+        Ok(plan)
+    }
+}
+
+/// How many events went out within the last hour.
+pub(super) struct Volume {
+    most: u32,
+    sent: VecDeque<(Instant, u32)>,
+}
+
+impl Volume {
+    const SPAN: Duration = Duration::from_secs(60 * 60);
+
+    /// Nothing sent yet, at most so many events an hour.
+    pub(super) const fn new(most: u32) -> Self {
+        Self {
+            most,
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// Counts events that are about to go out.
+    ///
+    /// # Errors
+    /// `limit_reached`, and nothing is counted.
+    pub(super) fn take(&mut self, events: usize, now: Instant) -> Result<()> {
+        while self
+            .sent
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) >= Self::SPAN)
+        {
+            self.sent.pop_front();
+        }
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        let before = self.sent.iter().map(|(_, n)| n).sum::<u32>();
+        if before.saturating_add(events) > self.most {
+            return Err(Failure::new(
+                Exit::Refused,
+                "limit_reached",
+                format!(
+                    "{before} events went out within the last hour, {events} more would be over \
+                     the limit of {}",
+                    self.most
+                ),
+            )
+            .hint("wait, push fewer events, or ask the operator to raise --max-events-per-hour"));
+        }
+        self.sent.push_back((now, events));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(300);
+
+    fn plan(place: i64) -> Plan {
+        Plan::Push {
+            chain: "0x00".into(),
+            events: BTreeMap::from([(place, EventSigningHash([7; 32]))]),
+            ids: vec![EventId([1; 16])],
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_once() {
+        let (mut approvals, now) = (Approvals::new(LIFE), Instant::now());
+        let token = approvals.issue(plan(1), now);
+        assert_eq!(*approvals.look(&token, true, now).unwrap(), plan(1));
+        assert_eq!(*approvals.take(&token, true, now).unwrap(), plan(1));
+        for refused in [
+            approvals.take(&token, true, now),
+            approvals.look(&token, true, now),
+        ] {
+            assert_eq!(refused.unwrap_err().code, "token_spent");
+        }
+    }
+
+    #[test]
+    fn a_token_expires() {
+        let (mut approvals, now) = (Approvals::new(LIFE), Instant::now());
+        let token = approvals.issue(plan(1), now);
+        assert!(approvals.look(&token, true, now + LIFE / 2).is_ok());
+        let failure = approvals.take(&token, true, now + LIFE).unwrap_err();
+        assert_eq!(failure.code, "token_expired");
+    }
+
+    #[test]
+    fn a_token_of_another_server_or_another_tool_is_worth_nothing() {
+        let (mut here, mut there) = (Approvals::new(LIFE), Approvals::new(LIFE));
+        let now = Instant::now();
+        let foreign = there.issue(plan(1), now);
+        let code = |result: Result<Arc<Plan>>| result.unwrap_err().code;
+        assert_eq!(code(here.take(&foreign, true, now)), "token_unknown");
+        assert_eq!(code(here.take("", true, now)), "token_unknown");
+        let own = here.issue(plan(1), now);
+        assert_eq!(code(here.take(&own, false, now)), "token_mismatch");
+        let mut altered = own.clone();
+        altered.replace_range(0..1, if own.starts_with('0') { "1" } else { "0" });
+        assert_eq!(code(here.take(&altered, true, now)), "token_unknown");
+        assert!(here.take(&own, true, now).is_ok());
+    }
+
+    #[test]
+    fn waiting_plans_are_bounded_and_the_oldest_gives_way() {
+        let (mut approvals, now) = (Approvals::new(LIFE), Instant::now());
+        let first = approvals.issue(plan(0), now);
+        let rest: Vec<_> = (1..=16).map(|n| approvals.issue(plan(n), now)).collect();
+        assert_eq!(
+            approvals.look(&first, true, now).unwrap_err().code,
+            "token_unknown"
+        );
+        assert!(rest.iter().all(|t| approvals.look(t, true, now).is_ok()));
+    }
+
+    #[test]
+    fn the_hourly_limit_counts_what_went_out_and_forgets_after_an_hour() {
+        let (mut volume, now) = (Volume::new(10), Instant::now());
+        volume.take(6, now).unwrap();
+        assert_eq!(volume.take(5, now).unwrap_err().code, "limit_reached");
+        volume.take(4, now).unwrap();
+        assert!(volume.take(1, now + Volume::SPAN / 2).is_err());
+        volume.take(10, now + Volume::SPAN).unwrap();
+    }
+}
