@@ -5,6 +5,10 @@
 
 import { ApiPromise, WsProvider } from '@polkadot/api';
 
+/** The development chain's own tenant and store. */
+export const TENANT = '11111111-1111-4111-8111-111111111111';
+export const STORE = '22222222-2222-4222-8222-222222222222';
+
 /** A UUID as the chain has it. */
 export const hexOfUuid = (uuid) => `0x${uuid.replaceAll('-', '')}`;
 
@@ -38,6 +42,15 @@ export async function blockAt(api, number) {
     ask(api, 'state_getStorage', api.query.system.events.key(), hash),
   ]);
   return { number, hash, block, raw, events: await at.query.system.events(), rawEvents };
+}
+
+/** Whose turn the slot was that a header names, of the accounts that take turns. */
+export function authorOf(header, validators) {
+  const slots = header.digest.logs.filter((log) => log.isPreRuntime).map((log) => log.asPreRuntime);
+  const [, slot] = slots.find(([engine]) => engine.toUtf8() === 'aura');
+  const bytes = slot.toU8a(true);
+  const number = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  return validators[Number(number % BigInt(validators.length))];
 }
 
 /** Number of the newest finalized block. */

@@ -4,11 +4,21 @@
 // What a user of polkadot.js relies on: everything decodes, named and documented, without a type
 // definition of this chain.
 
-import { createHeaderExtended } from '@polkadot/api-derive';
 import { Metadata, TypeRegistry } from '@polkadot/types';
-import { ask, blockAt, bytesOf, eventsOf, finalized, general, hexOfUuid, submitted } from './chain.mjs';
-import { claim, ensure, same, waitFor } from './harness.mjs';
-import { STORE, TENANT } from './scene.mjs';
+import {
+  STORE,
+  TENANT,
+  ask,
+  authorOf,
+  blockAt,
+  bytesOf,
+  eventsOf,
+  finalized,
+  general,
+  hexOfUuid,
+  submitted,
+} from './chain.mjs';
+import { claim, ensure, same, waitFor } from './claims.mjs';
 
 const PALLETS = ['AgentRegistry', 'VesSequencer', 'StarkVerifier'];
 const APIS = ['AgentRegistryApi', 'VesSequencerApi', 'StarkVerifierApi'];
@@ -93,8 +103,7 @@ async function everyBlockDecodes(api) {
   for (let number = 1; number <= head; number += 1) {
     const { hash, block, raw, events: records, rawEvents } = await blockAt(api, number);
     same(`hash of header ${number}`, block.header.hash.toHex(), hash);
-    const { author } = createHeaderExtended(api.registry, block.header, validators);
-    same(`author of block ${number}`, author?.toString(), ALICE);
+    same(`author of block ${number}`, authorOf(block.header, validators).toString(), ALICE);
     block.extrinsics.forEach((extrinsic, index) => {
       same(`extrinsic ${number}-${index}`, bytesOf(extrinsic), raw.extrinsics[index]);
       seen.add(`${extrinsic.method.section}.${extrinsic.method.method}`);
@@ -185,6 +194,53 @@ async function ownSubmission(api, { agent }) {
   return `sequence ${served.sequence}, extrinsic ${hash.slice(0, 10)}…`;
 }
 
+/** What the explorer of polkadot.js Apps follows, each as its own subscription. */
+async function subscriptions(api) {
+  const counts = {};
+  const counted = (name, seen) => (found) => {
+    seen(found);
+    counts[name] = (counts[name] ?? 0) + 1;
+  };
+  const header = ({ number, hash }) => ensure(number.toNumber() >= 0 && hash.length === 32, 'no header');
+  const ends = await Promise.all([
+    api.rpc.chain.subscribeNewHeads(counted('new heads', header)),
+    api.rpc.chain.subscribeAllHeads(counted('all heads', header)),
+    api.rpc.chain.subscribeFinalizedHeads(counted('finalized heads', header)),
+    api.rpc.state.subscribeRuntimeVersion(
+      counted('versions', ({ specName }) => same('the runtime', specName.toString(), 'ves-appchain')),
+    ),
+    api.query.system.events(counted('events', (records) => ensure(records.length > 0, 'no events'))),
+    api.query.timestamp.now(counted('times', (now) => ensure(now.toNumber() > 0, 'no time'))),
+  ]);
+  // The runtime stays the same, and the events of one empty block are those of the next.
+  const least = { 'new heads': 3, 'all heads': 3, 'finalized heads': 3, times: 3, versions: 1, events: 1 };
+  for (const [name, count] of Object.entries(least)) {
+    await waitFor(`${count} ${name}`, () => counts[name] >= count);
+  }
+  ends.forEach((end) => end());
+  return Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(', ');
+}
+
+/** What Apps shows of the node itself. */
+async function nodePage(api) {
+  const [chain, kind, name, version, health, peers, waiting, methods] = await Promise.all([
+    api.rpc.system.chain(),
+    api.rpc.system.chainType(),
+    api.rpc.system.name(),
+    api.rpc.system.version(),
+    api.rpc.system.health(),
+    api.rpc.system.peers(),
+    api.rpc.author.pendingExtrinsics(),
+    api.rpc.rpc.methods(),
+  ]);
+  ensure(kind.isDevelopment, `the chain is of type ${kind}`);
+  same('peers', peers.length, health.peers.toNumber());
+  ensure(health.isSyncing.isFalse, 'it is syncing');
+  const ours = methods.methods.filter((method) => method.startsWith('ves_')).length;
+  ensure(ours > 0, 'it names no method of ours');
+  return `${chain}, ${name} ${version}, ${waiting.length} waiting, ${ours} ves_ methods of ${methods.methods.length}`;
+}
+
 /** All claims about decoding; `warnings` is what polkadot.js complained about while connecting. */
 export async function decode(api, scene, warnings) {
   await claim('polkadot.js connects without a type of ours and misses none', () => {
@@ -197,6 +253,8 @@ export async function decode(api, scene, warnings) {
   });
   await claim('Every metadata version decodes and names no unknown type', () => metadataDecodes(api));
   await claim('All that our pallets offer is documented', () => everythingIsDocumented(api));
+  await claim('Heads, events and times come by subscription', () => subscriptions(api));
+  await claim('The node says what it is', () => nodePage(api));
   await claim('An accepted event is seen with its fields named', () => acceptedEvent(api, scene));
   await claim('A refused event is seen with its reason', () => refusedEvent(api, scene));
   await claim('A batch is seen and its block header commits', () => batchEvent(api, scene));

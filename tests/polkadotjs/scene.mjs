@@ -6,11 +6,12 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { STORE, TENANT } from './chain.mjs';
 import { run } from './harness.mjs';
 
-/** The development chain's own tenant and store, and a tenant to be registered. */
-export const TENANT = '11111111-1111-4111-8111-111111111111';
-export const STORE = '22222222-2222-4222-8222-222222222222';
+export { STORE, TENANT };
+
+/** A tenant to be registered. */
 const OTHER_TENANT = '33333333-3333-4333-8333-333333333333';
 
 /** An agent of the development tenant, through `stateset-sync` in a directory of its own. */

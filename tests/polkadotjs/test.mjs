@@ -2,14 +2,16 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-// A real node of its own, first as a user of polkadot.js sees it, then under bad input. One line for
-// each claim; exit code 0 if and only if all of them hold. VES_SEED=n makes other bad input.
+// A real node of its own, first as a user of polkadot.js sees it, under Node and in a browser, then
+// under bad input. One line for each claim; exit code 0 if and only if all of them hold. VES_SEED=n
+// makes other bad input.
 
 import { format } from 'node:util';
 import { attack } from './bad-input.mjs';
 import { connect } from './chain.mjs';
 import { decode } from './decoding.mjs';
 import { score, startNode, workingDirectory } from './harness.mjs';
+import { decodeInPage } from './page.mjs';
 import { play } from './scene.mjs';
 
 // polkadot.js says what it does not understand to the console and goes on.
@@ -29,6 +31,7 @@ const node = await startNode(directory);
 const scene = await play(directory, node.url);
 const api = await connect(node.url);
 await decode(api, scene, warnings);
+await decodeInPage(node.url, scene);
 // Bad input differs from run to run only if one asks for it.
 await attack(api, node, scene, Number(process.env.VES_SEED ?? 1));
 await api.disconnect();
