@@ -367,8 +367,8 @@ pub(crate) async fn wait_for<T>(
         };
         if Instant::now() >= deadline {
             let why = last.map(|error| format!(": {error:#}")).unwrap_or_default();
-            let (seconds, log) = (limit.as_secs(), log.display());
-            bail!("waited {seconds} s in vain for {what}{why}; see {log}");
+            let (seconds, tail, log) = (limit.as_secs(), tail(log), log.display());
+            bail!("waited {seconds} s in vain for {what}{why}; see {log}:\n{tail}");
         }
         tokio::time::sleep(POLL).await;
     }

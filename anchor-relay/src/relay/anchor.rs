@@ -48,22 +48,27 @@ pub(super) struct AnchorLoop {
 impl AnchorLoop {
     pub(super) async fn run(&mut self, wake: &Notify, mut stop: watch::Receiver<bool>) {
         let mut failures = 0u32;
+        // A failure that goes on is said once, another one again.
+        let mut said = String::new();
         while !stopping(&stop) {
             let wait = match self.tick().await {
                 Ok(more) => {
                     failures = 0;
+                    said.clear();
                     // What is on its way is followed more closely than an empty chain.
                     self.settings.poll / if more { 4 } else { 1 }
                 }
                 Err(error) => {
-                    if failures == 0 {
+                    let text = error.to_string();
+                    if text != said {
                         tracing::warn!(%error, "cannot anchor now, trying again");
                     }
                     if !matches!(error, TickError::Journal(_)) {
                         // The endpoint may be another one when it comes back.
                         self.identified = false;
                     }
-                    self.shared.anchor_error(&error.to_string());
+                    self.shared.anchor_error(&text);
+                    said = text;
                     failures = failures.saturating_add(1);
                     backoff(failures, self.settings.poll)
                 }
