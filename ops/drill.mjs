@@ -72,6 +72,7 @@ class Node extends Service {
 
   async prepare() {
     this.port = await freePort();
+    this.metricsPort = await freePort();
     await node('key', 'generate-node-key', '--file', `${this.name}.node.key`);
     this.peer = (await node('key', 'inspect-node-key', '--file', `${this.name}.node.key`)).trim();
     return this;
@@ -86,7 +87,8 @@ class Node extends Service {
     const args = [
       ...['--chain', 'chain.json', '--base-path', base, '--name', this.name],
       ...['--node-key-file', `${this.name}.node.key`, '--listen-addr', `/ip4/127.0.0.1/tcp/${this.port}`],
-      ...['--reserved-only', '--no-mdns', '--no-telemetry', '--no-prometheus', '--rpc-port', '0'],
+      ...['--reserved-only', '--no-mdns', '--no-telemetry', '--rpc-port', '0'],
+      ...['--prometheus-port', String(this.metricsPort)],
       ...['--rpc-methods', 'safe', ...this.extra],
       ...(validator && password ? ['--password-filename', 'keystore-password'] : []),
       ...peers.flatMap((peer) => ['--reserved-nodes', peer.address]),
@@ -189,6 +191,19 @@ await claim('An archive node takes what agents push', async () => {
   const { sequence } = await archive.ask('ves_head', TENANT, STORE);
   same('the head', sequence, 3);
   return `sequence ${sequence}`;
+});
+
+await claim('What the alerts and the dashboard ask for, a validator and the archive node have', async () => {
+  const offered = await Promise.all(
+    [a, archive].map(async ({ metricsPort }) => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()),
+  );
+  const has = (name) => new RegExp(`^${name}[{ ]`, 'm').test(offered.join('\n'));
+  const asked = ['alerts.yml', 'dashboard.json'].map((file) => readFileSync(join(root, 'ops', file), 'utf8')).join();
+  const names = [...new Set(asked.match(/\b(substrate|ves_store)_[a-z0-9_]+\b/g))];
+  // A reason has its line once an event was refused for it.
+  const missing = names.filter((name) => name !== 'ves_store_rejections_total' && !has(name));
+  ensure(missing.length === 0, `they have no ${missing.join(', ')}`);
+  return `${names.length} metrics`;
 });
 
 await claim('Methods for operators are refused over RPC', async () => {

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What operators get, without running it: alerts are valid and fire, each has its section in the
-# manual; systemd takes the units and finds them confined. Running it: ops/drill.mjs.
+# manual; the dashboard's queries are valid; systemd takes the units and finds them confined. Running it: ops/drill.mjs.
 # Needs promtool and systemd-analyze, see scripts/setup.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -13,6 +13,11 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 promtool check config prometheus.yml
 promtool test rules alerts.test.yml
+queries="$(../scripts/check-dashboard.sh dashboard.json)"
+metrics="$(grep -oh '"ves_store_[a-z0-9_]*"' ../event-store/src/metrics.rs | tr -d '"' | sort -u)"
+used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o 'ves_store_[a-z0-9_]*' | sed 's/_\(bucket\|sum\|count\)$//' | sort -u)"
+unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"
+[ -z "$unknown" ] || fail "no such metric: $unknown"
 for alert in $(sed -n 's/.*- alert: //p' alerts.yml); do
     grep -qx "### $alert" "$manual" || fail "$alert is not in $manual"
     grep -q "alertname: $alert$" alerts.test.yml || fail "$alert is never fired"

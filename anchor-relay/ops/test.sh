@@ -11,23 +11,7 @@ PATH="$PATH:$HOME/.cache/ves-appchain/bin"
 promtool check rules alerts.yml
 promtool test rules alerts.test.yml
 
-queries="$(node -e '
-const board = JSON.parse(require("fs").readFileSync("dashboard.json", "utf8"));
-for (const panel of board.panels) for (const target of panel.targets) console.log(target.expr);
-')"
-# A rule file of all queries: promtool parses each as Prometheus does.
-rules="$(mktemp --suffix=.yml)"
-trap 'rm -f "$rules"' EXIT
-{
-    printf 'groups:\n  - name: dashboard\n    rules:\n'
-    n=0
-    while IFS= read -r query; do
-        n=$((n + 1))
-        printf "      - record: dashboard:query_%d\n        expr: '%s'\n" "$n" "$query"
-    done <<<"$queries"
-} >"$rules"
-promtool check rules "$rules"
-
+queries="$(../../scripts/check-dashboard.sh dashboard.json)"
 metrics="$(grep -oh '"ves_relay_[a-z0-9_]*"' ../src/metrics.rs | tr -d '"' | sort -u)"
 used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o 'ves_relay_[a-z0-9_]*' | sort -u)"
 unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"

@@ -120,7 +120,7 @@ where
         let lag = finalized.saturating_sub(cursor.number);
         store.report_finalized(finalized, lag > BACKFILL_LAG);
         if let Some(metrics) = metrics {
-            metrics.indexed_block.set(u64::from(cursor.number));
+            metrics.at(cursor.number, lag);
         }
         if cursor.number > finalized {
             // The node's database is younger than the store, for example after a resync. The
@@ -148,13 +148,7 @@ where
             hash: last.hash,
         };
         if let Some(metrics) = metrics {
-            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            for block in &blocks {
-                metrics.events_total.inc_by(count(block.event_count()));
-                metrics
-                    .rejections_total
-                    .inc_by(count(block.rejection_count()));
-            }
+            blocks.iter().for_each(|block| metrics.count(block));
         }
         progress.indexed(cursor.number, finalized);
     }

@@ -1,46 +1,153 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Prometheus figures of the event store.
+//! Prometheus figures of the event store. They count finalized blocks, so that every node of a
+//! network counts the same.
 
+use crate::verify::PreparedBlock;
 use polkadot_sdk::substrate_prometheus_endpoint::{
-    Counter, Gauge, PrometheusError, Registry, U64, register,
+    Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts, PrometheusError, Registry, U64,
+    exponential_buckets, register,
 };
+use ves_primitives::sequencer::Rejection;
 
-/// Figures that the indexer keeps up to date.
+/// Figures that the indexer keeps up to date. Counters count since the start of the process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub(crate) indexed_block: Gauge<U64>,
-    pub(crate) events_total: Counter<U64>,
-    pub(crate) rejections_total: Counter<U64>,
+    indexed_block: Gauge<U64>,
+    lag: Gauge<U64>,
+    events: Counter<U64>,
+    rejections: CounterVec<U64>,
+    batch_events: Histogram,
+    block_events: Histogram,
 }
 
 impl Metrics {
-    /// Registers `ves_store_indexed_block`, `ves_store_events_total` and
-    /// `ves_store_rejections_total`. The counters count since the start of the process.
+    /// Registers `ves_store_indexed_block`, `ves_store_lag_blocks`, `ves_store_events_total`,
+    /// `ves_store_rejections_total` (by `reason`), `ves_store_batch_events` and
+    /// `ves_store_block_events`.
     ///
     /// # Errors
     /// If a metric of one of these names is registered already.
     pub fn register(registry: &Registry) -> Result<Self, PrometheusError> {
+        let gauge = |name, help| register(Gauge::new(name, help)?, registry);
+        let sizes = |name: &str, help: &str| {
+            // 1, 4, 16, … 65,536 events.
+            let buckets = exponential_buckets(1.0, 4.0, 9)?;
+            let options = HistogramOpts::new(name, help).buckets(buckets);
+            register(Histogram::with_opts(options)?, registry)
+        };
         Ok(Self {
-            indexed_block: register(
-                Gauge::new(
-                    "ves_store_indexed_block",
-                    "Newest finalized block in the event store",
+            indexed_block: gauge(
+                "ves_store_indexed_block",
+                "Newest finalized block in the event store",
+            )?,
+            lag: gauge(
+                "ves_store_lag_blocks",
+                "Finalized blocks that the event store does not have yet",
+            )?,
+            events: register(
+                Counter::new("ves_store_events_total", "Sequenced events indexed")?,
+                registry,
+            )?,
+            rejections: register(
+                CounterVec::new(
+                    Opts::new(
+                        "ves_store_rejections_total",
+                        "Events that a block refused, by reason",
+                    ),
+                    &["reason"],
                 )?,
                 registry,
             )?,
-            events_total: register(
-                Counter::new("ves_store_events_total", "Events indexed since start")?,
-                registry,
-            )?,
-            rejections_total: register(
-                Counter::new(
-                    "ves_store_rejections_total",
-                    "Rejections indexed since start",
-                )?,
-                registry,
+            batch_events: sizes("ves_store_batch_events", "Events of a batch")?,
+            block_events: sizes(
+                "ves_store_block_events",
+                "Sequenced events of a block that has any",
             )?,
         })
+    }
+
+    pub(crate) fn at(&self, indexed: u32, lag: u32) {
+        self.indexed_block.set(indexed.into());
+        self.lag.set(lag.into());
+    }
+
+    pub(crate) fn count(&self, block: &PreparedBlock) {
+        let events = u32::try_from(block.event_count()).unwrap_or(u32::MAX);
+        if events > 0 {
+            self.events.inc_by(events.into());
+            self.block_events.observe(events.into());
+        }
+        for size in block.batch_sizes() {
+            self.batch_events.observe(size.into());
+        }
+        for rejection in &block.rejections {
+            self.rejections
+                .with_label_values(&[&reason(&rejection.reason)])
+                .inc();
+        }
+    }
+}
+
+/// The kind of a rejection, without the figures of the single case: labels are few.
+fn reason(rejection: &Rejection) -> String {
+    let text = rejection.to_string();
+    text.split(':').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ves_primitives::{EventId, StreamId, sequencer::IndexedRejection};
+
+    fn rejected(reason: Rejection) -> IndexedRejection {
+        IndexedRejection {
+            stream_id: StreamId([1; 32]),
+            event_id: EventId([2; 16]),
+            extrinsic_index: 1,
+            reason,
+        }
+    }
+
+    #[test]
+    fn rejections_are_counted_by_kind_whatever_their_figures() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).unwrap();
+        let conflict = |actual| Rejection::VersionConflict { expected: 1, actual };
+        let block = PreparedBlock {
+            number: 1,
+            hash: [0; 32],
+            parent_hash: [0; 32],
+            header: Vec::new(),
+            time_ms: 0,
+            events: Vec::new(),
+            rejections: [conflict(2), conflict(3), Rejection::InvalidSignature]
+                .map(rejected)
+                .to_vec(),
+            batches: Vec::new(),
+        };
+        metrics.count(&block);
+        metrics.at(7, 2);
+        let count = |reason| metrics.rejections.with_label_values(&[reason]).get();
+        assert_eq!(count("version_conflict"), 2);
+        assert_eq!(count("invalid_signature"), 1);
+        let names: Vec<String> = registry
+            .gather()
+            .iter()
+            .map(|family| family.get_name().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "ves_store_batch_events",
+                "ves_store_block_events",
+                "ves_store_events_total",
+                "ves_store_indexed_block",
+                "ves_store_lag_blocks",
+                "ves_store_rejections_total"
+            ]
+        );
+        assert_eq!((metrics.indexed_block.get(), metrics.lag.get()), (7, 2));
     }
 }

@@ -119,9 +119,9 @@ impl PreparedBlock {
         self.events.len()
     }
 
-    /// Number of rejected events.
-    pub fn rejection_count(&self) -> usize {
-        self.rejections.len()
+    /// Events of each batch.
+    pub(crate) fn batch_sizes(&self) -> impl Iterator<Item = u32> {
+        self.batches.iter().map(|batch| batch.commitment.leaf_count)
     }
 
     /// SCALE bytes of all events, for bounding how much one transaction holds in memory.
