@@ -114,7 +114,10 @@ mod tests {
     fn rejections_are_counted_by_kind_whatever_their_figures() {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        let conflict = |actual| Rejection::VersionConflict { expected: 1, actual };
+        let conflict = |actual| Rejection::VersionConflict {
+            expected: 1,
+            actual,
+        };
         let block = PreparedBlock {
             number: 1,
             hash: [0; 32],
