@@ -4,7 +4,7 @@
 //! How long this machine takes to import the blocks of a chain, against the time they declare.
 //!
 //! Blocks come from `export-blocks`; they are executed and written one by one into the database of
-//! the base path, which is to be a fresh one (`--tmp`).
+//! the base path, which is to be an empty one.
 
 use crate::service::FullClient;
 use clap::Parser;
@@ -30,7 +30,7 @@ const PER_MILLISECOND: f64 = 1e9;
 /// Import exported blocks and compare the time of each with the weight it declares.
 ///
 /// Prints one JSON line for each block, and one for all: how long import took at the worst, as a share
-/// of what the block declared. Take an empty database: `ves-node measure-import --chain dev --tmp
+/// of what the block declared. Take an empty database: `ves-node measure-import --dev --base-path EMPTY
 /// --blocks blocks.bin`, with blocks from `ves-node export-blocks --binary --from 1 blocks.bin`.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct MeasureImportCmd {
