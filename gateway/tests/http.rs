@@ -4,6 +4,8 @@
 //! The gateway over real sockets, without a node: the door, the document, and what is answered while
 //! nobody is behind it. With a node: `tests/gateway`.
 
+#![allow(clippy::unwrap_used)]
+
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};

@@ -11,6 +11,8 @@ const bytes = (hex) => Buffer.from(hex.replace(/^0x/, ''), 'hex');
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b; };
 const u64 = (n) => { const b = Buffer.alloc(8); b.writeBigUInt64BE(BigInt(n)); return b; };
 const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))).digest();
+/** What was sent comes back in canonical order. */
+const sorted = (object) => JSON.stringify(Object.entries(object).sort());
 const uuid = (text) => bytes(text.replaceAll('-', ''));
 
 export async function reads({ gateway, key, events, receipts }) {
@@ -31,7 +33,7 @@ export async function reads({ gateway, key, events, receipts }) {
     same('sequences', seen.map((event) => event.sequence_number).join(), seen.map((_, n) => n + 1).join());
     for (const [place, event] of events.entries()) {
       const { payload, ...found } = seen[place];
-      same('the payload', JSON.stringify(payload), JSON.stringify(event.payload));
+      same('the payload', sorted(payload), sorted(event.payload));
       for (const [name, value] of Object.entries(event)) if (name !== 'payload') same(name, found[name], value);
       same('the receipt', found.receipt_hash, receipts[place].receiptHash);
     }

@@ -83,7 +83,8 @@ export async function refusals(scene) {
       ['no id', { body: { agentId: agent, events: [{ ...good, event_id: 'x' }] } }, 400, 3003],
       ['two stores', { body: { agentId: agent, events: [good, { ...event(), store_id: OTHER }] } }, 400, 3003],
       ['too many events', { body: { agentId: agent, events: Array(257).fill(good) } }, 413, 3005],
-      ['too deep', { raw: '['.repeat(100_000) }, 400, 3001],
+      ['too deep', { raw: `{"agentId":"${agent}","events":${'['.repeat(100_000)}` }, 400, 3001],
+      ['another form', { raw: '[[]]' }, 400, 3003],
       ['a body of eleven megabytes', { raw: `"${'x'.repeat(11 * 1024 * 1024)}"` }, 413, 3004],
       ['more than it announces', { raw: '{}', headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } }, 400, 3002],
     ];

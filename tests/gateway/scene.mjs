@@ -36,6 +36,7 @@ export function send(base, method, path, { key, headers = {}, body, raw } = {}) 
   return new Promise((done, failed) => {
     const call = request(new URL(path, base), {
       method,
+      agent: false,
       headers: {
         ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
         ...(key ? { authorization: `ApiKey ${key}` } : {}),
@@ -53,6 +54,8 @@ export function send(base, method, path, { key, headers = {}, body, raw } = {}) 
       answer.on('error', failed);
     });
     call.on('error', failed);
+    // A server that answers before it has read all closes, which may be told after the answer.
+    call.on('socket', (socket) => socket.on('error', failed));
     if (text !== undefined) call.write(text);
     call.end();
   });
