@@ -4,7 +4,7 @@
 //! The gateway over real sockets, without a node: the door, the document, and what is answered while
 //! nobody is behind it. With a node: `tests/gateway`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::{Client, Response, StatusCode};

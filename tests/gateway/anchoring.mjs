@@ -4,10 +4,12 @@
 // What the peer's anchor service does: poll, anchor, report.
 
 import { readFileSync } from 'node:fs';
-import { claim, ensure, same } from '../polkadotjs/harness.mjs';
-import { store, stream, tenant } from './scene.mjs';
+import { join } from 'node:path';
+import { connect, decree } from '../polkadotjs/chain.mjs';
+import { claim, ensure, same, waitFor } from '../polkadotjs/harness.mjs';
+import { startGateway, store, stream, tenant } from './scene.mjs';
 
-export async function anchoring({ gateway, key, operator }) {
+export async function anchoring({ directory, gateway, key, node, operator }) {
   const pending = async (query = '') => (await gateway.get(`/v1/commitments/pending${query}`, operator)).json;
 
   await claim('Pending commitments have the fields and forms that the anchor service expects', async () => {
@@ -49,5 +51,27 @@ export async function anchoring({ gateway, key, operator }) {
     const ledger = readFileSync(gateway.log.replace('.log', '-ledger.jsonl'), 'utf8').trim().split('\n');
     same('lines of the ledger', ledger.length, 1);
     return first.batch_id;
+  });
+
+  await claim('With the account of a relay, what is reported without a gap goes on to the chain', async () => {
+    const api = await connect(node.url);
+    await decree(api, api.tx.vesSequencer.setRelays(['5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY']));
+    await api.disconnect();
+    const relaying = await startGateway(directory, node.url, 'relaying', '', [], `relay_key_file = "${join(directory, 'admin.suri')}"`);
+    await waitFor('the gateway to be ready', async () => (await relaying.get('/ready')).status === 200);
+    const own = (await relaying.newKey('--operator', '--permissions', 'read,admin')).key;
+    const [first, second, third] = (await relaying.get('/v1/commitments/pending', own)).json.commitments;
+    const report = async (batch) => (await relaying.post(`/v1/commitments/${batch.batch_id}/anchored`, own, {
+      chain_tx_hash: `0x${'ef'.repeat(32)}`, chain_id: 84532001, block_number: 123,
+    })).json.anchored_on_chain;
+    same('after the first', await report(first), 1);
+    same('after the third, which leaves a gap', await report(third), 1);
+    same('after the second', await report(second), 3);
+    await waitFor('the report to be final', async () => {
+      const { json } = await gateway.get(`/api/v1/ves/commitments?${stream}`, key);
+      return json.anchored === 3 && json.commitments[0].batch_index === 3;
+    });
+    relaying.stop();
+    return '3 batches';
   });
 }

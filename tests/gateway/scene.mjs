@@ -62,7 +62,7 @@ export function send(base, method, path, { key, headers = {}, body, raw } = {}) 
 }
 
 /** A gateway with its files. */
-export async function startGateway(directory, node, name, settings = '', flags = []) {
+export async function startGateway(directory, node, name, settings = '', flags = [], more = '') {
   const keys = join(directory, `${name}-keys.json`);
   const config = join(directory, `${name}.toml`);
   const admin = join(directory, 'admin.suri');
@@ -77,6 +77,7 @@ admin_key_file = "${admin}"
 [anchoring]
 streams = ["${tenant}/${store}"]
 ledger = "${join(directory, `${name}-ledger.jsonl`)}"
+${more}
 `);
   const log = join(directory, `${name}.log`);
   const listening = /"address":"([^"]+)"/;

@@ -4,6 +4,7 @@
 // The chain as polkadot.js sees it: connecting, blocks, submissions.
 
 import { ApiPromise, WsProvider } from '@polkadot/api';
+import { Keyring } from '@polkadot/keyring';
 
 /** A UUID as the chain has it. */
 export const hexOfUuid = (uuid) => `0x${uuid.replaceAll('-', '')}`;
@@ -38,6 +39,19 @@ export async function blockAt(api, number) {
     ask(api, 'state_getStorage', api.query.system.events.key(), hash),
   ]);
   return { number, hash, block, raw, events: await at.query.system.events(), rawEvents };
+}
+
+/** Has the council of the development chain, which is Alice alone, execute a call. Returns her address. */
+export async function decree(api, call) {
+  const alice = new Keyring({ type: 'sr25519' }).addFromUri('//Alice');
+  const proposal = api.tx.council.propose(1, call, call.method.encodedLength);
+  await new Promise((done, failed) => {
+    proposal.signAndSend(alice, ({ status, dispatchError, isError }) => {
+      if (dispatchError || isError) failed(new Error(`the council did not execute it: ${dispatchError ?? status}`));
+      else if (status.isInBlock) done();
+    }).catch(failed);
+  });
+  return alice.address;
 }
 
 /** Number of the newest finalized block. */
