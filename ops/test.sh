@@ -29,7 +29,7 @@ trap 'rm -rf "$root"' EXIT
 install -d "$root/usr/local/bin" "$root/etc/systemd/system" "$root/usr/lib/systemd"
 cp -r /usr/lib/systemd/system "$root/usr/lib/systemd/" 2>/dev/null ||
     cp -r /lib/systemd/system "$root/usr/lib/systemd/"
-for program in ves-node anchor-relay; do
+for program in ves-node anchor-relay ves-gateway; do
     install -m 755 /dev/stdin "$root/usr/local/bin/$program" <<<'#!/bin/sh'
 done
 cp systemd/*.service "$root/etc/systemd/system/"

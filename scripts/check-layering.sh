@@ -24,6 +24,7 @@ refuse ves-stark-verifier 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime|v
 refuse ves-finality 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|finality-grandpa|getrandom'
 refuse ves-verify 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|alloy.*|ves-client|ves-stark-prover|winter-prover|rand|rand_chacha|getrandom'
 refuse ves-explorer 'polkadot-sdk|jsonrpsee|subxt|ves-client|wasm-bindgen'
+refuse ves-gateway 'polkadot-sdk|sqlx|ves-event-store|ves-stark-prover|winter-prover'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'
 
 rocksdb="$(cargo tree --locked --workspace -e all --prefix none | grep -c '^librocksdb-sys' || true)"

@@ -4,6 +4,7 @@
 // The chain as polkadot.js sees it: connecting, blocks, submissions.
 
 import { ApiPromise, WsProvider } from '@polkadot/api';
+import { Keyring } from '@polkadot/keyring';
 
 /** The development chain's own tenant and store. */
 export const TENANT = '11111111-1111-4111-8111-111111111111';
@@ -51,6 +52,19 @@ export function authorOf(header, validators) {
   const bytes = slot.toU8a(true);
   const number = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   return validators[Number(number % BigInt(validators.length))];
+}
+
+/** Has the council of the development chain, which is Alice alone, execute a call. Returns her address. */
+export async function decree(api, call) {
+  const alice = new Keyring({ type: 'sr25519' }).addFromUri('//Alice');
+  const proposal = api.tx.council.propose(1, call, call.method.encodedLength);
+  await new Promise((done, failed) => {
+    proposal.signAndSend(alice, ({ status, dispatchError, isError }) => {
+      if (dispatchError || isError) failed(new Error(`the council did not execute it: ${dispatchError ?? status}`));
+      else if (status.isInBlock) done();
+    }).catch(failed);
+  });
+  return alice.address;
 }
 
 /** Number of the newest finalized block. */

@@ -47,13 +47,23 @@ export async function startProgram(name, args, log, pattern) {
   const child = spawn(program(name), args, { stdio: ['ignore', file, file] });
   running.add(child);
   let ended = null;
-  child.on('error', (error) => (ended = error.message));
-  child.on('exit', (code, signal) => (ended = `exit ${code ?? signal}`));
+  const code = new Promise((done) => {
+    child.on('error', (error) => { ended = error.message; done(ended); });
+    child.on('exit', (exit, signal) => { ended = `exit ${exit ?? signal}`; done(exit ?? signal); });
+  });
   const told = await waitFor(`${name} to be ready`, () => {
     ensure(ended === null, `${name} ended (${ended}); see ${log}`);
     return pattern.exec(readFileSync(log, 'utf8'))?.[1];
   });
-  return { told, isRunning: () => ended === null, stop: () => child.kill('SIGKILL') };
+  return {
+    told,
+    isRunning: () => ended === null,
+    stop: () => child.kill('SIGKILL'),
+    /** Asks it to end. */
+    end: () => child.kill('SIGTERM'),
+    /** Its exit code, once it has ended. */
+    ended: code,
+  };
 }
 
 /** Runs one of this workspace's programs to its end; `codes` are the exit codes it may have. */

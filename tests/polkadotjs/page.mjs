@@ -16,6 +16,7 @@ import { addScore, claim, ensure } from './claims.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 /** In the order in which they need each other. */
 const BUNDLES = ['util', 'util-crypto', 'keyring', 'types', 'api'];
+const SHIMS = ['api', 'keyring', 'types'];
 const MODULES = ['claims.mjs', 'chain.mjs', 'decoding.mjs'];
 
 const script = 'text/javascript';
@@ -29,6 +30,7 @@ const files = new Map([
   ...MODULES.map((name) => [`/${name}`, [script, readFileSync(join(here, name))]]),
   // The modules ask for packages by name; the bundles leave them as globals.
   ['/api.mjs', [script, 'export const { ApiPromise, WsProvider } = polkadotApi;']],
+  ['/keyring.mjs', [script, 'export const { Keyring } = polkadotKeyring;']],
   ['/types.mjs', [script, 'export const { Metadata, TypeRegistry } = polkadotTypes;']],
   ['/favicon.ico', ['image/x-icon', '']],
   [
@@ -38,7 +40,7 @@ const files = new Map([
       `<!doctype html><title>polkadot.js</title>
 ${['missing', ...BUNDLES].map((name) => `<script src="/${name}.js"></script>`).join('\n')}
 <script type="importmap">
-${JSON.stringify({ imports: { '@polkadot/api': '/api.mjs', '@polkadot/types': '/types.mjs' } })}
+${JSON.stringify({ imports: Object.fromEntries(SHIMS.map((name) => [`@polkadot/${name}`, `/${name}.mjs`])) })}
 </script>`,
     ],
   ],
