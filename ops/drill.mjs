@@ -313,7 +313,7 @@ await claim("The relay's key is changed: the new one anchors, the old one is ref
   write('relay.toml', [
     `[source]\nnode_url = "${archive.url.replace('http', 'ws')}"`,
     `[destination]\nrpc_url = "${l2}"\nchain_id = 31337\nregistry = "${proxy}"\nconfirmations = "finalized"`,
-    '[key]\nfile = "relay.key"\n[journal]\npath = "relay.db"\n[send]\npoll_ms = 250\n[http]\nlisten = "127.0.0.1:0"\n',
+    '[key]\nfile = "relay.key"\nplain = true\n[journal]\npath = "relay.db"\n[send]\npoll_ms = 250\n[http]\nlisten = "127.0.0.1:0"\n',
   ].join('\n'));
   const relay = (...args) => run('anchor-relay', ['--config', 'relay.toml', ...args], { cwd: here });
   const start = (log) => new Service().start(program('anchor-relay'), ['--config', 'relay.toml', 'run'], log);

@@ -3,8 +3,7 @@
 
 // The chain as polkadot.js sees it: connecting, blocks, submissions.
 
-import { ApiPromise, WsProvider } from '@polkadot/api';
-import { Keyring } from '@polkadot/keyring';
+import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 
 /** The development chain's own tenant and store. */
 export const TENANT = '11111111-1111-4111-8111-111111111111';

@@ -16,7 +16,7 @@ import { addScore, claim, ensure } from './claims.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 /** In the order in which they need each other. */
 const BUNDLES = ['util', 'util-crypto', 'keyring', 'types', 'api'];
-const SHIMS = ['api', 'keyring', 'types'];
+const SHIMS = ['api', 'types'];
 const MODULES = ['claims.mjs', 'chain.mjs', 'decoding.mjs'];
 
 const script = 'text/javascript';
@@ -29,8 +29,7 @@ const files = new Map([
   ...BUNDLES.map((name) => [`/${name}.js`, [script, readFileSync(bundle(name))]]),
   ...MODULES.map((name) => [`/${name}`, [script, readFileSync(join(here, name))]]),
   // The modules ask for packages by name; the bundles leave them as globals.
-  ['/api.mjs', [script, 'export const { ApiPromise, WsProvider } = polkadotApi;']],
-  ['/keyring.mjs', [script, 'export const { Keyring } = polkadotKeyring;']],
+  ['/api.mjs', [script, 'export const { ApiPromise, Keyring, WsProvider } = polkadotApi;']],
   ['/types.mjs', [script, 'export const { Metadata, TypeRegistry } = polkadotTypes;']],
   ['/favicon.ico', ['image/x-icon', '']],
   [
