@@ -10,8 +10,8 @@ import { ask, blockAt, bytesOf, eventsOf, finalized, general, hexOfUuid, submitt
 import { claim, ensure, same, waitFor } from './harness.mjs';
 import { STORE, TENANT } from './scene.mjs';
 
-const PALLETS = ['AgentRegistry', 'VesSequencer', 'StarkVerifier'];
-const APIS = ['AgentRegistryApi', 'VesSequencerApi', 'StarkVerifierApi'];
+const PALLETS = ['AgentRegistry', 'Consortium', 'VesSequencer', 'StarkVerifier'];
+const APIS = ['AgentRegistryApi', 'ConsortiumApi', 'VesSequencerApi', 'StarkVerifierApi'];
 const VERSIONS = [14, 15, 16];
 /** The well-known development account //Alice, the only validator. */
 const ALICE = '5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY';
@@ -86,8 +86,7 @@ function named(field) {
 
 async function everyBlockDecodes(api) {
   const head = await finalized(api);
-  const authorities = await api.call.auraApi.authorities();
-  const validators = authorities.map((key) => api.registry.createType('AccountId32', key.toU8a()));
+  const validators = await api.query.session.validators();
   const seen = new Set();
   let [extrinsics, events] = [0, 0];
   for (let number = 1; number <= head; number += 1) {
