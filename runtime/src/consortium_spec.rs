@@ -316,7 +316,7 @@ mod tests {
             ("/validators/0/aura", "/validators/1/aura"),
             ("/validators/0/grandpa", "/validators/3/grandpa"),
             ("/validators/0/aura", "/validators/0/account"),
-            ("/validators/0/grandpa", "/validators/1/aura"),
+            ("/validators/0/aura", "/validators/1/grandpa"),
             ("/council/0", "/council/1"),
             ("/council/0", "/validators/1/aura"),
             ("/tenants/0/1", "/validators/1/grandpa"),

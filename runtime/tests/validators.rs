@@ -420,9 +420,9 @@ fn readers_follow_the_change_by_header_and_votes_alone() {
     let mut sets = TrackedSets::new(testing::set(0, &first), 0).unwrap();
     let by = |target, set_id, voters| testing::justify(target, 5, set_id, voters);
     // The old set's votes for the block that announces the new one; two of four are too few.
-    let too_few = testing::proof(&[change.clone()], &by(&change, 0, &first[..2]));
+    let too_few = testing::proof(std::slice::from_ref(&change), &by(&change, 0, &first[..2]));
     assert!(sets.follow(&too_few).is_err());
-    let enough = testing::proof(&[change.clone()], &by(&change, 0, &first[..3]));
+    let enough = testing::proof(std::slice::from_ref(&change), &by(&change, 0, &first[..3]));
     sets.follow(&enough).unwrap();
     assert_eq!(sets.latest().set, testing::set(1, &second));
     assert_eq!(sets.latest().after, change.number);
@@ -661,11 +661,11 @@ fn votes_that_prove_nothing_expel_nobody() {
     assert_eq!(forged.offender(), &votes(FOUNDERS[3].1).public().into());
     let same = report(&mut chain, same).unwrap();
     let forged = report(&mut chain, forged).unwrap();
-    for transaction in [same, other_set, forged] {
+    for (number, transaction) in (chain.head.number + 1..).zip([same, other_set, forged]) {
         let outcome = chain.state.execute_with(|| {
             Executive::initialize_block(&Header {
                 parent_hash: Default::default(),
-                number: 51,
+                number,
                 state_root: Default::default(),
                 extrinsics_root: Default::default(),
                 digest: Digest::default(),
