@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
-# and bad input against a real node, the REST gateway, the explorer page in Chromium, operators' drills, and runs of the
-# real binaries from an agent's event to its anchor and back. Does its own set-up.
+# and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
+# Chromium, operators' drills, and runs of the real binaries from an agent's event to its anchor and back.
+# Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
 source scripts/env.sh
@@ -52,6 +53,7 @@ step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+step "validators join, change, leave and are expelled" node tests/polkadotjs/validators.mjs
 step "MCP server" node tests/mcp/test.mjs
 step "REST gateway" node tests/gateway/test.mjs
 step "other implementations, and agents" node tests/interop/test.mjs

@@ -139,9 +139,14 @@ await claim('Operators make keys that a password protects, and hand over the pub
   const plain = JSON.parse(await node('export-chain-spec', '--chain', 'local'));
   write('plain.json', JSON.stringify(plain));
   write('place.json', JSON.stringify({ ...plain, id: 'drill' }));
+  /** An account that nobody else knows: its address, and its phrase. */
+  const account = async () => {
+    const { secretPhrase, ss58Address } = JSON.parse(await node('key', 'generate', '--output-type', 'json'));
+    return { phrase: secretPhrase, address: ss58Address };
+  };
   const operators = [];
   for (const one of validators) {
-    const keys = {};
+    const keys = { account: (await account()).address };
     for (const [what, type, scheme] of [['aura', 'aura', 'sr25519'], ['grandpa', 'gran', 'ed25519']]) {
       const { secretPhrase } = JSON.parse(await node('key', 'generate', '--output-type', 'json'));
       write('phrase', `${secretPhrase}\n`);
@@ -160,13 +165,26 @@ await claim('Operators make keys that a password protects, and hand over the pub
     }
     operators.push(keys);
   }
+  const members = await Promise.all([account(), account(), account()]);
+  const admin = await account();
+  write('admin', `${admin.phrase}\n`);
+  const consortium = {
+    name: 'Drill', id: 'drill', sessionBlocks: 12, validators: operators,
+    council: members.map(({ address }) => address), tenants: [[TENANT, admin.address, [STORE]]],
+  };
+  write('consortium.json', JSON.stringify(consortium));
+  write('chain.json', await node('consortium-spec', 'consortium.json', '--raw'));
+  // What must not get into a chain is refused by name.
   const [alice] = plain.genesis.runtimeGenesis.patch.council.members;
-  write('consortium.json', JSON.stringify({
-    name: 'Drill', id: 'drill', validators: operators, council: [alice], tenants: [[TENANT, alice, [STORE]]],
-  }));
-  const files = ['plain.json', 'consortium.json'];
-  write('chain-plain.json', await run(process.execPath, [join(root, 'ops/chain-spec.mjs'), ...files], { cwd: here }));
-  write('chain.json', await node('export-chain-spec', '--chain', 'chain-plain.json', '--raw'));
+  for (const [wrong, why] of [
+    [{ ...consortium, council: [alice, ...consortium.council] }, 'everybody knows'],
+    [{ ...consortium, validators: [...operators, operators[0]] }, 'twice'],
+    [{ ...consortium, validators: operators.slice(1) }, '3 validators'],
+  ]) {
+    write('wrong.json', JSON.stringify(wrong));
+    const refused = await node('consortium-spec', 'wrong.json').then(() => 'a chain', ({ message }) => message);
+    ensure(refused.includes(why), `instead of "${why}": ${refused}`);
+  }
   return `${operators.length * 2} keys, chain.json of ${statSync(join(here, 'chain.json')).size} bytes`;
 });
 
@@ -180,7 +198,7 @@ if (!stands) process.exit(1);
 await claim('An archive node takes what agents push', async () => {
   const agent = new Agent(here, archive.url.replace('http', 'ws'));
   const admin = ['--admin-suri-file', 'admin'];
-  writeFileSync(join(agent.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
+  renameSync(join(here, 'admin'), join(agent.cwd, 'admin'));
   await agent.cli(['init', '--node', agent.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
   await agent.cli(['keys:generate']);
   await agent.cli(['admin:register-agent', ...admin]);

@@ -11,7 +11,7 @@ source "$(dirname "$0")/env.sh"
 cd "$VES_ROOT"
 
 pallets=("$@")
-[ ${#pallets[@]} -gt 0 ] || pallets=(pallet_agent_registry pallet_ves_sequencer pallet_stark_verifier)
+[ ${#pallets[@]} -gt 0 ] || pallets=(pallet_consortium pallet_agent_registry pallet_ves_sequencer pallet_stark_verifier)
 scripts/setup.sh
 # Not the workspace's target directory: another feature set would compile the SDK anew every time.
 export CARGO_TARGET_DIR="${VES_BENCH_TARGET_DIR:-${CARGO_TARGET_DIR}-bench}"

@@ -48,6 +48,21 @@ pub(crate) struct Cli {
     pub(crate) explorer: Option<SocketAddr>,
 }
 
+/// Makes the chain specification of a consortium.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConsortiumSpecCmd {
+    /// JSON file with the operators' public keys, see docs/OPERATIONS.md.
+    pub(crate) consortium: PathBuf,
+
+    /// The runtime's wasm, if not the one that this program was built with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) code: Option<PathBuf>,
+
+    /// Print the raw form, which nodes start with, instead of the plain one, which people read.
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
 /// What the node can do besides running.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Subcommand {
@@ -58,6 +73,9 @@ pub(crate) enum Subcommand {
     /// Print a chain specification.
     #[allow(deprecated, reason = "zombienet calls it by this name")]
     BuildSpec(sc_cli::BuildSpecCmd),
+
+    /// Print the chain specification of a consortium, made from its operators' public keys.
+    ConsortiumSpec(ConsortiumSpecCmd),
 
     /// Export the chain specification.
     ExportChainSpec(sc_cli::ExportChainSpecCmd),

@@ -12,6 +12,7 @@ use polkadot_sdk::{
     sc_cli::{self, DatabasePruningMode, SubstrateCli},
     sc_service::{self, ChainSpec, PartialComponents},
 };
+use std::path::Path;
 use ves_runtime::Block;
 
 /// Submissions in the pool: about a minute of full blocks of submissions of 16 events.
@@ -118,6 +119,20 @@ pub(crate) fn run() -> sc_cli::Result<()> {
         Some(Subcommand::ExportChainSpec(cmd)) => {
             let spec = cli.load_spec(&cmd.chain)?;
             cmd.run(spec)
+        }
+        Some(Subcommand::ConsortiumSpec(cmd)) => {
+            let unreadable =
+                |path: &Path, error| format!("{} cannot be read: {error}", path.display());
+            let json = std::fs::read_to_string(&cmd.consortium)
+                .map_err(|error| unreadable(&cmd.consortium, error))?;
+            let code = cmd
+                .code
+                .as_ref()
+                .map(|path| std::fs::read(path).map_err(|error| unreadable(path, error)))
+                .transpose()?;
+            let spec = chain_spec::consortium(&json, code.as_deref())?;
+            println!("{}", spec.as_json(cmd.raw)?);
+            Ok(())
         }
         Some(Subcommand::CheckBlock(cmd)) => {
             let runner = cli.create_runner(cmd)?;

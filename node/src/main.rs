@@ -11,6 +11,7 @@
 mod chain_spec;
 mod cli;
 mod command;
+mod double_blocks;
 mod event_store;
 mod explorer;
 mod measure_import;

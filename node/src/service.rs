@@ -5,7 +5,7 @@
 
 use crate::{
     cli::EventStoreParams,
-    event_store, explorer,
+    double_blocks, event_store, explorer,
     rpc::{self, Deps, GrandpaDeps},
 };
 use futures::FutureExt;
@@ -243,6 +243,12 @@ where
     if let Some(store) = store.clone() {
         event_store::spawn(store, client.clone(), &config, &task_manager)?;
     }
+
+    double_blocks::spawn(
+        client.clone(),
+        OffchainTransactionPoolFactory::new(transaction_pool.clone()),
+        &task_manager,
+    );
 
     let role = config.role;
     let force_authoring = config.force_authoring;

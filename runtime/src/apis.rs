@@ -4,11 +4,13 @@
 //! Runtime APIs: what nodes and clients ask the runtime.
 
 use crate::{
-    AccountId, AgentRegistry, Aura, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, StarkVerifier, System, VERSION, VesSequencer,
-    configs, genesis_config_presets, opaque::SessionKeys,
+    AccountId, AgentRegistry, Aura, Block, Consortium, Executive, Grandpa, InherentDataExt, Nonce,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, StarkVerifier, System, VERSION,
+    VesSequencer, configs, genesis_config_presets, opaque::SessionKeys,
 };
 use alloc::vec::Vec;
+use codec::Encode;
+use pallet_consortium_runtime_api::ValidatorStatus;
 use polkadot_sdk::{
     frame_support::{
         genesis_builder_helper::{build_state, get_preset},
@@ -20,7 +22,11 @@ use polkadot_sdk::{
     sp_block_builder, sp_consensus_aura,
     sp_consensus_aura::sr25519::AuthorityId as AuraId,
     sp_consensus_grandpa,
-    sp_core::{OpaqueMetadata, crypto::KeyTypeId},
+    sp_core::{
+        OpaqueMetadata,
+        crypto::{KeyTypeId, key_types},
+        sr25519,
+    },
     sp_genesis_builder, sp_inherents, sp_offchain,
     sp_runtime::{
         ApplyExtrinsicResult, ExtrinsicInclusionMode, SaturatedConversion,
@@ -176,20 +182,25 @@ impl_runtime_apis! {
         }
 
         fn submit_report_equivocation_unsigned_extrinsic(
-            _proof: sp_consensus_grandpa::EquivocationProof<
+            proof: sp_consensus_grandpa::EquivocationProof<
                 <Block as BlockT>::Hash,
                 NumberFor<Block>,
             >,
-            _key_owner_proof: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+            key_owner_proof: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
         ) -> Option<()> {
-            None
+            Grandpa::submit_unsigned_equivocation_report(proof, key_owner_proof.decode()?)
         }
 
         fn generate_key_ownership_proof(
-            _set_id: sp_consensus_grandpa::SetId,
-            _authority: sp_consensus_grandpa::AuthorityId,
+            set_id: sp_consensus_grandpa::SetId,
+            authority: sp_consensus_grandpa::AuthorityId,
         ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
-            None
+            let session = Grandpa::session_for_set(set_id)?;
+            let ownership =
+                Consortium::key_ownership(session, key_types::GRANDPA, authority.as_ref())?;
+            Some(sp_consensus_grandpa::OpaqueKeyOwnershipProof::new(
+                ownership.encode(),
+            ))
         }
     }
 
@@ -210,6 +221,20 @@ impl_runtime_apis! {
 
         fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
             genesis_config_presets::preset_names()
+        }
+    }
+
+    impl pallet_consortium_runtime_api::ConsortiumApi<Block, AccountId> for Runtime {
+        fn validators() -> Vec<ValidatorStatus<AccountId>> {
+            Consortium::statuses()
+        }
+
+        fn submit_block_equivocation(
+            offender: sr25519::Public,
+            first: <Block as BlockT>::Header,
+            second: <Block as BlockT>::Header,
+        ) -> Option<()> {
+            Consortium::submit_double_block(offender, first, second)
         }
     }
 

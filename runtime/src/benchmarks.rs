@@ -20,6 +20,7 @@ define_benchmarks!(
     [pallet_timestamp, crate::Timestamp]
     [pallet_collective, crate::Council]
     [pallet_utility, crate::Utility]
+    [pallet_consortium, crate::Consortium]
     [pallet_agent_registry, AgentRegistry]
     [pallet_ves_sequencer, crate::VesSequencer]
     [pallet_stark_verifier, crate::StarkVerifier]

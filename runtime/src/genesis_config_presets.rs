@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Genesis presets: `development` (one validator) and `local` (four). Their keys are public
-//! knowledge; a production chain is made from operators' own keys.
+//! knowledge; a production chain is made from operators' own keys (`consortium_spec`).
 
 use crate::{
-    AccountId, AgentRegistryConfig, AuraConfig, CouncilConfig, GrandpaConfig, RuntimeGenesisConfig,
+    AccountId, AgentRegistryConfig, ConsortiumConfig, CouncilConfig, RuntimeGenesisConfig,
+    SessionConfig, opaque::SessionKeys,
 };
 use alloc::{vec, vec::Vec};
 use polkadot_sdk::{
     frame_support::build_struct_json_patch,
-    sp_consensus_aura::sr25519::AuthorityId as AuraId,
-    sp_consensus_grandpa::AuthorityId as GrandpaId,
     sp_genesis_builder::{self, PresetId},
     sp_keyring::{Ed25519Keyring, Sr25519Keyring},
 };
@@ -30,72 +29,98 @@ pub const TRIAL_STORE: StoreId = StoreId([
     0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x42, 0x22, 0x82, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22,
 ]);
 
-fn genesis(
-    validators: Vec<(AuraId, GrandpaId)>,
-    council: Vec<AccountId>,
-    admin: AccountId,
-) -> Value {
-    build_struct_json_patch!(RuntimeGenesisConfig {
-        aura: AuraConfig {
-            authorities: validators
-                .iter()
-                .map(|(aura, _)| aura.clone())
-                .collect::<Vec<_>>(),
-        },
-        grandpa: GrandpaConfig {
-            authorities: validators
-                .iter()
-                .map(|(_, grandpa)| (grandpa.clone(), 1))
-                .collect::<Vec<_>>(),
-        },
-        council: CouncilConfig {
-            members: council.clone()
-        },
-        agent_registry: AgentRegistryConfig {
-            accounts: council,
-            tenants: vec![(TRIAL_TENANT, admin, vec![TRIAL_STORE])],
-        },
-    })
+/// Blocks of a session: short, so that a change can be watched.
+const SESSION_BLOCKS: u32 = 12;
+
+/// A validator of a genesis.
+pub(crate) struct Validator {
+    /// Its account.
+    pub(crate) account: AccountId,
+    /// Its keys.
+    pub(crate) keys: SessionKeys,
 }
 
-fn keyed(keyrings: &[(Sr25519Keyring, Ed25519Keyring)]) -> Vec<(AuraId, GrandpaId)> {
-    keyrings
+/// What a genesis is made of.
+pub(crate) struct Genesis {
+    pub(crate) validators: Vec<Validator>,
+    pub(crate) session_blocks: u32,
+    pub(crate) minimum: u32,
+    pub(crate) council: Vec<AccountId>,
+    pub(crate) tenants: Vec<(TenantId, AccountId, Vec<StoreId>)>,
+}
+
+impl Genesis {
+    /// The patch of the default genesis.
+    pub(crate) fn patch(self) -> Value {
+        build_struct_json_patch!(RuntimeGenesisConfig {
+            session: SessionConfig {
+                keys: self
+                    .validators
+                    .into_iter()
+                    .map(|validator| {
+                        (validator.account.clone(), validator.account, validator.keys)
+                    })
+                    .collect::<Vec<_>>(),
+            },
+            consortium: ConsortiumConfig {
+                session_length: self.session_blocks,
+                minimum: self.minimum,
+            },
+            council: CouncilConfig {
+                members: self.council.clone()
+            },
+            agent_registry: AgentRegistryConfig {
+                accounts: self.council,
+                tenants: self.tenants,
+            },
+        })
+    }
+}
+
+/// Validators and council of publicly known keys; the first one administers the trial tenant.
+fn trial(keyrings: &[(Sr25519Keyring, Ed25519Keyring)]) -> Value {
+    let accounts: Vec<_> = keyrings
         .iter()
-        .map(|(aura, grandpa)| (aura.public().into(), grandpa.public().into()))
-        .collect()
+        .map(|(account, _)| account.to_account_id())
+        .collect();
+    let validators = keyrings
+        .iter()
+        .map(|(blocks, votes)| Validator {
+            account: blocks.to_account_id(),
+            keys: SessionKeys {
+                aura: blocks.public().into(),
+                grandpa: votes.public().into(),
+            },
+        })
+        .collect();
+    let tenants = accounts
+        .first()
+        .map(|admin| (TRIAL_TENANT, admin.clone(), vec![TRIAL_STORE]))
+        .into_iter()
+        .collect();
+    Genesis {
+        validators,
+        session_blocks: SESSION_BLOCKS,
+        minimum: u32::try_from(keyrings.len()).unwrap_or(u32::MAX),
+        council: accounts,
+        tenants,
+    }
+    .patch()
 }
 
 /// One validator, Alice, who is the council too.
 pub fn development_config() -> Value {
-    let alice = Sr25519Keyring::Alice.to_account_id();
-    genesis(
-        keyed(&[(Sr25519Keyring::Alice, Ed25519Keyring::Alice)]),
-        vec![alice.clone()],
-        alice,
-    )
+    trial(&[(Sr25519Keyring::Alice, Ed25519Keyring::Alice)])
 }
 
 /// Four validators and a council of the same four.
 pub fn local_config() -> Value {
-    let council = [
-        Sr25519Keyring::Alice,
-        Sr25519Keyring::Bob,
-        Sr25519Keyring::Charlie,
-        Sr25519Keyring::Dave,
-    ];
-    genesis(
-        keyed(&[
-            (Sr25519Keyring::Alice, Ed25519Keyring::Alice),
-            (Sr25519Keyring::Bob, Ed25519Keyring::Bob),
-            (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
-            (Sr25519Keyring::Dave, Ed25519Keyring::Dave),
-        ]),
-        council
-            .into_iter()
-            .map(Sr25519Keyring::to_account_id)
-            .collect(),
-        Sr25519Keyring::Alice.to_account_id(),
-    )
+    trial(&[
+        (Sr25519Keyring::Alice, Ed25519Keyring::Alice),
+        (Sr25519Keyring::Bob, Ed25519Keyring::Bob),
+        (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
+        (Sr25519Keyring::Dave, Ed25519Keyring::Dave),
+    ])
 }
 
 /// The JSON of a preset.

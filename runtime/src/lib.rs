@@ -23,6 +23,8 @@ pub mod apis;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;
 pub mod configs;
+#[cfg(feature = "std")]
+pub mod consortium_spec;
 pub mod genesis_config_presets;
 
 #[cfg(not(feature = "std"))]
@@ -37,8 +39,8 @@ use polkadot_sdk::{
     sp_version::{RuntimeVersion, runtime_version},
 };
 pub use polkadot_sdk::{
-    pallet_aura, pallet_authorship, pallet_collective, pallet_grandpa, pallet_timestamp,
-    pallet_utility,
+    pallet_aura, pallet_authorship, pallet_collective, pallet_grandpa, pallet_session,
+    pallet_timestamp, pallet_utility,
 };
 
 /// Opaque types for the node, which knows blocks and headers but no calls.
@@ -149,10 +151,15 @@ mod runtime {
     pub type Grandpa = pallet_grandpa;
     #[runtime::pallet_index(4)]
     pub type Authorship = pallet_authorship;
+    #[runtime::pallet_index(5)]
+    pub type Session = pallet_session;
     #[runtime::pallet_index(10)]
     pub type Council = pallet_collective<Instance1>;
     #[runtime::pallet_index(11)]
     pub type Utility = pallet_utility;
+    // After authorship and session: it ends sessions, whose blocks are counted before.
+    #[runtime::pallet_index(12)]
+    pub type Consortium = pallet_consortium;
     #[runtime::pallet_index(20)]
     pub type AgentRegistry = pallet_agent_registry;
     #[runtime::pallet_index(21)]

@@ -20,8 +20,8 @@ import {
 } from './chain.mjs';
 import { claim, ensure, same, waitFor } from './claims.mjs';
 
-const PALLETS = ['AgentRegistry', 'VesSequencer', 'StarkVerifier'];
-const APIS = ['AgentRegistryApi', 'VesSequencerApi', 'StarkVerifierApi'];
+const PALLETS = ['AgentRegistry', 'Consortium', 'VesSequencer', 'StarkVerifier'];
+const APIS = ['AgentRegistryApi', 'ConsortiumApi', 'VesSequencerApi', 'StarkVerifierApi'];
 const VERSIONS = [14, 15, 16];
 /** The well-known development account //Alice, the only validator. */
 const ALICE = '5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY';
@@ -96,8 +96,7 @@ function named(field) {
 
 async function everyBlockDecodes(api) {
   const head = await finalized(api);
-  const authorities = await api.call.auraApi.authorities();
-  const validators = authorities.map((key) => api.registry.createType('AccountId32', key.toU8a()));
+  const validators = await api.query.session.validators();
   const seen = new Set();
   let [extrinsics, events] = [0, 0];
   for (let number = 1; number <= head; number += 1) {

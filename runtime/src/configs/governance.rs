@@ -7,8 +7,9 @@ use crate::{
     AccountId, BlockNumber, Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin, SLOT_DURATION_MS,
     configs::RuntimeBlockWeights,
 };
+use alloc::vec::Vec;
 use polkadot_sdk::{
-    frame_support::{parameter_types, weights::Weight},
+    frame_support::{parameter_types, traits::Get, weights::Weight},
     frame_system::EnsureRoot,
     pallet_collective,
     sp_runtime::Perbill,
@@ -26,6 +27,15 @@ parameter_types! {
     pub const MaxProposals: u32 = 64;
     pub const MaxMembers: u32 = 64;
     pub MaxProposalWeight: Weight = Perbill::from_percent(50) * RuntimeBlockWeights::get().max_block;
+}
+
+/// The council's members, as the consortium asks for them when it changes them.
+pub struct CouncilMembers;
+
+impl Get<Vec<AccountId>> for CouncilMembers {
+    fn get() -> Vec<AccountId> {
+        pallet_collective::Members::<Runtime, CouncilCollective>::get()
+    }
 }
 
 impl pallet_collective::Config<CouncilCollective> for Runtime {

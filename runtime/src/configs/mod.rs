@@ -8,5 +8,6 @@ mod governance;
 mod system;
 mod ves;
 
+pub use consensus::MAX_VALIDATORS;
 pub use governance::CouncilCollective;
 pub use system::{MAXIMUM_BLOCK_LENGTH, RuntimeBlockLength, RuntimeBlockWeights};

@@ -62,6 +62,7 @@ parameter_types! {
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
     type Block = Block;
+    type BaseCallFilter = super::consensus::KeysStay;
     type BlockWeights = RuntimeBlockWeights;
     type BlockLength = RuntimeBlockLength;
     type AccountId = AccountId;
@@ -79,6 +80,7 @@ impl frame_system::Config for Runtime {
         pallet_agent_registry::migrations::Migrations,
         pallet_ves_sequencer::migrations::Migrations,
         pallet_stark_verifier::migrations::Migrations,
+        pallet_consortium::migrations::Migrations,
     );
 }
 

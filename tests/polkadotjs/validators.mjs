@@ -1,0 +1,268 @@
+#!/usr/bin/env node
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// Four real validators, to whom a fifth comes, of whom one changes its keys, one goes and one is run
+// twice, while agents write: the chain goes on, and readers follow every set. One line for each claim;
+// exit code 0 if and only if all of them hold.
+
+import { Keyring } from '@polkadot/api';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ask, blockAt, connect, finalized } from './chain.mjs';
+import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, workingDirectory } from './harness.mjs';
+import { Agent, STORE, TENANT } from './scene.mjs';
+
+process.exitCode = 1;
+const directory = workingDirectory();
+/** Blocks of a session of the local preset take so long, and a change waits for two of them. */
+const CHANGE_MS = 150_000;
+/** Public: of the first node's address in the network. */
+const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
+const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
+
+const keyring = new Keyring({ type: 'sr25519' });
+const [alice, bob, charlie, dave, eve] = ['Alice', 'Bob', 'Charlie', 'Dave', 'Eve'].map((name) =>
+  keyring.addFromUri(`//${name}`, { name }),
+);
+
+let bootnode = null;
+/** Starts a validator; `identity` are the flags for publicly known keys, if it has such. */
+async function validator(name, identity) {
+  const log = join(directory, `${name}.log`);
+  const args = [
+    ...['--chain', 'local', '--validator', ...identity, '--base-path', join(directory, name)],
+    ...['--rpc-port', '0', '--rpc-methods', 'unsafe', '--listen-addr', '/ip4/127.0.0.1/tcp/0'],
+    ...['--allow-private-ip', '--no-mdns', '--no-prometheus', '--no-telemetry', '--name', name],
+    ...(bootnode
+      ? ['--bootnodes', bootnode, '--unsafe-force-node-key-generation', '--no-event-store']
+      : ['--node-key', NODE_KEY]),
+  ];
+  const node = await startProgram('ves-node', args, log, /Running JSON-RPC server: addr=([^,\s]+)/);
+  const api = await connect(`ws://${node.told}`);
+  if (!bootnode) {
+    const listening = (await api.rpc.system.localListenAddresses()).map(String);
+    const address = listening.find((address) => address.includes('127.0.0.1'));
+    bootnode = `${address.split('/p2p/')[0]}/p2p/${PEER_ID}`;
+  }
+  return { ...node, api, name, url: `ws://${node.told}` };
+}
+
+/** Sends transactions of one signer each and waits until they are final; returns the last one's block. */
+async function send(api, ...transactions) {
+  const nonces = new Map();
+  const blocks = await Promise.all(transactions.map(async ([signer, transaction]) => {
+    const { address } = signer;
+    if (!nonces.has(address)) {
+      nonces.set(address, api.rpc.system.accountNextIndex(address).then((n) => n.toNumber()));
+    }
+    const own = transactions.filter(([other]) => other === signer);
+    const place = own.findIndex(([, other]) => other === transaction);
+    const nonce = (await nonces.get(address)) + place;
+    return new Promise((done, failed) => {
+      transaction.signAndSend(signer, { nonce }, ({ status, dispatchError, isError }) => {
+        if (dispatchError) {
+          const { section, name } = dispatchError.isModule
+            ? api.registry.findMetaError(dispatchError.asModule)
+            : { section: 'runtime', name: dispatchError.toString() };
+          failed(new Error(`${section}.${name}`));
+        } else if (status.isFinalized) done(status.asFinalized.toHex());
+        else if (isError) failed(new Error(`the transaction is ${status.type}`));
+      }).catch(failed);
+    });
+  }));
+  return blocks.at(-1);
+}
+
+/** Has three of the four members decide. Returns how the decided call ended: null, or its error. */
+async function decide(api, call) {
+  const method = call.method;
+  const bound = method.encodedLength + 8;
+  const [voters, hash] = [[alice, bob, charlie], method.hash];
+  const index = (await api.query.council.proposalCount()).toNumber();
+  await send(api, [alice, api.tx.council.propose(voters.length, method, bound)]);
+  await send(api, ...voters.map((voter) => [voter, api.tx.council.vote(hash, index, true)]));
+  const weight = { refTime: 400_000_000_000, proofSize: 0 };
+  const block = await send(api, [alice, api.tx.council.close(hash, index, weight, bound)]);
+  const events = await (await api.at(block)).query.system.events();
+  const executed = events.find(({ event }) => event.section === 'council' && event.method === 'Executed');
+  ensure(executed, 'the motion was not carried');
+  const [, result] = executed.event.data;
+  if (result.isOk) return null;
+  return api.registry.findMetaError(result.asErr.asModule).name;
+}
+
+const set = async (api) => (await api.query.session.validators()).map(String);
+const setId = async (api) => (await api.query.grandpa.currentSetId()).toNumber();
+
+/** Waits until the set is this one, and until its members have finalized some blocks more. */
+async function becomes(api, accounts) {
+  const wanted = accounts.map(({ address }) => address);
+  await waitFor(`the set ${accounts.map(({ meta }) => meta.name)}`, async () => {
+    const now = await set(api);
+    return now.length === wanted.length && wanted.every((account) => now.includes(account));
+  }, CHANGE_MS);
+  const from = (await api.rpc.chain.getHeader()).number.toNumber();
+  return waitFor('finality with the new set', async () => {
+    const now = await finalized(api);
+    return now >= from + 4 && now;
+  }, CHANGE_MS);
+}
+
+/** Which accounts made the last blocks. */
+async function authors(api, blocks) {
+  const head = await finalized(api);
+  const found = new Set();
+  for (let number = head - blocks + 1; number <= head; number += 1) {
+    const hash = await api.rpc.chain.getBlockHash(number);
+    found.add((await api.derive.chain.getHeader(hash)).author?.toString());
+  }
+  return found;
+}
+
+/** The pallet's events since a block. */
+async function since(api, from, name) {
+  const head = await finalized(api);
+  for (let number = from; number <= head; number += 1) {
+    const { events } = await blockAt(api, number);
+    const found = events.find(({ event }) => event.section === 'consortium' && event.method === name);
+    if (found) return { number, data: found.event.data };
+  }
+  return null;
+}
+
+/** New keys in a node's keystore, registered by its account. */
+async function register(node, account) {
+  const owner = `0x${Buffer.from(account.publicKey).toString('hex')}`;
+  const { keys, proof } = await ask(node.api, 'author_rotateKeysWithOwner', owner);
+  await send(node.api, [account, node.api.tx.session.setKeys(keys, proof)]);
+  return keys;
+}
+
+const nodes = {};
+let api;
+const assembled = await claim('Four validators finalize blocks', async () => {
+  nodes.alice = await validator('alice', ['--alice']);
+  for (const name of ['bob', 'charlie', 'dave']) nodes[name] = await validator(name, [`--${name}`]);
+  api = nodes.alice.api;
+  return `block ${await waitFor('finality', async () => (await finalized(api)) >= 3 && finalized(api), 90_000)}`;
+});
+if (!assembled) process.exit(1);
+
+// Agents write all the while: one that waits for finality each time, and a stream of submissions.
+const writer = new Agent(directory, nodes.alice.url);
+const admin = ['--admin-suri-file', 'admin'];
+writeFileSync(join(writer.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
+const wrote = { pushes: 0, slowest: 0, failed: [], done: false };
+let writing;
+let load;
+await claim('Agents write to them', async () => {
+  await writer.cli(['init', '--node', writer.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
+  await writer.cli(['keys:generate']);
+  await writer.cli(['admin:register-agent', ...admin]);
+  await writer.cli(['keys:register', ...admin]);
+  writing = (async () => {
+    while (!wrote.done) {
+      const began = Date.now();
+      try {
+        wrote.last = await writer.order(`A-${wrote.pushes}`, { total: '1.00' });
+        await writer.cli(['push']);
+        wrote.pushes += 1;
+        wrote.slowest = Math.max(wrote.slowest, Date.now() - began);
+      } catch (error) {
+        wrote.failed.push(error.message);
+      }
+      await sleep(500);
+    }
+  })();
+  await waitFor('pushes', () => wrote.pushes >= 2);
+  return `${wrote.pushes} pushes final`;
+});
+load = run(join(program('examples'), 'load'), ['--url', nodes.bob.url, '--seconds', '200', '--rate', '200', '--batch', '20'], { cwd: directory })
+  .then((out) => JSON.parse(out), (error) => ({ error: error.message }));
+
+await claim('A fifth one that the council admits registers its keys, joins, makes blocks and votes', async () => {
+  nodes.eve = await validator('eve', []);
+  same('the motion', await decide(api, api.tx.consortium.addValidator(eve.address)), null);
+  await register(nodes.eve, eve);
+  await becomes(api, [alice, bob, charlie, dave, eve]);
+  same('the set of GRANDPA', await setId(api), 1);
+  const makers = await waitFor('a block by the newcomer', async () => {
+    const makers = await authors(api, 10);
+    return makers.has(eve.address) && makers;
+  });
+  return `set 1, ${makers.size} authors of the last blocks`;
+});
+
+await claim('A validator changes its keys and goes on with the new ones', async () => {
+  const keys = await register(nodes.bob, bob);
+  await waitFor('set 2', async () => (await setId(api)) === 2, CHANGE_MS);
+  await becomes(api, [alice, bob, charlie, dave, eve]);
+  const authorities = (await api.call.auraApi.authorities()).map(String);
+  const own = keyring.encodeAddress(Buffer.from(keys.slice(2, 66), 'hex'));
+  ensure(authorities.includes(own), 'the new key makes no blocks');
+  await waitFor('a block by it', async () => (await authors(api, 10)).has(bob.address));
+  return 'set 2';
+});
+
+await claim('One that the council removes is no longer needed', async () => {
+  same('the motion', await decide(api, api.tx.consortium.removeValidator(dave.address)), null);
+  await becomes(api, [alice, bob, charlie, eve]);
+  nodes.dave.stop();
+  await nodes.dave.api.disconnect();
+  const from = await finalized(api);
+  await waitFor('finality without it', async () => (await finalized(api)) >= from + 6);
+  same('the set of GRANDPA', await setId(api), 3);
+  same('its keys', (await api.query.session.nextKeys(dave.address)).isNone, true);
+  return 'set 3, of four';
+});
+
+await claim('A set that is too small is refused', async () => {
+  const error = await decide(api, api.tx.consortium.removeValidator(eve.address));
+  same('the motion ends', error, 'TooFewValidators');
+  return error;
+});
+
+await claim('A validator that is run twice is found out and makes no more blocks', async () => {
+  const from = await finalized(api);
+  nodes.twin = await validator('twin', ['--charlie']);
+  const expelled = await waitFor('an expulsion', () => since(api, from, 'ValidatorExpelled'), CHANGE_MS);
+  same('who was expelled', expelled.data[0].toString(), charlie.address);
+  const offence = Buffer.from(expelled.data[1].toU8a()).toString();
+  nodes.twin.stop();
+  // With four at least it has to stay, for its vote; that is said.
+  const held = await waitFor('word of it', () => since(api, expelled.number, 'ChangeHeldBack'), CHANGE_MS);
+  await sleep(20_000);
+  const makers = await authors(api, 6);
+  ensure(!makers.has(charlie.address), 'it still makes blocks');
+  const now = await api.call.consortiumApi.validators();
+  const status = now.find(({ account }) => account.eq(charlie.address));
+  ensure(status.expelled.isTrue && status.disabled.isTrue && status.inSet.isTrue, `it is ${status}`);
+  return `${offence} in block ${expelled.number}, held in the set by block ${held.number}`;
+});
+
+await claim('No agent waited in vain meanwhile', async () => {
+  wrote.done = true;
+  await writing;
+  same('failed pushes', wrote.failed.join('; '), '');
+  const report = await load;
+  ensure(!report.error, report.error);
+  return `${wrote.pushes} pushes, slowest ${wrote.slowest} ms; load: ${JSON.stringify(report).slice(0, 160)}`;
+});
+
+await claim('A reader follows every set from the first, and a bundle proves an event under the last one offline', async () => {
+  await writer.cli(['pull']);
+  const { authorities } = await writer.cli(['status']);
+  same('the set it began with', authorities.trusted.set_id, 0);
+  same('the set it has followed to', authorities.present.set_id, await setId(api));
+  await writer.cli(['export', wrote.last, '--out', 'bundle.json']);
+  for (const name of ['alice', 'bob', 'charlie', 'eve']) nodes[name].stop();
+  const pinned = ['--authorities', authorities.trusted_hash];
+  const { checks } = await writer.cli(['verify', '--bundle', 'bundle.json', ...pinned]);
+  ensure(checks.length > 0, 'nothing was checked');
+  return `sets 0 to ${authorities.present.set_id}, ${checks.length} checks`;
+});
+
+const { claims, failures } = score();
+console.log(`${claims - failures} of ${claims} claims hold`);
+process.exit(failures === 0 ? 0 : 1);
