@@ -114,6 +114,11 @@ impl PreparedBlock {
         self.number
     }
 
+    /// Block hash.
+    pub const fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
     /// Number of sequenced events.
     pub fn event_count(&self) -> usize {
         self.events.len()
@@ -125,7 +130,7 @@ impl PreparedBlock {
     }
 
     /// SCALE bytes of all events, for bounding how much one transaction holds in memory.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         self.events
             .iter()
             .map(|event| codec::Encode::encoded_size(&event.event))

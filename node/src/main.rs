@@ -12,6 +12,7 @@ mod chain_spec;
 mod cli;
 mod command;
 mod event_store;
+mod event_store_command;
 mod explorer;
 mod measure_import;
 mod rpc;
