@@ -16,7 +16,7 @@ refuse() {
     [ -z "$found" ] || fail "$package must not depend on: $found"
 }
 
-refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom|pallet-sudo|pallet-insecure-randomness.*|.*xcm.*|cumulus-.*'
+refuse ves-runtime 'tokio|sqlx|jsonrpsee|subxt|alloy|ves-client|ves-event-store|ves-indexer|anchor-relay|stateset-sync|serde_json_canonicalizer|ves-stark-prover|winter-prover|rand_chacha|getrandom|pallet-sudo|pallet-insecure-randomness.*|.*xcm.*|cumulus-.*'
 refuse pallet-agent-registry 'pallet-consortium|pallet-ves-sequencer|pallet-stark-verifier'
 refuse pallet-consortium 'pallet-agent-registry|pallet-ves-sequencer|pallet-stark-verifier'
 refuse pallet-ves-sequencer 'pallet-agent-registry|pallet-consortium|pallet-stark-verifier'
@@ -24,6 +24,7 @@ refuse pallet-stark-verifier 'pallet-agent-registry|pallet-consortium|pallet-ves
 refuse ves-stark-verifier 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime|ves-stark-prover|winter-prover|rand.*|getrandom'
 refuse ves-finality 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|finality-grandpa|getrandom'
 refuse ves-verify 'polkadot-sdk|s[cp]-.*|frame-.*|tokio|futures.*|jsonrpsee|subxt|alloy.*|ves-client|ves-stark-prover|winter-prover|rand|rand_chacha|getrandom'
+refuse ves-event-store 'polkadot-sdk|s[cp]-.*|frame-.*|pallet-.*|ves-runtime|ves-client|subxt|alloy.*|libmysql.*|sqlx-mysql'
 refuse ves-explorer 'polkadot-sdk|jsonrpsee|subxt|ves-client|wasm-bindgen'
 refuse ves-gateway 'polkadot-sdk|sqlx|ves-event-store|ves-stark-prover|winter-prover'
 refuse ves-primitives 'polkadot-sdk|frame-support|sp-core|sp-io|sp-runtime'

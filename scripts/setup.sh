@@ -16,6 +16,8 @@ packages_missing() {
     done
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    # A server program for the event store's tests, which start their own.
+    ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql
     # Checks the units of ops/; nothing is run by it.
     command -v systemd-analyze >/dev/null || echo systemd
     # Another implementation for tests/interop.
@@ -31,6 +33,11 @@ install_packages() {
     [ "${#missing[@]}" -eq 0 ] && return
     [ "$(id -u)" -eq 0 ] || fail "as root: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
+    # PostgreSQL's package would make a database and run it; the tests want the program only.
+    if [[ " ${missing[*]} " = *" postgresql "* ]]; then
+        mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/ves.conf
+    fi
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }

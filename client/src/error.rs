@@ -155,6 +155,8 @@ impl ClientError {
                 codes::NOT_INDEXED_YET
                     | codes::STORE_UNAVAILABLE
                     | codes::STATE_UNAVAILABLE
+                    | codes::SUBSCRIBER_TOO_SLOW
+                    | codes::TOO_MANY_SUBSCRIPTIONS
                     | SERVER_IS_BUSY
             ),
             _ => false,

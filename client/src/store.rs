@@ -10,10 +10,11 @@
 use crate::{ChainClient, ClientError};
 use jsonrpsee::rpc_params;
 use ves_primitives::{
-    EventId, FinalityProof, StoreId, TenantId,
+    AgentId, EventId, FinalityProof, StoreId, TenantId,
     wire::{
-        BatchJson, BundleJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson,
-        SequencedEventJson, StoreHealthJson,
+        AgentCursorJson, AnchoredJson, BatchJson, BundleJson, EntityHistoryJson, EventFilter,
+        EventsPageJson, FoundEventsJson, HeadJson, InclusionJson, MultiInclusionJson,
+        RejectionJson, SequencedEventJson, StoreHealthJson,
     },
 };
 
@@ -161,5 +162,100 @@ impl ChainClient {
     /// Any transport or node error.
     pub async fn store_health(&self) -> Result<StoreHealthJson, ClientError> {
         self.rpc().call("ves_health", rpc_params![]).await
+    }
+
+    /// A page of the events that a filter lets through; `cursor` is that of the page before.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_find(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        filter: &EventFilter,
+        newest_first: bool,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<FoundEventsJson, ClientError> {
+        let params = rpc_params![tenant, store, filter, newest_first, cursor, limit];
+        self.rpc().call("ves_findEvents", params).await
+    }
+
+    /// A page of an entity's versions; `cursor` is that of the page before.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_entity_history(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        entity: (&str, &str),
+        cursor: Option<&str>,
+    ) -> Result<EntityHistoryJson, ClientError> {
+        let params = rpc_params![tenant, store, entity.0, entity.1, cursor];
+        self.rpc().call("ves_entityHistory", params).await
+    }
+
+    /// One proof for several events of a batch, by ascending sequences.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_multi_inclusion(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        sequences: &[u64],
+    ) -> Result<Option<MultiInclusionJson>, ClientError> {
+        self.rpc()
+            .call("ves_multiProof", rpc_params![tenant, store, sequences])
+            .await
+    }
+
+    /// How far a stream is reported to be anchored.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_anchored(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+    ) -> Result<AnchoredJson, ClientError> {
+        self.rpc()
+            .call("ves_anchored", rpc_params![tenant, store])
+            .await
+    }
+
+    /// An agent's durable cursors in a stream.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_agent_cursors(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        agent: AgentId,
+    ) -> Result<Vec<AgentCursorJson>, ClientError> {
+        self.rpc()
+            .call("ves_agentCursors", rpc_params![tenant, store, agent])
+            .await
+    }
+
+    /// Moves a durable cursor, signed by its agent.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_set_agent_cursor(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        agent: AgentId,
+        cursor: &AgentCursorJson,
+    ) -> Result<AgentCursorJson, ClientError> {
+        self.rpc()
+            .call(
+                "ves_setAgentCursor",
+                rpc_params![tenant, store, agent, cursor],
+            )
+            .await
     }
 }

@@ -3,7 +3,6 @@
 
 //! What can go wrong between a finalized block and an answer, and what to do about it.
 
-use std::path::PathBuf;
 use ves_primitives::{BatchError, GenesisHash, StreamId};
 
 /// Why a block's index contradicts itself. Either the runtime's `index_block` or the node is broken;
@@ -78,33 +77,33 @@ pub enum BlockError {
     },
 }
 
-/// What the SQLite file answers instead of doing as asked.
+/// What the database answers instead of doing as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// SQLite failed: locked, disk full, I/O error. Trying again later may succeed.
+    /// The database failed: locked, disk full, connection lost. Trying again later may succeed.
     #[error("event store: {0}")]
-    Sqlite(#[source] sqlx::Error),
-    /// The file cannot be opened as an event store of this version.
+    Database(#[source] sqlx::Error),
+    /// The database cannot be opened as an event store of this version.
     #[error(
-        "event store {path}: {reason}. If the file is damaged or from a newer version, move it \
-         away; the node rebuilds it from its blocks"
+        "event store {place}: {reason}. If it is damaged or from a newer version, move the file or \
+         the schema away; the node rebuilds it from its blocks"
     )]
     Open {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite or the migration said.
+        /// The file, or the server and database, without a password.
+        place: String,
+        /// What the database or the migration said.
         reason: String,
     },
-    /// The file holds another chain.
+    /// The database holds another chain.
     #[error(
         "event store belongs to the chain with genesis {found}, this node runs {expected}: point \
-         the node at its own store, or move the file away to have it rebuilt"
+         the node at its own store, or move this one away to have it rebuilt"
     )]
     WrongChain {
         /// The node's genesis.
         expected: GenesisHash,
-        /// The file's genesis.
+        /// The store's genesis.
         found: GenesisHash,
     },
     /// Blocks must be appended in height order without gaps.
@@ -119,7 +118,7 @@ pub enum StoreError {
     #[error(
         "block {number} is not a child of the indexed block {cursor}: the store holds another \
          fork. Finalized blocks never change, so the node's database or the store is from another \
-         history; move the store file away to have it rebuilt"
+         history; move the store away to have it rebuilt"
     )]
     Fork {
         /// The block offered.
@@ -140,13 +139,11 @@ pub enum StoreError {
     Constraint {
         /// The block.
         number: u32,
-        /// What SQLite said.
+        /// What the database said.
         reason: String,
     },
     /// A stored row that this program cannot have written.
-    #[error(
-        "event store is damaged ({what}): move the file away; the node rebuilds it from its blocks"
-    )]
+    #[error("event store is damaged ({what}): move it away; the node rebuilds it from its blocks")]
     Corrupt {
         /// Which row or column.
         what: &'static str,
@@ -156,7 +153,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same request may succeed later without anyone's doing.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        matches!(self, Self::Database(_))
     }
 }
 
@@ -166,93 +163,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt {
                 what: "column type",
             },
-            other => Self::Sqlite(other),
-        }
-    }
-}
-
-/// Why indexing stopped.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IngestError {
-    /// The store refused.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A block contradicts itself.
-    #[error("block {number}: {source}")]
-    Block {
-        /// The block.
-        number: u32,
-        /// What is wrong.
-        source: BlockError,
-    },
-    /// The finalized chain has another block at an indexed height.
-    #[error(
-        "finalized block {number} is {finalized}, the event store has indexed {stored}: the store \
-         is from another history of this chain. Move the store file away to have it rebuilt"
-    )]
-    FinalityContradiction {
-        /// The height.
-        number: u32,
-        /// Hash in the store, hex.
-        stored: String,
-        /// Hash on the finalized chain, hex.
-        finalized: String,
-    },
-    /// The node has thrown the block's state away.
-    #[error(
-        "the state of block {number} is pruned, so its events cannot be indexed. Start the node \
-         with `--state-pruning archive-canonical` from an empty database (resync), or restore an \
-         event store that already covers this block"
-    )]
-    StatePruned {
-        /// The block.
-        number: u32,
-    },
-    /// The node has thrown the block's extrinsics away or never had them.
-    #[error(
-        "the body of block {number} is not in the node's database, so its events cannot be indexed. \
-         Start the node with `--blocks-pruning archive-canonical` and full sync from an empty \
-         database (resync), or restore an event store that already covers this block"
-    )]
-    BodyMissing {
-        /// The block.
-        number: u32,
-    },
-    /// The header carries a `VESB` digest item that is not one block commitment.
-    #[error("block {number} has a malformed VESB digest item")]
-    Digest {
-        /// The block.
-        number: u32,
-    },
-    /// The node's database failed.
-    #[error("node database at block {number}: {reason}")]
-    Client {
-        /// The block.
-        number: u32,
-        /// What the client said.
-        reason: String,
-    },
-    /// The runtime failed to index the block.
-    #[error("runtime of block {number} cannot index it: {reason}")]
-    Runtime {
-        /// The block.
-        number: u32,
-        /// What the runtime API said.
-        reason: String,
-    },
-    /// The node is shutting down.
-    #[error("the node stopped sending finality notifications")]
-    Stopped,
-}
-
-impl IngestError {
-    /// Whether the same step may succeed later without anyone's doing.
-    pub const fn is_retryable(&self) -> bool {
-        match self {
-            Self::Store(error) => error.is_retryable(),
-            Self::Client { .. } | Self::Runtime { .. } => true,
-            _ => false,
+            other => Self::Database(other),
         }
     }
 }

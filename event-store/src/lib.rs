@@ -4,20 +4,29 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod error;
-mod finality;
 #[cfg(test)]
-mod fixtures;
-pub mod ingest;
-mod metrics;
+mod bench;
+#[cfg(test)]
+mod both;
+mod check;
+mod cursors;
+mod db;
+mod error;
+pub mod export;
+mod find;
+mod pages;
+mod proofs;
 mod query;
 pub mod rpc;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod verify;
 
-pub use error::{BlockError, IngestError, StoreError};
-pub use finality::Grandpa;
-pub use metrics::Metrics;
+pub use cursors::CursorMove;
+pub use db::StoreConfig;
+pub use error::{BlockError, StoreError};
+pub use find::{Found, MAX_EXAMINED, Order};
 pub use query::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS, MAX_REJECTIONS, StoredEvent};
-pub use store::{Cursor, Store, StoreConfig};
+pub use store::{Cursor, Store};
 pub use verify::{PreparedBlock, RawBlock};

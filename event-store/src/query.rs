@@ -1,21 +1,23 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Questions about what was appended. Each answer is read from one snapshot.
+//! Questions about single events, batches and blocks. Each answer is read from one snapshot.
 
 use crate::{
     Store, StoreError,
-    store::sqlite::{bytes, tip, unsigned},
+    db::{Connection, Row, args, clamped},
+    store::{cursor, tip},
 };
-use codec::DecodeAll;
-use futures::TryStreamExt;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use codec::{Decode, DecodeAll};
 use ves_primitives::{
-    BatchCommitment, EventId, InclusionProof, LeafHash, StoreId, StreamId, StreamTip,
-    SubmittedEvent, TenantId, block_leaves, path_of,
+    BatchCommitment, Envelope, EventId, Payload, StoreId, StreamId, StreamTip, SubmittedEvent,
+    TenantId,
     sequencer::Rejection,
     stream_id,
-    wire::{BatchJson, EventsPageJson, HeadJson, InclusionJson, RejectionJson, SequencedEventJson},
+    wire::{
+        BatchJson, BatchesPageJson, BlockCommitmentJson, EventJson, EventsPageJson, HeadJson,
+        RejectionJson, SequencedEventJson,
+    },
 };
 
 /// Most events of one page.
@@ -26,11 +28,14 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_REJECTIONS: u32 = 100;
 /// What an event's JSON needs besides its payload, bytes, rounded up.
 const EVENT_JSON_OVERHEAD: usize = 1_536;
+/// Most events that are read at once, so that a page of long ones is not in memory before its bytes
+/// are counted. One default page.
+pub(crate) const READ_AHEAD: u32 = 100;
 
-const EVENT_COLUMNS: &str = "SELECT e.sequence, e.extrinsic_index, e.event, e.block_number, \
-     b.hash AS block_hash, b.time_ms FROM events e \
-     JOIN streams s ON s.id = e.stream JOIN blocks b ON b.number = e.block_number \
-     WHERE s.stream_id = ?";
+/// What is read of an event, and where from.
+pub(crate) const EVENT_COLUMNS: &str =
+    "e.sequence, e.extrinsic_index, e.event, e.block_number, b.hash AS block_hash, b.time_ms";
+pub(crate) const EVENT_TABLES: &str = "events e JOIN blocks b ON b.number = e.block_number";
 const BATCH_COLUMNS: &str = "SELECT x.batch, x.sequence_start, b.hash AS block_hash \
      FROM batches x JOIN streams s ON s.id = x.stream JOIN blocks b ON b.number = x.block_number \
      WHERE s.stream_id = ?";
@@ -50,26 +55,42 @@ pub struct StoredEvent {
     pub block_time_ms: u64,
     /// Position of the extrinsic in the block.
     pub extrinsic_index: u32,
-    /// The event.
-    pub event: SubmittedEvent,
-    /// SCALE length of the event, bytes.
+    /// The signed statement.
+    pub envelope: Envelope,
+    /// The payload, unless it is pruned.
+    pub payload: Option<Payload>,
+    /// SCALE length of what is kept, bytes.
     encoded_len: usize,
 }
 
 impl StoredEvent {
-    fn read(stream_id: StreamId, row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut encoded: &[u8] = row.try_get("event")?;
+    pub(crate) fn read(stream_id: StreamId, row: &Row) -> Result<Self, StoreError> {
+        let damaged = |_| StoreError::Corrupt { what: "event" };
+        let mut encoded = row.slice("event")?;
         let encoded_len = encoded.len();
+        let envelope = Envelope::decode(&mut encoded).map_err(damaged)?;
+        let payload = match encoded {
+            [] => None,
+            mut rest => Some(Payload::decode_all(&mut rest).map_err(damaged)?),
+        };
         Ok(Self {
             stream_id,
-            sequence: unsigned(row, "sequence")?,
-            block_number: unsigned(row, "block_number")?,
-            block_hash: bytes(row, "block_hash")?,
-            block_time_ms: unsigned(row, "time_ms")?,
-            extrinsic_index: unsigned(row, "extrinsic_index")?,
-            event: SubmittedEvent::decode_all(&mut encoded)
-                .map_err(|_| StoreError::Corrupt { what: "event" })?,
+            sequence: row.unsigned("sequence")?,
+            block_number: row.unsigned("block_number")?,
+            block_hash: row.bytes("block_hash")?,
+            block_time_ms: row.unsigned("time_ms")?,
+            extrinsic_index: row.unsigned("extrinsic_index")?,
+            envelope,
+            payload,
             encoded_len,
+        })
+    }
+
+    /// The event as it was submitted, unless its payload is pruned.
+    pub fn submitted(&self) -> Option<SubmittedEvent> {
+        Some(SubmittedEvent {
+            envelope: self.envelope.clone(),
+            payload: self.payload.clone()?,
         })
     }
 
@@ -78,7 +99,7 @@ impl StoredEvent {
     /// # Errors
     /// [`StoreError::Corrupt`] if the event has no signing hash.
     pub fn to_json(&self) -> Result<SequencedEventJson, StoreError> {
-        let envelope = &self.event.envelope;
+        let envelope = &self.envelope;
         let signing_hash = envelope
             .signing_hash()
             .map_err(|_| StoreError::Corrupt { what: "event" })?;
@@ -92,26 +113,49 @@ impl StoredEvent {
             event_signing_hash: signing_hash,
             leaf_hash: envelope.leaf_hash(self.sequence, &signing_hash),
             receipt_hash: envelope.receipt_hash(self.sequence, &signing_hash),
-            event: (&self.event).into(),
+            event: EventJson::of(envelope, self.payload.as_ref()),
         })
     }
 
     /// Rough size of the JSON form: base64url adds a third to what is encrypted.
-    const fn json_len(&self) -> usize {
+    pub(crate) const fn json_len(&self) -> usize {
         EVENT_JSON_OVERHEAD + self.encoded_len + self.encoded_len / 3
     }
+}
+
+/// A stream as the database numbers it, and where it stands.
+pub(crate) struct StreamRow {
+    pub(crate) id: i64,
+    pub(crate) tip: StreamTip,
+}
+
+/// The stream's row; nothing if no event of it is indexed.
+pub(crate) async fn stream_row(
+    connection: &mut Connection,
+    stream: StreamId,
+) -> Result<Option<StreamRow>, StoreError> {
+    let sql = "SELECT id, sequence, state_root, batch_count FROM streams WHERE stream_id = ?";
+    let row = connection.optional(sql, args![stream.0]).await?;
+    row.map(|row| {
+        Ok(StreamRow {
+            id: row.int("id")?,
+            tip: tip(&row)?,
+        })
+    })
+    .transpose()
 }
 
 impl Store {
     /// Where the stream stands; sequence 0 if nothing of it is finalized.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the database fails.
     pub async fn head(&self, tenant: TenantId, store: StoreId) -> Result<HeadJson, StoreError> {
         let stream_id = stream_id(tenant, store);
         let mut snapshot = self.snapshot().await?;
-        let tip = read_tip(&mut snapshot, stream_id).await?;
-        let cursor = crate::store::sqlite::cursor(&mut snapshot).await?;
+        let row = stream_row(&mut snapshot, stream_id).await?;
+        let tip = row.map_or(StreamTip::EMPTY, |row| row.tip);
+        let cursor = cursor(&mut snapshot).await?;
         Ok(HeadJson {
             stream_id,
             sequence: tip.sequence,
@@ -125,7 +169,7 @@ impl Store {
     /// Events from sequence `from` on, at most `limit` and about [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
-    /// If SQLite fails or a row is damaged.
+    /// If the database fails or a row is damaged.
     pub async fn events(
         &self,
         tenant: TenantId,
@@ -133,41 +177,63 @@ impl Store {
         from: u64,
         limit: u32,
     ) -> Result<EventsPageJson, StoreError> {
-        let stream_id = stream_id(tenant, store);
-        let limit = limit.min(MAX_PAGE_EVENTS);
-        let mut snapshot = self.snapshot().await?;
-        let tip = read_tip(&mut snapshot, stream_id).await?;
-        let sql = format!("{EVENT_COLUMNS} AND e.sequence >= ? ORDER BY e.sequence LIMIT ?");
-        let mut rows = sqlx::query(&sql)
-            .bind(stream_id.0.as_slice())
-            .bind(i64::try_from(from).unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
-            .fetch(&mut *snapshot);
-        let mut events = Vec::new();
-        let mut page_bytes = 0usize;
-        while let Some(row) = rows.try_next().await? {
-            let event = StoredEvent::read(stream_id, &row)?;
-            page_bytes = page_bytes.saturating_add(event.json_len());
-            if page_bytes > MAX_PAGE_BYTES && !events.is_empty() {
-                break;
-            }
-            events.push(event.to_json()?);
-        }
+        let (events, head_sequence) = self
+            .stored_events(tenant, store, from, limit, MAX_PAGE_BYTES)
+            .await?;
         let last = events.last().map(|event| event.sequence);
-        let next_sequence = last
-            .filter(|last| *last < tip.sequence)
-            .map(|last| last.saturating_add(1));
         Ok(EventsPageJson {
-            events,
-            head_sequence: tip.sequence,
-            next_sequence,
+            events: events
+                .iter()
+                .map(StoredEvent::to_json)
+                .collect::<Result<_, _>>()?,
+            head_sequence,
+            next_sequence: last
+                .filter(|last| *last < head_sequence)
+                .map(|last| last.saturating_add(1)),
         })
     }
 
-    /// The event with this id.
+    /// Events from sequence `from` on, at most `limit` and about `bytes` of JSON, with the head.
     ///
     /// # Errors
-    /// If SQLite fails or the row is damaged.
+    /// If the database fails or a row is damaged.
+    pub async fn stored_events(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        from: u64,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<(Vec<StoredEvent>, u64), StoreError> {
+        let stream_id = stream_id(tenant, store);
+        let mut snapshot = self.snapshot().await?;
+        let Some(row) = stream_row(&mut snapshot, stream_id).await? else {
+            return Ok((Vec::new(), 0));
+        };
+        let head = row.tip.sequence;
+        if from > head {
+            return Ok((Vec::new(), head));
+        }
+        let sql = format!(
+            "SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES} \
+             WHERE e.stream = ? AND e.sequence >= ? ORDER BY e.sequence LIMIT ?"
+        );
+        let mut page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), bytes);
+        let mut next = clamped(from);
+        while let Some(wanted) = page.wanted() {
+            let rows = snapshot.all(&sql, args![row.id, next, wanted]).await?;
+            if !page.take(&rows, wanted)? {
+                break;
+            }
+            next = clamped(page.last().saturating_add(1));
+        }
+        Ok((page.events, head))
+    }
+
+    /// The event with this id; the newest, if an agent used the id again after the chain forgot it.
+    ///
+    /// # Errors
+    /// If the database fails or the row is damaged.
     pub async fn event(
         &self,
         tenant: TenantId,
@@ -175,12 +241,16 @@ impl Store {
         event_id: EventId,
     ) -> Result<Option<StoredEvent>, StoreError> {
         let stream_id = stream_id(tenant, store);
-        let mut connection = self.snapshot().await?;
-        let sql = format!("{EVENT_COLUMNS} AND e.event_id = ?");
-        let row = sqlx::query(&sql)
-            .bind(stream_id.0.as_slice())
-            .bind(event_id.0.as_slice())
-            .fetch_optional(&mut *connection)
+        let mut snapshot = self.snapshot().await?;
+        let Some(stream) = stream_row(&mut snapshot, stream_id).await? else {
+            return Ok(None);
+        };
+        let sql = format!(
+            "SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES} \
+             WHERE e.stream = ? AND e.event_id = ? ORDER BY e.sequence DESC LIMIT 1"
+        );
+        let row = snapshot
+            .optional(&sql, args![stream.id, event_id.0])
             .await?;
         row.map(|row| StoredEvent::read(stream_id, &row))
             .transpose()
@@ -189,7 +259,7 @@ impl Store {
     /// The stream's batch with this number, from 0.
     ///
     /// # Errors
-    /// If SQLite fails or the row is damaged.
+    /// If the database fails or the row is damaged.
     pub async fn batch(
         &self,
         tenant: TenantId,
@@ -200,20 +270,52 @@ impl Store {
         let Ok(index) = i64::try_from(index) else {
             return Ok(None);
         };
-        let mut connection = self.snapshot().await?;
         let sql = format!("{BATCH_COLUMNS} AND x.batch_index = ?");
-        let row = sqlx::query(&sql)
-            .bind(stream_id.0.as_slice())
-            .bind(index)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let mut snapshot = self.snapshot().await?;
+        let row = snapshot.optional(&sql, args![stream_id.0, index]).await?;
         row.map(|row| read_batch(stream_id, &row)).transpose()
+    }
+
+    /// The stream's batches from number `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database fails or a row is damaged.
+    pub async fn batches(
+        &self,
+        tenant: TenantId,
+        store: StoreId,
+        from: u64,
+        limit: u32,
+    ) -> Result<BatchesPageJson, StoreError> {
+        let stream_id = stream_id(tenant, store);
+        let mut snapshot = self.snapshot().await?;
+        let row = stream_row(&mut snapshot, stream_id).await?;
+        let batch_count = row.map_or(0, |row| row.tip.batch_count);
+        let sql = format!("{BATCH_COLUMNS} AND x.batch_index >= ? ORDER BY x.batch_index LIMIT ?");
+        let rows = snapshot
+            .all(
+                &sql,
+                args![stream_id.0, clamped(from), limit.min(MAX_PAGE_EVENTS)],
+            )
+            .await?;
+        let batches: Vec<_> = rows
+            .iter()
+            .map(|row| read_batch(stream_id, row))
+            .collect::<Result<_, _>>()?;
+        let next = batches
+            .last()
+            .map(|last| last.batch.batch_index.saturating_add(1));
+        Ok(BatchesPageJson {
+            batches,
+            batch_count,
+            next_index: next.filter(|next| *next < batch_count),
+        })
     }
 
     /// The batch that holds a sequence.
     ///
     /// # Errors
-    /// If SQLite fails or the row is damaged.
+    /// If the database fails or the row is damaged.
     pub async fn batch_of_sequence(
         &self,
         tenant: TenantId,
@@ -224,103 +326,115 @@ impl Store {
         batch_of_sequence(&mut snapshot, stream_id(tenant, store), sequence).await
     }
 
-    /// The way from an event's leaf to the header of its block.
+    /// What a block commits to; nothing if it has no batches.
     ///
     /// # Errors
-    /// If SQLite fails or a row is damaged.
-    pub async fn inclusion(
+    /// If the database fails or a row is damaged.
+    pub async fn block_commitment(
         &self,
-        tenant: TenantId,
-        store: StoreId,
-        sequence: u64,
-    ) -> Result<Option<InclusionJson>, StoreError> {
-        let stream_id = stream_id(tenant, store);
+        number: u32,
+    ) -> Result<Option<BlockCommitmentJson>, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let Some(batch) = batch_of_sequence(&mut snapshot, stream_id, sequence).await? else {
+        let sql = "SELECT hash, time_ms, header FROM blocks WHERE number = ?";
+        let Some(row) = snapshot.optional(sql, args![number]).await? else {
             return Ok(None);
         };
-        let leaves = batch_leaves(&mut snapshot, stream_id, &batch.batch).await?;
-        let header = header(&mut snapshot, batch.batch.block_number).await?;
-        let siblings = batches_of_block(&mut snapshot, batch.batch.block_number).await?;
-        // The reading is done; hashing up to 16,384 leaves must not hold the connection.
-        drop(snapshot);
-
-        let damaged = StoreError::Corrupt { what: "leaves" };
-        let position = sequence.checked_sub(batch.batch.sequence_start);
-        let Some(index) = position.and_then(|position| u32::try_from(position).ok()) else {
-            return Err(damaged);
-        };
-        let leaf = usize::try_from(index)
-            .ok()
-            .and_then(|index| leaves.get(index))
-            .copied();
-        let (Some(leaf_hash), Some(proof)) = (leaf, InclusionProof::build(&leaves, index)) else {
-            return Err(damaged);
-        };
-        let block_proof = block_proof(&siblings, stream_id)?;
-        Ok(Some(InclusionJson {
-            leaf_hash,
-            proof,
-            batch,
-            block_proof,
-            header,
+        let batches = batches_of_block(&mut snapshot, number).await?;
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(BlockCommitmentJson {
+            block_number: number,
+            block_hash: row.bytes("hash")?,
+            block_time_ms: row.unsigned("time_ms")?,
+            header: row.slice("header")?.to_vec(),
+            batches,
         }))
     }
 
     /// The chain's refusals of an event, oldest first, at most [`MAX_REJECTIONS`] of the newest.
     ///
     /// # Errors
-    /// If SQLite fails or a row is damaged.
+    /// If the database fails or a row is damaged.
     pub async fn rejections(
         &self,
         tenant: TenantId,
         store: StoreId,
         event_id: EventId,
     ) -> Result<Vec<RejectionJson>, StoreError> {
-        let mut connection = self.snapshot().await?;
-        let rows = sqlx::query(
-            "SELECT r.block_number, r.extrinsic_index, r.reason, b.hash AS block_hash \
-             FROM rejections r JOIN blocks b ON b.number = r.block_number \
-             WHERE r.stream_id = ? AND r.event_id = ? ORDER BY r.id DESC LIMIT ?",
-        )
-        .bind(stream_id(tenant, store).0.as_slice())
-        .bind(event_id.0.as_slice())
-        .bind(i64::from(MAX_REJECTIONS))
-        .fetch_all(&mut *connection)
-        .await?;
+        let mut snapshot = self.snapshot().await?;
+        let rows = snapshot
+            .all(
+                "SELECT r.block_number, r.extrinsic_index, r.reason, b.hash AS block_hash \
+                 FROM rejections r JOIN blocks b ON b.number = r.block_number \
+                 WHERE r.stream_id = ? AND r.event_id = ? ORDER BY r.id DESC LIMIT ?",
+                args![stream_id(tenant, store).0, event_id.0, MAX_REJECTIONS],
+            )
+            .await?;
         rows.iter().rev().map(read_rejection).collect()
     }
 
     /// Number of stored events and rejections.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the database fails.
     pub async fn counts(&self) -> Result<(u64, u64), StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let row = sqlx::query(
-            "SELECT (SELECT COALESCE(SUM(sequence), 0) FROM streams) AS events, \
-             (SELECT COUNT(*) FROM rejections) AS rejections",
-        )
-        .fetch_one(&mut *snapshot)
-        .await?;
-        Ok((unsigned(&row, "events")?, unsigned(&row, "rejections")?))
+        let sql = "SELECT (SELECT CAST(COALESCE(SUM(sequence), 0) AS BIGINT) FROM streams) \
+             AS events, (SELECT COUNT(*) FROM rejections) AS rejections";
+        let row = snapshot.one(sql, args![]).await?;
+        Ok((row.unsigned("events")?, row.unsigned("rejections")?))
     }
 }
 
-async fn read_tip(
-    connection: &mut SqliteConnection,
-    stream: StreamId,
-) -> Result<StreamTip, StoreError> {
-    let row =
-        sqlx::query("SELECT sequence, state_root, batch_count FROM streams WHERE stream_id = ?")
-            .bind(stream.0.as_slice())
-            .fetch_optional(connection)
-            .await?;
-    row.map_or(Ok(StreamTip::EMPTY), |row| tip(&row))
+/// Events being collected until there are enough of them or they are too long together.
+pub(crate) struct Page {
+    stream_id: StreamId,
+    limit: u32,
+    bytes_left: usize,
+    pub(crate) events: Vec<StoredEvent>,
 }
 
-async fn batch_of_sequence(
-    connection: &mut SqliteConnection,
+impl Page {
+    pub(crate) const fn new(stream_id: StreamId, limit: u32, bytes: usize) -> Self {
+        Self {
+            stream_id,
+            limit,
+            bytes_left: bytes,
+            events: Vec::new(),
+        }
+    }
+
+    /// How many events to read next; nothing when the page is full.
+    pub(crate) fn wanted(&self) -> Option<u32> {
+        let left = self
+            .limit
+            .saturating_sub(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
+        (left > 0).then(|| left.min(READ_AHEAD))
+    }
+
+    /// Takes what was read; whether there may be more, and room for it.
+    pub(crate) fn take(&mut self, rows: &[Row], wanted: u32) -> Result<bool, StoreError> {
+        for row in rows {
+            let event = StoredEvent::read(self.stream_id, row)?;
+            match self.bytes_left.checked_sub(event.json_len()) {
+                Some(left) => self.bytes_left = left,
+                None if self.events.is_empty() => self.bytes_left = 0,
+                None => return Ok(false),
+            }
+            self.events.push(event);
+        }
+        Ok(u32::try_from(rows.len()) == Ok(wanted))
+    }
+
+    /// Sequence of the last event, 0 if there is none.
+    pub(crate) fn last(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.sequence)
+    }
+}
+
+pub(crate) async fn batch_of_sequence(
+    connection: &mut Connection,
     stream: StreamId,
     sequence: u64,
 ) -> Result<Option<BatchJson>, StoreError> {
@@ -328,105 +442,45 @@ async fn batch_of_sequence(
         return Ok(None);
     };
     let sql = format!("{BATCH_COLUMNS} AND x.sequence_end >= ? ORDER BY x.sequence_end LIMIT 1");
-    let row = sqlx::query(&sql)
-        .bind(stream.0.as_slice())
-        .bind(sequence)
-        .fetch_optional(connection)
-        .await?;
+    let row = connection.optional(&sql, args![stream.0, sequence]).await?;
     let Some(row) = row else { return Ok(None) };
-    let start: i64 = row.try_get("sequence_start")?;
-    if start > sequence {
+    if row.int("sequence_start")? > sequence {
         return Ok(None);
     }
     read_batch(stream, &row).map(Some)
 }
 
-async fn batch_leaves(
-    connection: &mut SqliteConnection,
-    stream: StreamId,
-    batch: &BatchCommitment,
-) -> Result<Vec<LeafHash>, StoreError> {
-    let index = i64::try_from(batch.batch_index).map_err(|_| StoreError::Corrupt {
-        what: "batch_index",
-    })?;
-    let row = sqlx::query(
-        "SELECT x.leaves FROM batches x JOIN streams s ON s.id = x.stream \
-         WHERE s.stream_id = ? AND x.batch_index = ?",
-    )
-    .bind(stream.0.as_slice())
-    .bind(index)
-    .fetch_one(connection)
-    .await?;
-    let leaves: &[u8] = row.try_get("leaves")?;
-    let (chunks, rest) = leaves.as_chunks::<32>();
-    if !rest.is_empty() || u32::try_from(chunks.len()) != Ok(batch.leaf_count) {
-        return Err(StoreError::Corrupt { what: "leaves" });
-    }
-    Ok(chunks.iter().copied().map(LeafHash).collect())
-}
-
-async fn header(connection: &mut SqliteConnection, number: u32) -> Result<Vec<u8>, StoreError> {
-    let row = sqlx::query("SELECT header FROM blocks WHERE number = ?")
-        .bind(i64::from(number))
-        .fetch_one(connection)
-        .await?;
-    Ok(row.try_get("header")?)
-}
-
-async fn batches_of_block(
-    connection: &mut SqliteConnection,
+/// The batches of a block in stream-id order.
+pub(crate) async fn batches_of_block(
+    connection: &mut Connection,
     number: u32,
 ) -> Result<Vec<BatchCommitment>, StoreError> {
-    let rows = sqlx::query("SELECT batch FROM batches WHERE block_number = ?")
-        .bind(i64::from(number))
-        .fetch_all(connection)
-        .await?;
+    let sql = "SELECT batch FROM batches WHERE block_number = ? ORDER BY id";
+    let rows = connection.all(sql, args![number]).await?;
     rows.iter().map(decode_batch).collect()
 }
 
-/// The path from one stream's batch to the root over all batches of its block.
-fn block_proof(
-    batches: &[BatchCommitment],
-    stream: StreamId,
-) -> Result<InclusionProof, StoreError> {
-    let damaged = StoreError::Corrupt { what: "batches" };
-    let leaves = block_leaves(batches);
-    let own = batches.iter().find(|batch| batch.stream_id() == stream);
-    let own = own.map(BatchCommitment::block_leaf);
-    let position = leaves.iter().position(|leaf| Some(*leaf) == own);
-    let position = position.and_then(|position| u32::try_from(position).ok());
-    let (Some(leaf_index), Ok(leaf_count)) = (position, u32::try_from(leaves.len())) else {
-        return Err(damaged);
-    };
-    let path = path_of(leaves, leaf_index).ok_or(damaged)?;
-    Ok(InclusionProof {
-        leaf_index,
-        leaf_count,
-        path,
-    })
-}
-
-fn decode_batch(row: &SqliteRow) -> Result<BatchCommitment, StoreError> {
-    let mut encoded: &[u8] = row.try_get("batch")?;
+pub(crate) fn decode_batch(row: &Row) -> Result<BatchCommitment, StoreError> {
+    let mut encoded = row.slice("batch")?;
     BatchCommitment::decode_all(&mut encoded).map_err(|_| StoreError::Corrupt { what: "batch" })
 }
 
-fn read_batch(stream_id: StreamId, row: &SqliteRow) -> Result<BatchJson, StoreError> {
+fn read_batch(stream_id: StreamId, row: &Row) -> Result<BatchJson, StoreError> {
     Ok(BatchJson {
         stream_id,
-        block_hash: bytes(row, "block_hash")?,
+        block_hash: row.bytes("block_hash")?,
         batch: decode_batch(row)?,
     })
 }
 
-fn read_rejection(row: &SqliteRow) -> Result<RejectionJson, StoreError> {
-    let mut encoded: &[u8] = row.try_get("reason")?;
+fn read_rejection(row: &Row) -> Result<RejectionJson, StoreError> {
+    let mut encoded = row.slice("reason")?;
     let reason =
         Rejection::decode_all(&mut encoded).map_err(|_| StoreError::Corrupt { what: "reason" })?;
     Ok(RejectionJson {
-        block_number: unsigned(row, "block_number")?,
-        block_hash: bytes(row, "block_hash")?,
-        extrinsic_index: unsigned(row, "extrinsic_index")?,
+        block_number: row.unsigned("block_number")?,
+        block_hash: row.bytes("block_hash")?,
+        extrinsic_index: row.unsigned("extrinsic_index")?,
         reason: reason.to_string(),
     })
 }

@@ -10,7 +10,7 @@ use crate::BlockError;
 use std::collections::BTreeMap;
 use ves_primitives::{
     BatchCommitment, BlockCommitment, LeafHash, StreamId, events_root,
-    sequencer::{BlockIndex, IndexedEvent, IndexedRejection},
+    sequencer::{BlockIndex, IndexedEvent, IndexedRejection, Rejection},
 };
 
 /// A finalized block as the node and its runtime report it.
@@ -114,18 +114,28 @@ impl PreparedBlock {
         self.number
     }
 
+    /// Block hash.
+    pub const fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
     /// Number of sequenced events.
     pub fn event_count(&self) -> usize {
         self.events.len()
     }
 
+    /// Why the block refused events, one for each.
+    pub fn rejections(&self) -> impl Iterator<Item = &Rejection> {
+        self.rejections.iter().map(|rejection| &rejection.reason)
+    }
+
     /// Events of each batch.
-    pub(crate) fn batch_sizes(&self) -> impl Iterator<Item = u32> {
+    pub fn batch_sizes(&self) -> impl Iterator<Item = u32> {
         self.batches.iter().map(|batch| batch.commitment.leaf_count)
     }
 
     /// SCALE bytes of all events, for bounding how much one transaction holds in memory.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         self.events
             .iter()
             .map(|event| codec::Encode::encoded_size(&event.event))

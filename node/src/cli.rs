@@ -5,16 +5,19 @@
 
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
+use ves_event_store::StoreConfig;
 
 /// Where the node keeps its event store.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct EventStoreParams {
-    /// SQLite file of the event store, which serves the `ves_*` RPCs.
+    /// The event store, which serves the `ves_*` RPCs: a SQLite file, or a PostgreSQL database.
     ///
-    /// By default `event-store.sqlite` in the chain's directory under the base path.
-    #[arg(long, value_name = "PATH", conflicts_with = "no_event_store")]
-    pub(crate) event_store: Option<PathBuf>,
+    /// By default `event-store.sqlite` in the chain's directory under the base path. A URL is
+    /// `postgres://user@host/database`; the password is better in PGPASSWORD or ~/.pgpass than on the
+    /// command line. Several nodes of one chain may share a database.
+    #[arg(long, value_name = "PATH|URL", conflicts_with = "no_event_store")]
+    pub(crate) event_store: Option<StoreConfig>,
 
     /// Run without an event store; the `ves_*` RPCs are then absent.
     ///
@@ -94,6 +97,10 @@ pub(crate) enum Subcommand {
 
     /// Import exported blocks and compare the time of each with the weight it declares.
     MeasureImport(crate::measure_import::MeasureImportCmd),
+
+    /// Fill, check, export or prune an event store.
+    #[command(subcommand)]
+    EventStore(crate::event_store_command::EventStoreCmd),
 
     /// Remove the whole chain.
     PurgeChain(sc_cli::PurgeChainCmd),

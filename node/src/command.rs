@@ -192,6 +192,7 @@ pub(crate) fn run() -> sc_cli::Result<()> {
                 Ok((cmd.run(client), task_manager))
             })
         }
+        Some(Subcommand::EventStore(cmd)) => cmd.run(&cli),
         Some(Subcommand::PurgeChain(cmd)) => {
             let runner = cli.create_runner(cmd)?;
             runner.sync_run(|config| cmd.run(config.database))

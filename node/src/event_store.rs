@@ -9,16 +9,23 @@ use polkadot_sdk::{
     sc_service::{Configuration, Error as ServiceError, TaskManager},
 };
 use std::sync::Arc;
-use ves_event_store::{Metrics, Store, StoreConfig, ingest};
+use ves_event_store::{Store, StoreConfig};
+use ves_indexer::{Metrics, ingest};
 use ves_primitives::GenesisHash;
 
 /// File name of the store within the chain's directory.
 const FILE_NAME: &str = "event-store.sqlite";
 
+/// Where a node's store is, if it is not told otherwise.
+pub(crate) fn default_place(config: &Configuration) -> StoreConfig {
+    let folder = config.base_path.config_dir(config.chain_spec.id());
+    StoreConfig::Sqlite(folder.join(FILE_NAME))
+}
+
 /// Opens the store, unless the operator runs without one.
 ///
 /// # Errors
-/// If the file cannot be used: it is locked, damaged, or belongs to another chain.
+/// If it cannot be used: it is locked, damaged, not to be reached, or belongs to another chain.
 pub(crate) async fn open(
     config: &Configuration,
     params: &EventStoreParams,
@@ -27,19 +34,10 @@ pub(crate) async fn open(
     if params.no_event_store {
         return Ok(None);
     }
-    let path = params.event_store.clone().unwrap_or_else(|| {
-        config
-            .base_path
-            .config_dir(config.chain_spec.id())
-            .join(FILE_NAME)
-    });
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(|error| {
-            ServiceError::Other(format!("cannot create {}: {error}", parent.display()))
-        })?;
-    }
+    let place = params.event_store.clone();
+    let place = place.unwrap_or_else(|| default_place(config));
     let genesis = GenesisHash(client.info().genesis_hash.0);
-    let store = Store::open(&StoreConfig { path }, genesis)
+    let store = Store::open(&place, genesis)
         .await
         .map_err(|error| ServiceError::Other(format!("event store: {error}")))?;
     Ok(Some(store))

@@ -13,6 +13,7 @@ mod cli;
 mod command;
 mod double_blocks;
 mod event_store;
+mod event_store_command;
 mod explorer;
 mod measure_import;
 mod rpc;

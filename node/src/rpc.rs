@@ -16,6 +16,7 @@ use polkadot_sdk::{
     substrate_frame_rpc_system::{System, SystemApiServer},
 };
 use std::sync::Arc;
+use ves_indexer::NodeChain;
 use ves_runtime::{BlockNumber, Hash, opaque::Block};
 
 /// What the GRANDPA RPCs need.
@@ -64,11 +65,8 @@ pub(crate) fn module(
         .into_rpc(),
     )?;
     if let Some(store) = event_store {
-        module.merge(ves_event_store::rpc::module(
-            store,
-            client,
-            Arc::new(evidence),
-        ))?;
+        let chain = NodeChain::<Block, _>::new(client, Arc::new(evidence));
+        module.merge(ves_event_store::rpc::module(store, Arc::new(chain)))?;
     }
     Ok(module)
 }
@@ -79,7 +77,7 @@ struct Evidence {
     authority_set: SharedAuthoritySet<Hash, BlockNumber>,
 }
 
-impl ves_event_store::Grandpa for Evidence {
+impl ves_indexer::Grandpa for Evidence {
     fn newest(&self) -> Result<Option<(u32, Vec<u8>)>, String> {
         sc_consensus_grandpa::best_justification::<_, Block>(&*self.client)
             .map(|newest| newest.map(|found| (found.target().0, found.justification.encode())))

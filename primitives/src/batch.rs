@@ -4,8 +4,9 @@
 //! Batch commitments, the state-root chain and the block commitment (VES v1 §4.4, §16.1).
 
 use crate::{
-    BatchId, BlockRoot, EventsRoot, InclusionError, InclusionProof, LeafHash, StateRoot, StoreId,
-    StreamId, TenantId, domain, events_root, hash::Preimage, limits, root_of, stream_id,
+    BatchId, BlockRoot, EventsRoot, InclusionError, InclusionProof, LeafHash, MultiProof,
+    StateRoot, StoreId, StreamId, TenantId, domain, events_root, hash::Preimage, limits, root_of,
+    stream_id,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -303,6 +304,31 @@ impl BatchCommitment {
             return Err(InclusionError::IndexOutOfRange);
         }
         proof.verify(&self.events_root.0, &leaf.0)
+    }
+
+    /// Checks that `leaves` stand at `sequences` of this batch, as [`Self::check_leaf`] does for one.
+    ///
+    /// # Errors
+    /// The first rule broken.
+    pub fn check_leaves(
+        &self,
+        sequences: &[u64],
+        leaves: &[LeafHash],
+        proof: &MultiProof,
+    ) -> Result<(), InclusionError> {
+        if proof.leaf_count != self.leaf_count {
+            return Err(InclusionError::LeafCount);
+        }
+        let start = self.sequence_start;
+        let places = proof
+            .leaf_indices
+            .iter()
+            .map(|index| start.checked_add((*index).into()));
+        if !places.eq(sequences.iter().copied().map(Some)) {
+            return Err(InclusionError::IndexOutOfRange);
+        }
+        let leaves: Vec<_> = leaves.iter().map(|leaf| leaf.0).collect();
+        proof.verify(&self.events_root.0, &leaves)
     }
 
     /// This batch's leaf in the block commitment (§16.1).

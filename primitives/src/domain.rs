@@ -70,3 +70,5 @@ pub const PROOF_SUBMISSION: &[u8] = b"VES_PROOF_SUBMISSION_V1";
 pub const BATCH_PROOF_SUBMISSION: &[u8] = b"VES_BATCH_PROOF_SUBMISSION_V1";
 /// Name of a GRANDPA authority set (ours).
 pub const AUTHORITY_SET: &[u8] = b"VES_AUTHORITY_SET_V1";
+/// An agent's signature under the place at which it stands in a stream (ours).
+pub const AGENT_CURSOR: &[u8] = b"VES_AGENT_CURSOR_V1";

@@ -105,3 +105,7 @@ pub const MAX_FINALITY_HEADERS: u32 = 1_024;
 pub const MAX_HEADER_BYTES: u32 = 1024 * 1024;
 /// Most changes of the authority set in one piece of evidence, and in one answer of a node.
 pub const MAX_SET_CHANGES: u32 = 64;
+/// Most leaves of one proof of many leaves.
+pub const MAX_MULTI_PROOF_LEAVES: u32 = 128;
+/// Durable cursors that a node keeps for each agent and stream, numbered from 0.
+pub const MAX_AGENT_CURSORS: u32 = 8;

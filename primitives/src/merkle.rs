@@ -54,7 +54,7 @@ pub const fn tree_depth(leaf_count: u32) -> u32 {
 
 /// One level up. `pad` is the root of an all-padding subtree of this level's height; only real
 /// nodes are hashed, so the cost is linear in the number of leaves, not in the padded width.
-fn parents(level: &[[u8; 32]], pad: &[u8; 32]) -> Vec<[u8; 32]> {
+pub(crate) fn parents(level: &[[u8; 32]], pad: &[u8; 32]) -> Vec<[u8; 32]> {
     level
         .chunks(2)
         .map(|pair| match pair {
@@ -125,6 +125,9 @@ pub enum InclusionError {
     PathLength,
     /// The path leads to another root.
     RootMismatch,
+    /// The indices of a proof of many leaves are not in strictly ascending order, are none, are more
+    /// than [`limits::MAX_MULTI_PROOF_LEAVES`], or are not as many as the leaves.
+    Indices,
 }
 
 impl fmt::Display for InclusionError {
@@ -134,6 +137,7 @@ impl fmt::Display for InclusionError {
             Self::IndexOutOfRange => "leaf index is not below the leaf count",
             Self::PathLength => "path length is not the tree depth",
             Self::RootMismatch => "path does not lead to the root",
+            Self::Indices => "leaf indices are not strictly ascending and one for each leaf",
         })
     }
 }

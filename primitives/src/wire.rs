@@ -29,9 +29,11 @@ use serde_json::Value;
 pub mod codes;
 mod finality;
 mod hexes;
+mod store;
 
 pub use finality::FinalityJson;
 pub use hexes::{hex_bytes, hex_bytes_list, hex_list, hex32};
+pub use store::*;
 
 /// base64url without padding on output; padding is tolerated on input.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -98,6 +100,9 @@ pub struct RecipientJson {
 }
 
 /// An event with the protocol's field names.
+///
+/// Exactly one of `payload`, `payload_raw_b64u` and `payload_encrypted` is there, or none when the node
+/// that was asked has pruned the payload: such an event is proven, but cannot be submitted again.
 ///
 /// Reading refuses what would change the meaning of the signature: a scheme label other than
 /// Ed25519 (0 or 1), or a bundle of further signatures.
@@ -285,9 +290,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-impl From<&SubmittedEvent> for EventJson {
-    fn from(event: &SubmittedEvent) -> Self {
-        let e = &event.envelope;
+impl EventJson {
+    /// An event with its payload, or without it where a node has pruned it.
+    pub fn of(e: &Envelope, payload: Option<&Payload>) -> Self {
         let mut json = Self {
             ves_version: e.ves_version,
             event_id: e.event_id,
@@ -309,14 +314,21 @@ impl From<&SubmittedEvent> for EventJson {
             command_id: e.command_id,
             base_version: e.base_version,
         };
-        match &event.payload {
-            Payload::Plain(bytes) if jcs::is_canonical(bytes) => {
+        match payload {
+            Some(Payload::Plain(bytes)) if jcs::is_canonical(bytes) => {
                 json.payload = serde_json::from_slice(bytes).ok();
             }
-            Payload::Plain(bytes) => json.payload_raw_b64u = Some(encode_b64(bytes)),
-            Payload::Encrypted(bundle) => json.payload_encrypted = Some(bundle.into()),
+            Some(Payload::Plain(bytes)) => json.payload_raw_b64u = Some(encode_b64(bytes)),
+            Some(Payload::Encrypted(bundle)) => json.payload_encrypted = Some(bundle.into()),
+            None => {}
         }
         json
+    }
+}
+
+impl From<&SubmittedEvent> for EventJson {
+    fn from(event: &SubmittedEvent) -> Self {
+        Self::of(&event.envelope, Some(&event.payload))
     }
 }
 

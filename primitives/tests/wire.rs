@@ -418,8 +418,15 @@ fn the_error_codes_of_the_nodes_methods_never_change() {
         codes::STORE_UNAVAILABLE,
         codes::STORE_DAMAGED,
         codes::STATE_UNAVAILABLE,
+        codes::SUBSCRIBER_TOO_SLOW,
+        codes::TOO_MANY_SUBSCRIPTIONS,
+        codes::CURSOR_UNAUTHORIZED,
+        codes::CURSOR_OUTDATED,
     ];
-    assert_eq!(codes, [-32050, -32051, -32052, -32053]);
+    assert!(codes.iter().copied().eq((-32057..=-32050).rev()));
+    let names: std::collections::BTreeSet<_> = codes.map(codes::name).into();
+    assert_eq!((names.len(), names.contains(&None)), (codes.len(), false));
+    assert_eq!(codes::name(-32_602), None);
 }
 
 #[test]

@@ -1,28 +1,25 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! The store: one writer that appends verified blocks, many readers of what was appended.
+//! The store: appends verified blocks in order, and tells readers when there are new ones.
 
-pub(crate) mod sqlite;
+mod prune;
+mod rewind;
+mod rows;
 
-use crate::{BlockError, PreparedBlock, StoreError};
-use polkadot_sdk::sp_core::hexdisplay::HexDisplay;
-use sqlx::{Sqlite, SqlitePool, Transaction};
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+use crate::{
+    BlockError, PreparedBlock, StoreConfig, StoreError,
+    db::{Connection, Db},
+    pages::Pages,
 };
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+use tokio::sync::watch;
 use ves_primitives::{GenesisHash, wire::StoreHealthJson};
 
-/// Where the store lives.
-#[derive(Clone, Debug)]
-pub struct StoreConfig {
-    /// The SQLite file; created, with its folder, if missing.
-    pub path: PathBuf,
-}
+pub(crate) use rows::{cursor, tip};
 
 /// The newest block that the store has indexed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,14 +32,15 @@ pub struct Cursor {
 
 impl std::fmt::Debug for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} (0x{})", self.number, HexDisplay::from(&self.hash))
+        write!(f, "{} (0x{})", self.number, hex::encode(self.hash))
     }
 }
 
 /// How far the indexer is, for `ves_health`. Never an authority: that is the cursor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
-    indexed: AtomicU32,
+    /// The newest indexed block that this process knows of; wakes subscriptions.
+    indexed: watch::Sender<u32>,
     finalized: AtomicU32,
     backfilling: AtomicBool,
     last_error: Mutex<String>,
@@ -51,40 +49,62 @@ struct Progress {
 /// Handle to an open event store. Cheap to clone; all clones share connections and progress.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    pub(crate) db: Db,
     genesis: GenesisHash,
     progress: Arc<Progress>,
+    pub(crate) pages: Arc<Pages>,
 }
 
 impl Store {
     /// Opens or creates the store of the chain with this genesis.
     ///
     /// # Errors
-    /// [`StoreError::WrongChain`] if the file belongs to another chain, [`StoreError::Open`] if it
-    /// is no usable store.
+    /// [`StoreError::WrongChain`] if it belongs to another chain, [`StoreError::Open`] if it is no
+    /// usable store.
     pub async fn open(config: &StoreConfig, genesis: GenesisHash) -> Result<Self, StoreError> {
-        let (writer, readers) = sqlite::connect(&config.path).await?;
-        let found = sqlite::bind(&writer, genesis).await?;
+        let db = Db::open(config).await?;
+        let found = rows::bind(&db, genesis).await?;
         if found != genesis {
             return Err(StoreError::WrongChain {
                 expected: genesis,
                 found,
             });
         }
-        let store = Self {
-            writer,
-            readers,
-            genesis,
-            progress: Arc::default(),
+        Self::over(db, genesis).await
+    }
+
+    /// Opens a store whatever chain it is of, for commands that need no node.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] if it is no usable store, or a new one.
+    pub async fn open_existing(config: &StoreConfig) -> Result<Self, StoreError> {
+        let missing = |reason: &str| StoreError::Open {
+            place: config.to_string(),
+            reason: reason.into(),
         };
-        let cursor = store.cursor().await?;
-        store
-            .progress
-            .indexed
-            .store(cursor.number, Ordering::Relaxed);
-        store.progress.backfilling.store(true, Ordering::Relaxed);
-        Ok(store)
+        if let StoreConfig::Sqlite(path) = config
+            && !path.exists()
+        {
+            return Err(missing("there is no such file"));
+        }
+        let db = Db::open(config).await?;
+        let genesis = rows::genesis_of(&mut db.snapshot().await?).await?;
+        Self::over(db, genesis.ok_or_else(|| missing("no node has used it"))?).await
+    }
+
+    async fn over(db: Db, genesis: GenesisHash) -> Result<Self, StoreError> {
+        let cursor = rows::cursor(&mut db.snapshot().await?).await?;
+        Ok(Self {
+            db,
+            genesis,
+            progress: Arc::new(Progress {
+                indexed: watch::Sender::new(cursor.number),
+                finalized: AtomicU32::new(0),
+                backfilling: AtomicBool::new(true),
+                last_error: Mutex::default(),
+            }),
+            pages: Arc::default(),
+        })
     }
 
     /// The chain this store belongs to.
@@ -95,9 +115,12 @@ impl Store {
     /// The newest indexed block.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the database fails.
     pub async fn cursor(&self) -> Result<Cursor, StoreError> {
-        sqlite::cursor(&mut *self.readers.acquire().await?).await
+        let cursor = rows::cursor(&mut self.snapshot().await?).await?;
+        // Another node that shares the database may have moved it.
+        self.report_indexed(cursor.number);
+        Ok(cursor)
     }
 
     /// Appends blocks in one transaction: either all of them and the new cursor, or nothing.
@@ -105,27 +128,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Gap`] or [`StoreError::Fork`] if the blocks do not follow the cursor,
     /// [`StoreError::Block`] if a batch does not continue its stream, [`StoreError::Constraint`]
-    /// if an event is already stored, [`StoreError::Sqlite`] if writing fails.
+    /// if a row is already there, [`StoreError::Database`] if writing fails.
     pub async fn append(&self, blocks: &[PreparedBlock]) -> Result<(), StoreError> {
         let Some(last) = blocks.last() else {
             return Ok(());
         };
         let transaction = self.write(blocks).await?;
         transaction.commit().await?;
-        self.progress.indexed.store(last.number, Ordering::Relaxed);
+        self.report_indexed(last.number);
         Ok(())
     }
 
     /// Everything [`Store::append`] does but the commit; dropping the result undoes it.
-    async fn write(
-        &self,
-        blocks: &[PreparedBlock],
-    ) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        // IMMEDIATE: take the write lock before reading the cursor, so that a second process on the
-        // same file waits instead of building upon a cursor that moves.
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let mut cursor = sqlite::cursor(&mut transaction).await?;
-        let mut tips = sqlite::Tips::default();
+    async fn write(&self, blocks: &[PreparedBlock]) -> Result<Connection, StoreError> {
+        let mut transaction = self.db.write().await?;
+        let mut cursor = rows::locked_cursor(&mut transaction).await?;
+        let mut tips = rows::Tips::default();
         for block in blocks {
             if cursor.number.checked_add(1) != Some(block.number) {
                 return Err(StoreError::Gap {
@@ -152,7 +170,7 @@ impl Store {
                         })?;
                     row.tip = batch.commitment.tip();
                 }
-                sqlite::insert_block(&mut transaction, block, &tips).await?;
+                rows::insert_block(&mut transaction, block, &tips).await?;
             }
             cursor = Cursor {
                 number: block.number,
@@ -160,17 +178,25 @@ impl Store {
             };
         }
         tips.save(&mut transaction).await?;
-        sqlite::set_cursor(&mut transaction, &cursor).await?;
+        rows::set_cursor(&mut transaction, &cursor).await?;
         Ok(transaction)
     }
 
     /// A snapshot for reading: every query of one answer sees the same state.
-    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.readers.begin().await?)
+    pub(crate) async fn snapshot(&self) -> Result<Connection, StoreError> {
+        self.db.snapshot().await
+    }
+
+    fn report_indexed(&self, number: u32) {
+        self.progress.indexed.send_if_modified(|known| {
+            let newer = number > *known;
+            *known = (*known).max(number);
+            newer
+        });
     }
 
     /// Records how far the node's finality is, and whether the store is still catching up.
-    pub(crate) fn report_finalized(&self, finalized: u32, backfilling: bool) {
+    pub fn report_finalized(&self, finalized: u32, backfilling: bool) {
         self.progress.finalized.store(finalized, Ordering::Relaxed);
         self.progress
             .backfilling
@@ -178,7 +204,7 @@ impl Store {
     }
 
     /// Records the indexer's last error; empty when it is well.
-    pub(crate) fn report_error(&self, text: String) {
+    pub fn report_error(&self, text: String) {
         *self
             .progress
             .last_error
@@ -191,11 +217,21 @@ impl Store {
         self.progress.backfilling.load(Ordering::Relaxed)
     }
 
+    /// Whether blocks are final that are not indexed.
+    pub(crate) fn is_behind(&self) -> bool {
+        *self.progress.indexed.borrow() < self.progress.finalized.load(Ordering::Relaxed)
+    }
+
+    /// Tells of every newer indexed block.
+    pub(crate) fn watch_indexed(&self) -> watch::Receiver<u32> {
+        self.progress.indexed.subscribe()
+    }
+
     /// How far the indexer is.
     pub fn health(&self) -> StoreHealthJson {
         let progress = &self.progress;
         StoreHealthJson {
-            indexed_block: progress.indexed.load(Ordering::Relaxed),
+            indexed_block: *progress.indexed.borrow(),
             finalized_block: progress.finalized.load(Ordering::Relaxed),
             backfilling: self.is_backfilling(),
             last_error: progress

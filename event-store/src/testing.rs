@@ -1,30 +1,32 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! A chain made of primitives alone: blocks with events, batches and commitments that hold.
+//! A chain made of primitives alone: blocks with events, batches and commitments that hold. For tests.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use crate::{PreparedBlock, RawBlock, Store, StoreConfig};
 use std::{collections::BTreeMap, path::Path};
 use ves_primitives::{
-    AgentId, BatchCommitment, BlockCommitment, Envelope, EventId, GenesisHash, KeyId, Payload,
-    PayloadCipherHash, PayloadKind, Signature, StoreId, StreamId, StreamTip, SubmittedEvent,
-    TenantId, payload_plain_hash,
+    AgentId, BatchCommitment, BlockCommitment, EncryptedPayload, Envelope, EventId, GenesisHash,
+    KeyId, Payload, PayloadCipherHash, PayloadKind, Recipient, RecipientKid, Signature, StoreId,
+    StreamId, StreamTip, SubmittedEvent, TenantId, payload_plain_hash,
     sequencer::{BlockIndex, IndexedEvent, IndexedRejection, Rejection},
     stream_id,
 };
 
-pub(crate) const GENESIS: GenesisHash = GenesisHash([9; 32]);
-pub(crate) const TENANT: TenantId = TenantId([0x11; 16]);
-pub(crate) const STORE: StoreId = StoreId([0x22; 16]);
-pub(crate) const OTHER_STORE: StoreId = StoreId([0x33; 16]);
+pub const GENESIS: GenesisHash = GenesisHash([9; 32]);
+pub const TENANT: TenantId = TenantId([0x11; 16]);
+pub const STORE: StoreId = StoreId([0x22; 16]);
+pub const OTHER_STORE: StoreId = StoreId([0x33; 16]);
 
-pub(crate) fn event_id(n: u64) -> EventId {
+pub fn event_id(n: u64) -> EventId {
     let mut bytes = [0xee; 16];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
     EventId(bytes)
 }
 
-pub(crate) fn event(store: StoreId, n: u64, payload: &str) -> SubmittedEvent {
+pub fn event(store: StoreId, n: u64, payload: &str) -> SubmittedEvent {
     let text = |text: &str| text.as_bytes().to_vec();
     SubmittedEvent {
         envelope: Envelope {
@@ -49,9 +51,30 @@ pub(crate) fn event(store: StoreId, n: u64, payload: &str) -> SubmittedEvent {
     }
 }
 
+/// An event whose payload only its recipient can read, as far as forms go.
+pub fn encrypted_event(store: StoreId, n: u64) -> SubmittedEvent {
+    let mut event = event(store, n, "{}");
+    let bundle = EncryptedPayload {
+        nonce: [1; 12],
+        ciphertext: vec![2; 40].try_into().unwrap(),
+        tag: [3; 16],
+        recipients: vec![Recipient {
+            recipient_kid: RecipientKid(7),
+            enc: [4; 32],
+            ct: [5; 48],
+        }]
+        .try_into()
+        .unwrap(),
+    };
+    event.envelope.payload_kind = PayloadKind::Encrypted;
+    event.envelope.payload_cipher_hash = bundle.cipher_hash(&event.envelope.payload_aad());
+    event.payload = Payload::Encrypted(bundle);
+    event
+}
+
 /// Grows block by block and remembers where each stream stands.
 #[derive(Clone, Default)]
-pub(crate) struct Chain {
+pub struct Chain {
     number: u32,
     hash: Option<[u8; 32]>,
     tips: BTreeMap<StreamId, StreamTip>,
@@ -60,7 +83,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Another history that starts after block `number` with empty streams.
-    pub(crate) fn at(number: u32) -> Self {
+    pub fn at(number: u32) -> Self {
         Self {
             number,
             ..Self::default()
@@ -68,7 +91,7 @@ impl Chain {
     }
 
     /// A block with this many events per store, each with this payload.
-    pub(crate) fn block(&mut self, stores: &[(StoreId, u64)], payload: &str) -> RawBlock {
+    pub fn block(&mut self, stores: &[(StoreId, u64)], payload: &str) -> RawBlock {
         let events = stores.iter().map(|(store, count)| {
             let events = (0..*count)
                 .map(|_| {
@@ -82,7 +105,7 @@ impl Chain {
         self.block_of(events)
     }
 
-    pub(crate) fn block_of(&mut self, stores: Vec<(StoreId, Vec<SubmittedEvent>)>) -> RawBlock {
+    pub fn block_of(&mut self, stores: Vec<(StoreId, Vec<SubmittedEvent>)>) -> RawBlock {
         self.number += 1;
         let mut index = BlockIndex {
             time_ms: u64::from(self.number) * 2_000,
@@ -124,7 +147,7 @@ impl Chain {
         }
     }
 
-    pub(crate) fn rejection(&mut self, n: u64, reason: Rejection) -> RawBlock {
+    pub fn rejection(&mut self, n: u64, reason: Rejection) -> RawBlock {
         let mut block = self.block(&[], "");
         block.index.rejections.push(IndexedRejection {
             stream_id: stream_id(TENANT, STORE),
@@ -136,17 +159,12 @@ impl Chain {
     }
 }
 
-pub(crate) fn prepared(raw: RawBlock) -> PreparedBlock {
+pub fn prepared(raw: RawBlock) -> PreparedBlock {
     PreparedBlock::check(raw).unwrap()
 }
 
-pub(crate) async fn open(folder: &Path) -> Store {
-    Store::open(
-        &StoreConfig {
-            path: folder.join("events.sqlite"),
-        },
-        GENESIS,
-    )
-    .await
-    .unwrap()
+/// The store of a test that needs no more than one, in a file.
+pub async fn open(folder: &Path) -> Store {
+    let config = StoreConfig::Sqlite(folder.join("events.sqlite"));
+    Store::open(&config, GENESIS).await.unwrap()
 }

@@ -4,11 +4,11 @@
 //! Prometheus figures of the event store. They count finalized blocks, so that every node of a
 //! network counts the same.
 
-use crate::verify::PreparedBlock;
 use polkadot_sdk::substrate_prometheus_endpoint::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts, PrometheusError, Registry, U64,
     exponential_buckets, register,
 };
+use ves_event_store::PreparedBlock;
 use ves_primitives::sequencer::Rejection;
 
 /// Figures that the indexer keeps up to date. Counters count since the start of the process.
@@ -82,9 +82,9 @@ impl Metrics {
         for size in block.batch_sizes() {
             self.batch_events.observe(size.into());
         }
-        for rejection in &block.rejections {
+        for rejection in block.rejections() {
             self.rejections
-                .with_label_values(&[&reason(&rejection.reason)])
+                .with_label_values(&[&reason(rejection)])
                 .inc();
         }
     }
@@ -99,7 +99,11 @@ fn reason(rejection: &Rejection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ves_primitives::{EventId, StreamId, sequencer::IndexedRejection};
+    use ves_event_store::RawBlock;
+    use ves_primitives::{
+        EventId, StreamId,
+        sequencer::{BlockIndex, IndexedRejection},
+    };
 
     fn rejected(reason: Rejection) -> IndexedRejection {
         IndexedRejection {
@@ -118,18 +122,19 @@ mod tests {
             expected: 1,
             actual,
         };
-        let block = PreparedBlock {
+        let rejections = [conflict(2), conflict(3), Rejection::InvalidSignature].map(rejected);
+        let block = PreparedBlock::check(RawBlock {
             number: 1,
-            hash: [0; 32],
+            hash: [1; 32],
             parent_hash: [0; 32],
             header: Vec::new(),
-            time_ms: 0,
-            events: Vec::new(),
-            rejections: [conflict(2), conflict(3), Rejection::InvalidSignature]
-                .map(rejected)
-                .to_vec(),
-            batches: Vec::new(),
-        };
+            commitment: None,
+            index: BlockIndex {
+                rejections: rejections.to_vec(),
+                ..BlockIndex::default()
+            },
+        })
+        .unwrap();
         metrics.count(&block);
         metrics.at(7, 2);
         let count = |reason| metrics.rejections.with_label_values(&[reason]).get();

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
-use crate::{BlockError, StoreError, fixtures::*};
 use polkadot_sdk::{
     sp_api::{self, ApiRef},
     sp_blockchain::{self, BlockStatus, Info},
@@ -13,6 +12,7 @@ use polkadot_sdk::{
     },
 };
 use std::{collections::BTreeMap, sync::Mutex};
+use ves_event_store::{BlockError, StoreConfig, StoreError, testing::*};
 use ves_primitives::{
     BLOCK_COMMITMENT_ENGINE, BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
     sequencer::{Admission, BlockIndex, EventRecord, KeptBatches, Rejection, SequencerLimits},
@@ -133,15 +133,13 @@ impl Node {
     }
 
     async fn store(&self, folder: &std::path::Path) -> Store {
-        let config = crate::StoreConfig {
-            path: folder.join("events.sqlite"),
-        };
+        let config = StoreConfig::Sqlite(folder.join("events.sqlite"));
         Store::open(&config, self.genesis()).await.unwrap()
     }
 
     async fn index(&self, store: &Store) -> Result<(), IngestError> {
         let client = Arc::new(self.clone());
-        catch_up::<Block, _>(&client, store, None, &mut ProgressLog::default()).await
+        catch_up::<Block, _>(&client, store, None, &mut ProgressLog::default(), u32::MAX).await
     }
 }
 
@@ -402,7 +400,7 @@ fn a_digest_with_two_or_malformed_commitments_is_refused() {
 
 #[test]
 fn store_errors_keep_whether_they_may_pass() {
-    let busy = StoreError::Sqlite(sqlx::Error::PoolTimedOut);
+    let busy = StoreError::Database(sqlx::Error::PoolTimedOut);
     assert!(IngestError::from(busy).is_retryable());
     assert!(
         !IngestError::from(StoreError::Gap {
@@ -410,5 +408,86 @@ fn store_errors_keep_whether_they_may_pass() {
             found: 3
         })
         .is_retryable()
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_shares_its_store_goes_on_where_the_other_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    let (own, shared) = (
+        node.store(folder.path()).await,
+        node.store(folder.path()).await,
+    );
+    let mut chain = Chain::default();
+    for _ in 0..300 {
+        node.push(chain.block(&[(STORE, 2)], "{}"));
+    }
+    let slow = node.clone();
+    node.finalized = 290;
+    // Both walk at once: whatever the one has written, the other does not write again.
+    let (first, second) = tokio::join!(node.index(&own), slow.index(&shared));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(own.cursor().await.unwrap().number, 300);
+    assert_eq!(own.head(TENANT, STORE).await.unwrap().sequence, 600);
+    // The one that heard less of finality waits without complaint.
+    node.index(&own).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backfill_ends_where_it_is_told_to_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    let store = node.store(folder.path()).await;
+    let mut chain = Chain::default();
+    for _ in 0..20 {
+        node.push(chain.block(&[(STORE, 2)], "{}"));
+    }
+    let client = Arc::new(node);
+    for (to, reached) in [(7, 7), (3, 7), (u32::MAX, 20)] {
+        let cursor = backfill::<Block, _>(&client, &store, to).await.unwrap();
+        assert_eq!(cursor.number, reached);
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_compared_with_the_chain_block_by_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    let store = node.store(folder.path()).await;
+    let mut chain = Chain::default();
+    for number in 1..=300u32 {
+        let stores: &[_] = if number % 50 == 0 { &[(STORE, 3)] } else { &[] };
+        node.push(chain.block(stores, "{}"));
+    }
+    node.index(&store).await.unwrap();
+    let client = Arc::new(node.clone());
+    let checked = crate::check::<Block, _>(&client, &store, |_, _| {})
+        .await
+        .unwrap();
+    assert_eq!(checked.to, 300);
+    while store.prune_step(200).await.unwrap().1 {}
+    let pruned = crate::check::<Block, _>(&client, &store, |_, _| {})
+        .await
+        .unwrap();
+    assert_eq!(pruned, checked);
+
+    // The same headers and another story: block 150 refused an event.
+    let hash = node.headers[150].hash();
+    let Some(Answer::Index(mut index)) = node.api.answers.get(&hash).cloned() else {
+        panic!("block 150 has an index");
+    };
+    index.rejections = Chain::default()
+        .rejection(1, Rejection::InvalidSignature)
+        .index
+        .rejections;
+    node.api.answers.insert(hash, Answer::Index(index));
+    let error = crate::check::<Block, _>(&Arc::new(node), &store, |_, _| {})
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, crate::CheckError::Differs { number: 150 }),
+        "{error}"
     );
 }

@@ -3,7 +3,7 @@
 
 //! From the node's finalized chain to the store, one height after the other.
 
-use crate::{Cursor, IngestError, Metrics, PreparedBlock, RawBlock, Store};
+use crate::{IngestError, Metrics};
 use codec::Encode;
 use futures::{FutureExt, StreamExt};
 use pallet_ves_sequencer_runtime_api::VesSequencerApi;
@@ -21,6 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use ves_event_store::{Cursor, PreparedBlock, RawBlock, Store, StoreError};
 use ves_primitives::{BlockCommitment, UnreadableCommitment};
 
 const LOG: &str = "ves-store";
@@ -69,7 +70,7 @@ where
     let mut progress = ProgressLog::default();
     let mut pause = RETRY.0;
     loop {
-        match catch_up(&client, &store, metrics.as_ref(), &mut progress).await {
+        match catch_up(&client, &store, metrics.as_ref(), &mut progress, u32::MAX).await {
             Ok(()) => {
                 pause = RETRY.0;
                 store.report_error(String::new());
@@ -97,12 +98,38 @@ where
     }
 }
 
-/// Indexes every block from the cursor to the newest finalized one.
+/// Indexes every block from the cursor to `to`, or to the newest finalized one if that comes first.
+/// What it does is the same as what a running node does, so it may be stopped at any time and goes on
+/// where it was.
+///
+/// # Errors
+/// What ended it; its text says what to do.
+pub async fn backfill<Block, Client>(
+    client: &Arc<Client>,
+    store: &Store,
+    to: u32,
+) -> Result<Cursor, IngestError>
+where
+    Block: BlockT<Hash = H256>,
+    Client: ProvideRuntimeApi<Block>
+        + HeaderBackend<Block>
+        + BlockBackend<Block>
+        + Send
+        + Sync
+        + 'static,
+    Client::Api: VesSequencerApi<Block>,
+{
+    catch_up(client, store, None, &mut ProgressLog::default(), to).await?;
+    Ok(store.cursor().await?)
+}
+
+/// Indexes every block from the cursor to the newest finalized one, or to `to`.
 async fn catch_up<Block, Client>(
     client: &Arc<Client>,
     store: &Store,
     metrics: Option<&Metrics>,
     progress: &mut ProgressLog,
+    to: u32,
 ) -> Result<(), IngestError>
 where
     Block: BlockT<Hash = H256>,
@@ -123,29 +150,37 @@ where
             metrics.at(cursor.number, lag);
         }
         if cursor.number > finalized {
-            // The node's database is younger than the store, for example after a resync. The
-            // cursor is compared when the chain has grown back to it.
+            // The node's database is younger than the store, for example after a resync, or another
+            // node that shares the store has heard of finality earlier. The cursor is compared when
+            // the chain has grown to it.
             progress.ahead(cursor.number, finalized);
             return Ok(());
         }
         check_cursor(client.as_ref(), &cursor)?;
-        if lag == 0 {
+        let target = finalized.min(to);
+        if cursor.number >= target {
             return Ok(());
         }
         let from = cursor.number.saturating_add(1);
         let step_client = Arc::clone(client);
-        let blocks = tokio::task::spawn_blocking(move || {
-            prepare_step(step_client.as_ref(), from, finalized)
-        })
-        .await
-        .map_err(|_| IngestError::Stopped)??;
-        store.append(&blocks).await?;
+        let blocks =
+            tokio::task::spawn_blocking(move || prepare_step(step_client.as_ref(), from, target))
+                .await
+                .map_err(|_| IngestError::Stopped)??;
+        match store.append(&blocks).await {
+            // Another node that shares the store was faster. It wrote what this one would have.
+            Err(StoreError::Gap { cursor: at, found }) if at >= found => {
+                cursor = store.cursor().await?;
+                continue;
+            }
+            appended => appended?,
+        }
         let Some(last) = blocks.last() else {
             return Ok(());
         };
         cursor = Cursor {
-            number: last.number,
-            hash: last.hash,
+            number: last.number(),
+            hash: last.hash(),
         };
         if let Some(metrics) = metrics {
             blocks.iter().for_each(|block| metrics.count(block));
@@ -155,7 +190,10 @@ where
 }
 
 /// The finalized chain must still hold the newest indexed block.
-fn check_cursor<Block, Client>(client: &Client, cursor: &Cursor) -> Result<(), IngestError>
+pub(crate) fn check_cursor<Block, Client>(
+    client: &Client,
+    cursor: &Cursor,
+) -> Result<(), IngestError>
 where
     Block: BlockT<Hash = H256>,
     Client: HeaderBackend<Block>,
@@ -173,7 +211,7 @@ where
 
 /// Reads and checks the next blocks, as many as one transaction takes. Blocking: it runs the
 /// runtime once per block with submissions.
-fn prepare_step<Block, Client>(
+pub(crate) fn prepare_step<Block, Client>(
     client: &Client,
     from: u32,
     finalized: u32,
@@ -314,6 +352,9 @@ impl ProgressLog {
     }
 
     fn ahead(&mut self, cursor: u32, finalized: u32) {
+        if cursor.saturating_sub(finalized) <= BACKFILL_LAG {
+            return;
+        }
         if !std::mem::replace(&mut self.said_ahead, true) {
             log::info!(
                 target: LOG,

@@ -36,15 +36,6 @@ pub trait Grandpa: Send + Sync + 'static {
     fn set_ends(&self, above: u32) -> Result<Vec<u32>, String>;
 }
 
-/// Where the RPCs get evidence of finality from. Blocking.
-pub(crate) trait FinalitySource: Send + Sync + 'static {
-    /// That the canonical block at this height is final; nothing if it is not yet.
-    fn prove(&self, number: u32) -> Result<Option<FinalityProof>, String>;
-
-    /// The changes of the authority set above this height, oldest first, at most `limit`.
-    fn set_changes(&self, above: u32, limit: usize) -> Result<Vec<FinalityProof>, String>;
-}
-
 /// The evidence of a node.
 pub(crate) struct NodeFinality<Block, Client> {
     pub(crate) client: Arc<Client>,
@@ -110,12 +101,13 @@ where
     }
 }
 
-impl<Block, Client> FinalitySource for NodeFinality<Block, Client>
+impl<Block, Client> NodeFinality<Block, Client>
 where
     Block: BlockT<Hash = H256>,
-    Client: HeaderBackend<Block> + BlockBackend<Block> + Send + Sync + 'static,
+    Client: HeaderBackend<Block> + BlockBackend<Block>,
 {
-    fn prove(&self, number: u32) -> Result<Option<FinalityProof>, String> {
+    /// That the canonical block at this height is final; nothing if it is not yet.
+    pub(crate) fn prove(&self, number: u32) -> Result<Option<FinalityProof>, String> {
         let newest = self.grandpa.newest()?;
         let end = match &newest {
             Some((target, _)) => *target,
@@ -149,7 +141,12 @@ where
         ))
     }
 
-    fn set_changes(&self, above: u32, limit: usize) -> Result<Vec<FinalityProof>, String> {
+    /// The changes of the authority set above this height, oldest first, at most `limit`.
+    pub(crate) fn set_changes(
+        &self,
+        above: u32,
+        limit: usize,
+    ) -> Result<Vec<FinalityProof>, String> {
         self.grandpa
             .set_ends(above)?
             .into_iter()

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The file that a node keeps for itself.
+
+use sqlx::{
+    Connection as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::Path, time::Duration};
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Concurrent readers.
+const READERS_MAX: u32 = 4;
+/// The write-ahead log is cut back to this size after a checkpoint, bytes.
+const WAL_BYTES_MAX: &str = "67108864";
+
+/// A pool with the one writer, and a pool of readers.
+pub(super) async fn connect(path: &Path) -> Result<(SqlitePool, SqlitePool), String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL, not FULL: in WAL mode it syncs at checkpoints only. A power cut may then lose
+        // the last transactions but never part of one, and whatever is lost is indexed again from
+        // the cursor that was lost with it. A crash of the process alone loses nothing.
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("journal_size_limit", WAL_BYTES_MAX);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // On a full disk SQLite ends the transaction whose commit fails by itself, and
+                // sqlx goes on counting it: on such a connection no other could begin. The
+                // rollback that is under way comes first.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| error.to_string())?;
+    sqlx::migrate!("migrations/sqlite")
+        .run(&writer)
+        .await
+        .map_err(|error| error.to_string())?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok((writer, readers))
+}
