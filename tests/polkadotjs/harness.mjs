@@ -94,13 +94,25 @@ export async function startProgram(name, args, log, pattern) {
   const child = spawn(program(name), args, { stdio: ['ignore', file, file] });
   running.add(child);
   let ended = null;
+  let stopped = false;
   child.on('error', (error) => (ended = error.message));
-  child.on('exit', (code, signal) => (ended = `exit ${code ?? signal}`));
+  child.on('exit', (code, signal) => {
+    running.delete(child);
+    ended = `exit ${code ?? signal}`;
+    if (stopped) return;
+    // Whatever fails from here on fails because of this.
+    const last = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n      ');
+    console.log(`NOTE  ${name} (process ${child.pid}) ended by itself: ${ended}; its last words:\n      ${last}`);
+  });
   const told = await waitFor(`${name} to be ready`, () => {
     ensure(ended === null, `${name} ended (${ended}); see ${log}`);
     return pattern.exec(readFileSync(log, 'utf8'))?.[1];
   });
-  return { told, isRunning: () => ended === null, stop: () => child.kill('SIGKILL') };
+  const stop = () => {
+    stopped = true;
+    child.kill('SIGKILL');
+  };
+  return { told, isRunning: () => ended === null, stop };
 }
 
 /** Runs one of this workspace's programs to its end; `codes` are the exit codes it may have. */
