@@ -4,7 +4,7 @@
 #
 # What stateset-sync takes: start, capture, push to a development node and its finality, pull with
 # verification, verification of an inclusion. EVENTS=n pushes n events (10,000), PROFILE=release builds
-# optimised (default: dev), VES_NODE and VES_CLI name other programs.
+# optimised (default: dev), VES_NODE and VES_CLI name other programs. Exit code 1 if an aim is missed.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 cd "$VES_ROOT"
@@ -15,7 +15,7 @@ folder=debug
 [ "$profile" = dev ] || folder="$profile"
 cli="${VES_CLI:-}"
 if [ -z "$cli" ]; then
-    cargo build --locked --quiet --profile "$profile" -p stateset-sync
+    cargo build --locked --quiet --profile "$profile" -p stateset-sync --bins --examples
     cli="$CARGO_TARGET_DIR/$folder/stateset-sync"
 fi
 node="${VES_NODE:-$CARGO_TARGET_DIR/debug/ves-node}"
@@ -56,29 +56,48 @@ agent keys:generate --insecure-plaintext-keys >/dev/null 2>&1
 agent admin:register-agent --dev-admin >/dev/null
 agent keys:register --dev-admin >/dev/null
 
+printf 'load before: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
+missed=0
+# aim NAME VALUE RELATION BOUND UNIT MORE
+aim() {
+    local mark=ok
+    awk -v a="$2" -v b="$4" "BEGIN { exit !(a $3 b) }" || { mark=MISSED; missed=1; }
+    printf '%-32s %10s %-4s (%s %s)  %-6s %s\n' "$1" "$2" "$5" "$3" "$4" "$mark" "${6:-}"
+}
+
 runs=20
 begun=$(now)
 for _ in $(seq $runs); do agent status --offline >/dev/null; done
-awk -v t=$(($(now) - begun)) -v n=$runs \
-    'BEGIN { printf "start of a local command      %7.1f ms   (<= 50)\n", t / n / 1e6 }'
+each="$(awk -v t=$(($(now) - begun)) -v n=$runs 'BEGIN { printf "%.1f", t / n / 1e6 }')"
+aim "start of a local command" "$each" "<=" 50 ms
 
 seq "$events" | awk '{ printf "{\"entity_type\":\"order\",\"entity_id\":\"%d\",\"event_type\":\"order.created\",\"payload\":{\"order\":%d,\"total\":\"12.00\"}}\n", $1, $1 }' >batch.jsonl
 begun=$(now)
 agent append --batch batch.jsonl >/dev/null
 spent=$(($(now) - begun))
-printf 'append of %d                %7s /s   (>= 5000)  %s\n' "$events" "$(rate "$events" $spent)" "$(took $spent)"
+aim "append of $events" "$(rate "$events" $spent)" ">=" 5000 /s "$(took $spent)"
 
 begun=$(now)
 agent push --timeout 300 >push.json
 spent=$(($(now) - begun))
 final="$(grep -c '"state": "finalized"' push.json || true)"
-printf 'push of %d, final           %7s /s   (>= 1000)  %s\n' "$final" "$(rate "$final" $spent)" "$(took $spent)"
+[ "$final" = "$events" ] || fail "$final of $events are final; see $(tail -c 400 push.json)"
+aim "push of $final, final" "$(rate "$final" $spent)" ">=" 1000 /s "$(took $spent)"
 
 begun=$(now)
 "$cli" pull --home reader --json >pull.json
 spent=$(($(now) - begun))
 stored="$(sed -n 's/^  "stored": \([0-9]*\).*/\1/p' pull.json)"
-printf 'pull and verification of %d  %7s /s   (>= 2000)  %s\n' "$stored" "$(rate "$stored" $spent)" "$(took $spent)"
+[ "$stored" = "$events" ] || fail "$stored of $events were verified"
+aim "pull and verification of $stored" "$(rate "$stored" $spent)" ">=" 2000 /s "$(took $spent)"
 
 inclusion="$(dirname "$cli")/examples/inclusion"
-[ ! -x "$inclusion" ] || printf 'inclusion                     %s   (<= 20 us, <= 1 KB)\n' "$("$inclusion")"
+[ -x "$inclusion" ] || fail "$inclusion is missing: cargo build -p stateset-sync --examples"
+"$inclusion" >inclusion.txt
+for leaves in 16384 1000000; do
+    line="$(grep "^$leaves leaves" inclusion.txt)"
+    aim "inclusion, $leaves leaves" "$(sed 's/.* \([0-9.]*\) us$/\1/' <<<"$line")" "<=" 20 us
+    aim "its proof" "$(sed 's/.* \([0-9]*\) bytes.*/\1/' <<<"$line")" "<=" 1024 B
+done
+printf 'load after: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
+exit $missed

@@ -11,12 +11,15 @@ doc="${1:-docs/THREAT_MODEL.md}"
 wrong=0
 say_wrong() { printf '%s: %s\n' "$doc" "$*" >&2; wrong=1; }
 
-# Whether a Rust file has the test: a function under a test attribute, or a line `name: …;` of a
-# macro that makes tests. Prints "long" if it is ignored by default.
+# Whether a Rust file has the test: a function under a test attribute or in a block of
+# `on_both_databases!`, or a line `name: …;` of a macro that makes tests. Prints "long" if it is ignored by default.
 rust_test() {
     awk -v name="$2" '
         /^[[:space:]]*#\[/ { attributes = attributes $0; next }
+        /^on_both_databases! \{/ { both = 1 }
+        /^}/ { both = 0 }
         match($0, "(^|[^a-z_0-9])fn " name "\\(") {
+            if (both) found = 1
             if (attributes ~ /test/) { found = 1; if (attributes ~ /#\[ignore/) print "long" }
         }
         $0 ~ "^[[:space:]]+" name ": [A-Z]" { found = 1 }

@@ -239,6 +239,16 @@ pub async fn append_signed(db: &mut SqliteConnection, event: &SubmittedEvent) ->
     event
         .check()
         .map_err(|e| Failure::usage("schema_validation", e.to_string()))?;
+    if event.envelope.ves_version != VES_VERSION {
+        return Err(Failure::usage(
+            "version_unsupported",
+            format!(
+                "the outbox holds events of version {VES_VERSION}, this one has {}",
+                event.envelope.ves_version
+            ),
+        )
+        .hint("the chain takes it all the same: hand it over with the program that signed it"));
+    }
     if event.envelope.agent_signature == Signature([0; 64]) {
         return Err(
             Failure::usage("signature_missing", "the event is not signed")

@@ -22,12 +22,13 @@ pub use keys::*;
 pub use registry::*;
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
-const COLON_GROUPS: [&str; 5] = ["keys", "admin", "config", "groups", "schemas"];
+const COLON_GROUPS: [&str; 6] = ["keys", "admin", "config", "groups", "schemas", "bundles"];
 
 /// Flags of every command that take a value: they may stand before the command's name.
-const VALUE_FLAGS: [&str; 9] = [
+const VALUE_FLAGS: [&str; 10] = [
     "--home",
     "--config",
+    "--profile",
     "--node",
     "--tenant",
     "--store",
@@ -94,7 +95,7 @@ Examples:
   stateset-sync verify --bundle bundle.json
 
 Settings: flag, then environment (VES_*), then .stateset/sync.json, then the user's
-config.json, then the default. `stateset-sync config show` prints where each comes from.
+config.json, then the default; in each file the chosen profile first. `stateset-sync config show` prints where each comes from.
 `stateset-sync help exit-codes` lists the exit codes.";
 
 /// Sign events, push them to the chain, pull and verify those of others, prove them offline.
@@ -128,6 +129,10 @@ pub struct Global {
     /// Project configuration file, .json or .toml [env: VES_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Named set of settings of the configuration files [env: VES_PROFILE] [default: the files'
+    /// `profile`]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Node endpoint [env: VES_NODE_URL] [default: ws://127.0.0.1:9944]
     #[arg(long, global = true, value_name = "URL")]
     pub node: Option<String>,
@@ -162,6 +167,7 @@ impl Global {
             home: self.home.clone(),
             config: self.config.clone(),
             settings: ConfigFile {
+                profile: self.profile.clone(),
                 node_url: self.node.clone(),
                 tenant_id: self.tenant,
                 store_id: self.store,
@@ -238,6 +244,9 @@ Examples:
     Export(ExportArgs),
     /// Verify a bundle and keep it.
     Import(ImportArgs),
+    /// List, verify again and write out the bundles that were imported.
+    #[command(subcommand)]
+    Bundles(BundlesCommand),
     /// Print a pulled or captured event.
     Show(EventArgs),
     /// Print the clear payload of an event encrypted to this agent.
@@ -295,6 +304,13 @@ Examples:
     /// List the exit codes.
     #[command(long_about = EXIT_CODES)]
     ExitCodes,
+    /// Ids and names that the last of these words may stand for; for completion scripts.
+    #[command(hide = true)]
+    CompleteIds {
+        /// The words of the command line, without the program's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 /// `init`
@@ -320,9 +336,12 @@ pub struct InitArgs {
 pub enum ConfigCommand {
     /// Print every setting and where its value comes from.
     Show,
-    /// Change a setting of this project's file; an empty value removes it.
+    /// Change a setting of this project's file, or with --profile of that profile; an empty value
+    /// removes it.
     #[command(after_help = "\
 Examples:
+  stateset-sync config set --profile live node-url wss://node.example
+  stateset-sync config set profile live
   stateset-sync config set node-url ws://node:9944
   stateset-sync config set default-recipients '{\"order\":[\"self\",\"group:<uuid>\"]}'
   stateset-sync config set padding '[256,1024,4096]'")]

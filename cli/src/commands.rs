@@ -6,6 +6,7 @@
 mod admin;
 mod append;
 mod bundles;
+mod complete;
 mod config;
 mod conflicts;
 mod decisions;
@@ -41,6 +42,7 @@ use crate::{
     error::{Exit, Failure, Result},
     finality::Pinned,
     inbox::{self, Stream},
+    interrupt::Interrupt,
     keys::KeyStore,
     output::{Report, Ui},
     reading::Readable,
@@ -49,12 +51,13 @@ use crate::{
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use serde_json::json;
 use sqlx::SqlitePool;
-use std::time::Duration;
+use std::{future::Future, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use ves_primitives::{EventId, GenesisHash};
 
-/// How long an interrupted command may take to let go of the database.
-const ABORT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long an interrupted command may take to end what it is in the middle of.
+const ABORT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every command needs.
 pub(crate) struct Context {
@@ -133,9 +136,20 @@ impl Context {
         if *path != self.config.home.path().join("sync.json") {
             return Ok(());
         }
-        let file = ConfigFile {
+        let file = ConfigFile::read(path)?;
+        let bound = |settings: ConfigFile| ConfigFile {
             genesis_hash: Some(genesis),
-            ..ConfigFile::read(path)?
+            ..settings
+        };
+        // A profile with a node of its own has a chain of its own.
+        let chosen = self.config.profile().map(|chosen| chosen.value);
+        let profile = chosen.and_then(|name| {
+            let profile = file.profile_named(&name)?.clone();
+            profile.node_url.is_some().then_some((name, profile))
+        });
+        let file = match profile {
+            Some((name, profile)) => file.with_profile(&name, bound(profile))?,
+            None => bound(file),
         };
         file.write(&self.config.home)?;
         self.ui
@@ -207,7 +221,7 @@ async fn resolve_event(pool: Option<&SqlitePool>, text: &str) -> Result<EventId>
                 .hint("give a UUID, or at least four digits of the id of a local event"),
         );
     };
-    match inbox::ids_with_prefix(pool, &digits).await?.as_slice() {
+    match inbox::ids_with_prefix(pool, &digits, 2).await?.as_slice() {
         [id] => Ok(*id),
         [] => Err(unknown_event(text)),
         _ => Err(Failure::usage(
@@ -237,26 +251,52 @@ pub async fn run(args: Vec<String>) -> Exit {
     log(cli.global.verbose);
     let json = cli.global.json || cli.global.output.is_some();
     let ui = Ui::new(json, cli.global.quiet, cli.global.color).into_file(cli.global.output.clone());
-    // On a task of its own, so that a prompt that blocks its thread does not block Ctrl-C.
-    let mut command = tokio::spawn(dispatch(cli, ui.clone()));
-    let outcome = tokio::select! {
-        outcome = &mut command => outcome.unwrap_or_else(|e| Err(Failure::unexpected(e))),
-        _ = tokio::signal::ctrl_c() => {
-            // Dropping the command rolls an open transaction back; what was committed stays.
-            command.abort();
-            let _ = tokio::time::timeout(ABORT_PATIENCE, command).await;
-            Err(Failure::new(
-                Exit::Interrupted,
-                "interrupted",
-                "interrupted; nothing is half-written",
-            )
-            .hint("run the command again; it resumes where it stopped"))
-        }
-    };
+    let outcome = interruptible(dispatch(cli, ui.clone()), ui.interrupt()).await;
     match outcome {
         Ok(report) => ui.print(&report),
         Err(failure) => ui.print_failure(&failure),
     }
+}
+
+/// Runs a command until it ends or is interrupted. The first Ctrl-C lets it stop where it can, and tell
+/// what it did; the second ends the program at once.
+async fn interruptible(
+    command: impl Future<Output = Result<Report>> + Send + 'static,
+    interrupt: &Interrupt,
+) -> Result<Report> {
+    let listen = |kind| signal(kind).map_err(Failure::unexpected);
+    let mut presses = listen(SignalKind::interrupt())?;
+    // What stops a service is as good as a person's Ctrl-C.
+    let mut requests = listen(SignalKind::terminate())?;
+    // On a task of its own, so that a prompt that blocks its thread does not block Ctrl-C.
+    let mut command = tokio::spawn(command);
+    let ended = |outcome: std::result::Result<Result<Report>, tokio::task::JoinError>| {
+        outcome.unwrap_or_else(|e| Err(Failure::unexpected(e)))
+    };
+    tokio::select! {
+        outcome = &mut command => return ended(outcome),
+        _ = presses.recv() => {}
+        _ = requests.recv() => {}
+    }
+    interrupt.raise();
+    if !interrupt.is_heeded() {
+        // Dropping the command rolls an open transaction back; what was committed stays.
+        command.abort();
+    }
+    let at_once = tokio::select! {
+        outcome = &mut command => match outcome {
+            // Too late to stop, or it stopped by itself and says where.
+            Ok(outcome) => return outcome,
+            Err(_) => false,
+        },
+        _ = presses.recv() => true,
+        _ = requests.recv() => true,
+        () = tokio::time::sleep(ABORT_PATIENCE) => true,
+    };
+    Err(Failure::interrupted(match at_once {
+        false => "interrupted; nothing is half-written",
+        true => "interrupted at once; what was not committed is undone",
+    }))
 }
 
 /// Logs go to stderr, and nowhere unless `RUST_LOG` or `-v` asks: stdout belongs to results.
@@ -298,12 +338,17 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         Command::ExitCodes => return Ok(exit_codes()),
         Command::Completions { shell } => return shell::completions(*shell),
         Command::Man { out } => return shell::man(out.as_deref(), cli.global.dry_run),
+        Command::CompleteIds { words } => return Ok(complete::ids(&cli.global, words).await),
         _ => {}
     }
     if let Command::Mcp(args) = cli.command {
         return crate::mcp::run(cli.global, args).await;
     }
     let context = Context::new(&cli.global, ui)?;
+    // A profile comes into being with its first setting.
+    if !matches!(cli.command, Command::Config(ConfigCommand::Set { .. })) {
+        context.config.check_profile()?;
+    }
     execute(&context, cli.command).await
 }
 
@@ -332,6 +377,7 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Abandon(args) => decisions::abandon(context, &args).await,
         Command::State(args) => state::run(context, &args).await,
         Command::Import(args) => bundles::import(context, &args).await,
+        Command::Bundles(command) => bundles::run(context, &command).await,
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Set { name, value }) => config::set(context, &name, &value),
         Command::Config(ConfigCommand::Validate) => config::validate(context),
@@ -342,6 +388,7 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Completions { shell } => shell::completions(shell),
         Command::Mcp(_) => Err(Failure::usage("usage", "a server cannot start another")),
         Command::Man { out } => shell::man(out.as_deref(), context.dry_run),
+        Command::CompleteIds { .. } => Err(Failure::usage("usage", "for shells only")),
     }
 }
 

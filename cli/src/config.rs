@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Settings and where each of them comes from: flag, then environment, then project file, then user
-//! file, then default.
+//! file, then default. A file may hold profiles, named sets of settings of which one can be chosen; it
+//! goes before the file's other settings.
 
 use crate::{
     error::{Exit, Failure, Result},
@@ -10,17 +11,23 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
-use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, GroupId, StoreId, TenantId};
+use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, StoreId, TenantId};
+
+mod reader;
+
+pub use reader::ReaderName;
 
 /// Where the node is expected when nothing says otherwise.
 pub const DEFAULT_NODE_URL: &str = "ws://127.0.0.1:9944";
 /// Largest configuration file that is read.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+/// Longest name of a profile.
+const MAX_PROFILE_NAME: usize = 64;
 
 /// The settings a file may hold. Unknown names are refused, so that a typing error is not silent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +39,12 @@ pub struct ConfigFile {
     /// 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// The profile that is used unless another is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Named sets of settings. None of them holds profiles in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<BTreeMap<String, Self>>,
     /// WebSocket or HTTP endpoint of a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_url: Option<String>,
@@ -77,42 +90,6 @@ pub struct ConfigFile {
     pub key_warn_hours: Option<u32>,
 }
 
-/// Somebody who may read a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum ReaderName {
-    /// The agent that signs.
-    Own,
-    /// Another agent.
-    Agent(AgentId),
-    /// The members of a group.
-    Group(GroupId),
-}
-
-impl TryFrom<String> for ReaderName {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        let invalid = || format!("{text}: give self, agent:UUID or group:UUID");
-        match text.split_once(':') {
-            None if text == "self" => Ok(Self::Own),
-            Some(("agent", id)) => id.parse().map(Self::Agent).map_err(|_| invalid()),
-            Some(("group", id)) => id.parse().map(Self::Group).map_err(|_| invalid()),
-            _ => Err(invalid()),
-        }
-    }
-}
-
-impl From<ReaderName> for String {
-    fn from(name: ReaderName) -> Self {
-        match name {
-            ReaderName::Own => "self".into(),
-            ReaderName::Agent(id) => format!("agent:{id}"),
-            ReaderName::Group(id) => format!("group:{id}"),
-        }
-    }
-}
-
 impl ConfigFile {
     /// Value of [`ConfigFile::schema`].
     pub const SCHEMA: &'static str = "ves.config";
@@ -150,6 +127,44 @@ impl ConfigFile {
         if file.version.is_some_and(|version| version != Self::VERSION) {
             return Err(invalid(format!("its version is not {}", Self::VERSION)));
         }
+        file.check_profiles().map_err(invalid)?;
+        Ok(file)
+    }
+
+    /// Names are short words, and no profile holds what belongs to the file.
+    fn check_profiles(&self) -> std::result::Result<(), String> {
+        for (name, profile) in self.profiles.iter().flatten() {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            if name.is_empty() || name.len() > MAX_PROFILE_NAME || !name.bytes().all(allowed) {
+                return Err(format!("{name:?} is no name for a profile"));
+            }
+            if profile.profile.is_some()
+                || profile.profiles.is_some()
+                || profile.schema.is_some()
+                || profile.version.is_some()
+            {
+                return Err(format!("profile {name} holds what belongs to the file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One of the file's profiles.
+    pub fn profile_named(&self, name: &str) -> Option<&Self> {
+        self.profiles.as_ref()?.get(name)
+    }
+
+    /// The same with a profile replaced or added.
+    ///
+    /// # Errors
+    /// `setting_invalid` for a name that is none, or for a profile that holds profiles.
+    pub fn with_profile(&self, name: &str, profile: Self) -> Result<Self> {
+        let mut file = self.clone();
+        file.profiles
+            .get_or_insert_with(BTreeMap::new)
+            .insert(name.to_owned(), profile);
+        file.check_profiles()
+            .map_err(|why| Failure::usage("setting_invalid", why))?;
         Ok(file)
     }
 
@@ -178,12 +193,16 @@ impl ConfigFile {
             members.insert(name.clone(), value);
             serde_json::from_value::<Self>(serde_json::Value::Object(members.clone()))
         };
+        let checked = |file: Self| match file.check_profiles() {
+            Ok(()) => Ok(file),
+            Err(why) => Err(Failure::usage("setting_invalid", why)),
+        };
         let as_text = attempt(serde_json::Value::String(text.to_owned()));
         let error = match (as_text, serde_json::from_str(text)) {
-            (Ok(file), _) => return Ok(file),
+            (Ok(file), _) => return checked(file),
             (Err(error), Err(_)) => error,
             (Err(_), Ok(value)) => match attempt(value) {
-                Ok(file) => return Ok(file),
+                Ok(file) => return checked(file),
                 Err(error) => error,
             },
         };
@@ -216,14 +235,18 @@ impl ConfigFile {
 
 /// Where a setting's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A flag of this command.
     Flag,
     /// An environment variable.
     Env,
+    /// The chosen profile in the project's file.
+    ProjectProfile,
     /// The project's file.
     Project,
+    /// The chosen profile in the user's file.
+    UserProfile,
     /// The user's file.
     User,
     /// Built in.
@@ -235,7 +258,9 @@ impl fmt::Display for Origin {
         f.write_str(match self {
             Self::Flag => "flag",
             Self::Env => "env",
+            Self::ProjectProfile => "project, profile",
             Self::Project => "project",
+            Self::UserProfile => "user, profile",
             Self::User => "user",
             Self::Default => "default",
         })
@@ -317,10 +342,26 @@ impl Config {
             (Origin::Flag, overrides.settings.clone()),
             (Origin::Env, from_env(env)?),
         ];
-        for (origin, path) in [(Origin::Project, &project_file), (Origin::User, &user_file)] {
+        let mut files = Vec::new();
+        for (origins, path) in [
+            ((Origin::ProjectProfile, Origin::Project), &project_file),
+            ((Origin::UserProfile, Origin::User), &user_file),
+        ] {
             if let Some(path) = path {
-                layers.push((origin, ConfigFile::read(path)?));
+                files.push((origins, ConfigFile::read(path)?));
             }
+        }
+        let chosen = layers
+            .iter()
+            .map(|(_, layer)| layer)
+            .chain(files.iter().map(|(_, file)| file))
+            .find_map(|layer| layer.profile.clone());
+        for ((of_profile, of_file), file) in files {
+            let profile = chosen.as_ref().and_then(|name| file.profile_named(name));
+            if let Some(profile) = profile {
+                layers.push((of_profile, profile.clone()));
+            }
+            layers.push((of_file, file));
         }
         Ok(Self {
             home,
@@ -328,6 +369,45 @@ impl Config {
             user_file,
             layers,
         })
+    }
+
+    /// The chosen profile, if one is, and who chose it.
+    pub fn profile(&self) -> Option<Setting<String>> {
+        self.get(|c| &c.profile)
+    }
+
+    /// Every profile there is to choose.
+    pub fn profile_names(&self) -> BTreeSet<&str> {
+        self.layers
+            .iter()
+            .filter_map(|(_, layer)| layer.profiles.as_ref())
+            .flat_map(|profiles| profiles.keys().map(String::as_str))
+            .collect()
+    }
+
+    /// Refuses a chosen profile that no file holds: its settings would be silently others.
+    ///
+    /// # Errors
+    /// `profile_unknown`.
+    pub fn check_profile(&self) -> Result<()> {
+        let Some(Setting { value: name, .. }) = self.profile() else {
+            return Ok(());
+        };
+        let names = self.profile_names();
+        if names.contains(name.as_str()) {
+            return Ok(());
+        }
+        let known: Vec<&str> = names.into_iter().collect();
+        Err(Failure::new(
+            Exit::NotConfigured,
+            "profile_unknown",
+            format!("there is no profile {name}"),
+        )
+        .hint(if known.is_empty() {
+            "make one with `stateset-sync config set --profile NAME SETTING VALUE`".to_owned()
+        } else {
+            format!("there are: {}", known.join(", "))
+        }))
     }
 
     /// The first layer that has a value.
@@ -445,6 +525,7 @@ impl Config {
             }
         }
         vec![
+            row("profile", self.profile()),
             row("node_url", Some(self.node_url())),
             row("tenant_id", self.get(|c| &c.tenant_id)),
             row("store_id", self.get(|c| &c.store_id)),
@@ -492,6 +573,7 @@ fn from_env(env: Env<'_>) -> Result<ConfigFile> {
             .transpose()
     }
     Ok(ConfigFile {
+        profile: env("VES_PROFILE"),
         node_url: env("VES_NODE_URL"),
         tenant_id: parse(env, "VES_TENANT_ID")?,
         store_id: parse(env, "VES_STORE_ID")?,
@@ -507,64 +589,4 @@ fn from_env(env: Env<'_>) -> Result<ConfigFile> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn url(text: &str) -> ConfigFile {
-        ConfigFile {
-            node_url: Some(text.into()),
-            ..ConfigFile::default()
-        }
-    }
-
-    #[test]
-    fn flag_beats_env_beats_project_beats_user_beats_default() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path().join("state"));
-        home.create().unwrap();
-        let user = dir.path().join("xdg/stateset-sync");
-        fs::create_dir_all(&user).unwrap();
-        let xdg = dir.path().join("xdg").display().to_string();
-
-        let load = |flag: Option<&str>, variable: Option<&str>| {
-            let overrides = Overrides {
-                home: Some(home.path().into()),
-                settings: flag.map(url).unwrap_or_default(),
-                ..Overrides::default()
-            };
-            let env = |name: &str| match name {
-                "XDG_CONFIG_HOME" => Some(xdg.clone()),
-                "VES_NODE_URL" => variable.map(String::from),
-                _ => None,
-            };
-            Config::load(&overrides, &env, dir.path())
-                .unwrap()
-                .node_url()
-        };
-        let expect = |setting: Setting<String>, value: &str, origin: Origin| {
-            assert_eq!((setting.value.as_str(), setting.origin), (value, origin));
-        };
-        expect(load(None, None), DEFAULT_NODE_URL, Origin::Default);
-        fs::write(user.join("config.toml"), "node_url = \"ws://user\"\n").unwrap();
-        expect(load(None, None), "ws://user", Origin::User);
-        url("ws://project").write(&home).unwrap();
-        expect(load(None, None), "ws://project", Origin::Project);
-        expect(load(None, Some("ws://env")), "ws://env", Origin::Env);
-        expect(
-            load(Some("ws://flag"), Some("ws://env")),
-            "ws://flag",
-            Origin::Flag,
-        );
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_refused_by_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sync.json");
-        fs::write(&path, r#"{"node_ulr":"ws://x"}"#).unwrap();
-        let failure = ConfigFile::read(&path).unwrap_err();
-        assert_eq!(failure.code, "config_invalid");
-        assert!(failure.message.contains("node_ulr"), "{}", failure.message);
-    }
-}
+mod tests;

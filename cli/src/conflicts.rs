@@ -4,11 +4,12 @@
 //! Events of the outbox whose entity has moved on, and what to do about them.
 //!
 //! An event that names a base version is sequenced at exactly that version or not at all. It is in
-//! conflict if the verified events show a newer version, or if the chain rejected it for that reason.
-//! Whatever this agent captured on top of it is part of the same conflict: its base version may have been
-//! taken by somebody else's event, and then the chain would let it pass although nobody saw that state.
-//! So an entity has at most one conflict, and it is named by its first event. Nothing is stored about it:
-//! the same outbox and the same stream give the same conflicts.
+//! conflict if the verified events show a newer version, if the chain rejected it for that reason, or if
+//! the own event that it was made on top of is lost: refused, given up, replaced, or in conflict itself.
+//! Such an event's version may have been taken by somebody else's, and then the chain would let it pass
+//! although nobody saw that state. What was captured when that version was pulled already was made on top
+//! of what was pulled. So an entity has at most one conflict, and it is named by its first event. Nothing
+//! is stored about it: the same outbox and the same stream give the same conflicts.
 
 mod merge;
 mod resolve;
@@ -58,9 +59,21 @@ impl Strategy {
     }
 }
 
+/// Why an event is in conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Somebody else's event came first.
+    MovedOn,
+    /// The own event that it was made on top of will not be sequenced.
+    LostBase,
+}
+
 /// An event in conflict, with those that build on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
+    /// Why its first event is in conflict.
+    pub cause: Cause,
     /// The first event; names the conflict.
     pub head: Entry,
     /// Later events of the same entity, oldest first.
@@ -122,40 +135,104 @@ pub async fn detect(pool: &SqlitePool, stream: Stream) -> Result<Vec<Conflict>> 
     }
     let mut conflicts = Vec::new();
     for ((entity_type, entity_id), entries) in by_entity {
-        let pulled = inbox::version_of(pool, stream, &entity_type, &entity_id).await?;
-        let stale = |entry: &Entry| {
-            let base = entry.event.envelope.base_version.unwrap_or(u64::MAX);
-            is_rejected_for_version(entry) || base < pulled
-        };
-        let mut rest = entries.into_iter().skip_while(|entry| !stale(entry));
-        let Some(head) = rest.next() else { continue };
-        // What was captured when the news was here already builds on the news.
-        let known_since = match is_rejected_for_version(&head) {
-            true => Some(head.updated_at.clone()),
-            false => {
-                let base = head.event.envelope.base_version.unwrap_or_default();
-                inbox::pulled_at(pool, stream, (&entity_type, &entity_id), base).await?
-            }
-        };
-        let unaware = |entry: &Entry| {
-            known_since
-                .as_ref()
-                .is_none_or(|at| entry.captured_at <= *at)
-        };
-        let remote_version = match is_rejected_for_version(&head) {
-            true => stated_version(&head).map_or(pulled, |stated| stated.max(pulled)),
-            false => pulled,
-        };
-        conflicts.push(Conflict {
-            base_version: head.event.envelope.base_version.unwrap_or_default(),
-            remote_version,
-            pulled: remote_version == pulled,
-            followers: rest.filter(unaware).collect(),
-            head,
-        });
+        let name = (entity_type.as_str(), entity_id.as_str());
+        let pulled = inbox::version_of(pool, stream, name.0, name.1).await?;
+        conflicts.extend(of_entity(pool, stream, name, pulled, &entries).await?);
     }
     conflicts.sort_unstable_by_key(|conflict| conflict.head.local_seq);
     Ok(conflicts)
+}
+
+/// Whether nobody was given the event yet.
+fn is_unsent(entry: &Entry) -> bool {
+    matches!(entry.state, State::Queued | State::Signed)
+}
+
+/// The conflict of one entity, of which these are the own events with a base version, oldest first.
+async fn of_entity(
+    pool: &SqlitePool,
+    stream: Stream,
+    name: (&str, &str),
+    pulled: u64,
+    entries: &[Entry],
+) -> Result<Option<Conflict>> {
+    let base = |entry: &Entry| entry.event.envelope.base_version.unwrap_or_default();
+    // For each version, whether the newest own event that was to lead beyond it is lost.
+    let mut lost_at: BTreeMap<u64, bool> = BTreeMap::new();
+    let mut known_since = None;
+    let mut found: Option<Conflict> = None;
+    for entry in entries {
+        let rejected = is_rejected_for_version(entry);
+        let moved_on = rejected || (is_unsent(entry) && base(entry) < pulled);
+        let lost_base = is_unsent(entry)
+            && base(entry)
+                .checked_sub(1)
+                .is_some_and(|before| lost_at.get(&before) == Some(&true))
+            && !was_known(pool, stream, name, entry).await?;
+        // What was captured before the news was here was made without it, whatever it builds on.
+        let unaware = found.is_some()
+            && (rejected || is_unsent(entry))
+            && known_since
+                .as_ref()
+                .is_none_or(|at: &String| entry.captured_at <= *at);
+        let lost = match entry.state {
+            State::Queued | State::Signed => moved_on || lost_base || unaware,
+            State::Rejected | State::Dead | State::Superseded => true,
+            State::Submitted | State::InBlock | State::Finalized => false,
+        };
+        lost_at.insert(base(entry), lost);
+        let belongs = moved_on || lost_base || unaware;
+        match &mut found {
+            _ if !belongs => {}
+            Some(conflict) => conflict.followers.push(entry.clone()),
+            None => {
+                known_since = match rejected {
+                    true => Some(entry.updated_at.clone()),
+                    false => inbox::pulled_at(pool, stream, name, base(entry)).await?,
+                };
+                let remote_version = match rejected {
+                    true => stated_version(entry).map_or(pulled, |stated| stated.max(pulled)),
+                    false => pulled,
+                };
+                if !moved_on {
+                    // No news came: only what leads on from the lost event is part of it.
+                    known_since = Some(String::new());
+                }
+                found = Some(Conflict {
+                    cause: if moved_on {
+                        Cause::MovedOn
+                    } else {
+                        Cause::LostBase
+                    },
+                    base_version: base(entry),
+                    remote_version,
+                    pulled: remote_version == pulled,
+                    followers: Vec::new(),
+                    head: entry.clone(),
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the version that an event builds on was pulled already when the event was captured.
+async fn was_known(
+    pool: &SqlitePool,
+    stream: Stream,
+    name: (&str, &str),
+    entry: &Entry,
+) -> Result<bool> {
+    let Some(before) = entry
+        .event
+        .envelope
+        .base_version
+        .and_then(|n| n.checked_sub(1))
+    else {
+        return Ok(true);
+    };
+    let at = inbox::pulled_at(pool, stream, name, before).await?;
+    Ok(at.is_some_and(|at| at <= entry.captured_at))
 }
 
 /// The conflict that this event is part of.

@@ -108,6 +108,12 @@ impl Failure {
         Self::new(Exit::Usage, code, message)
     }
 
+    /// Somebody pressed Ctrl-C.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Interrupted, "interrupted", message)
+            .hint("run the command again; it resumes where it stopped")
+    }
+
     /// A failure nobody foresaw.
     pub fn unexpected(message: impl fmt::Display) -> Self {
         Self::new(Exit::Unexpected, "unexpected", message.to_string())

@@ -12,6 +12,7 @@ use crate::{
 use codec::Encode;
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
+use std::collections::HashSet;
 use ves_primitives::{
     AgentId, EventId, GenesisHash, KeyId, SigningPublicKey, StateRoot, StoreId, StreamTip,
     TenantId,
@@ -19,10 +20,12 @@ use ves_primitives::{
 };
 
 mod batches;
+mod bundles;
 mod evidence;
 mod reading;
 
 pub use batches::{batch, batch_at, batch_of, encrypted, own_encrypted};
+pub use bundles::{Imported, bundle_of, bundles, keep_bundle};
 pub use evidence::{Evidence, evidence_of, key_record, store_evidence, store_key_record};
 pub use reading::{after, of_entity, pulled_at, version_of};
 
@@ -114,6 +117,8 @@ pub async fn store_batch(
     let batch = &inclusion.batch.batch;
     let now = now_rfc3339();
     let (tenant, store) = (stream.tenant.0.to_vec(), stream.store.0.to_vec());
+    // Records that were quarantined before and verify now are released; the others come again.
+    release(db, stream, batch.sequence_start, batch.sequence_end).await?;
     for item in judged {
         match &item.problem {
             None => store_event(db, stream, batch.batch_index, &item.record, &now).await?,
@@ -163,6 +168,8 @@ pub async fn promote(
     batch_index: u64,
     judged: &Judged,
 ) -> Result<()> {
+    let sequence = judged.record.sequence;
+    release(db, stream, sequence, sequence).await?;
     store_event(db, stream, batch_index, &judged.record, &now_rfc3339()).await?;
     // A promoted event belongs before what was projected already.
     for table in ["ves_entities", "ves_projections"] {
@@ -206,14 +213,20 @@ async fn store_event(
     .bind(now)
     .execute(&mut *db)
     .await?;
-    // A record that was quarantined before and verifies now is released.
+    Ok(())
+}
+
+/// Takes what stands between two places of the stream out of quarantine.
+async fn release(db: &mut SqliteConnection, stream: Stream, from: u64, to: u64) -> Result<()> {
     sqlx::query(
-        "DELETE FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 AND sequence = ?3",
+        "DELETE FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 \
+         AND sequence BETWEEN ?3 AND ?4",
     )
     .bind(stream.tenant.0.as_slice())
     .bind(stream.store.0.as_slice())
-    .bind(signed(record.sequence)?)
-    .execute(&mut *db)
+    .bind(signed(from)?)
+    .bind(signed(to)?)
+    .execute(db)
     .await?;
     Ok(())
 }
@@ -295,6 +308,31 @@ pub async fn sequence_of(pool: &SqlitePool, stream: Stream, event: EventId) -> R
     const QUERY: &str = "SELECT sequence FROM ves_events \
                          WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3";
     number_of(pool, stream, event, QUERY).await
+}
+
+/// Which of these records' ids are verified already at some place of the stream.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn taken_ids(
+    pool: &SqlitePool,
+    stream: Stream,
+    records: &[SequencedEventJson],
+) -> Result<HashSet<EventId>> {
+    let ids: Vec<String> = records
+        .iter()
+        .map(|record| hex::encode(record.event.event_id.0))
+        .collect();
+    let taken: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT event_id FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 \
+         AND event_id IN (SELECT unhex(value) FROM json_each(?3))",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(serde_json::to_string(&ids).map_err(Failure::unexpected)?)
+    .fetch_all(pool)
+    .await?;
+    Ok(event_ids(taken)?.into_iter().collect())
 }
 
 /// A number that a query finds for an event of a stream.
@@ -436,19 +474,41 @@ pub async fn counts(pool: &SqlitePool, stream: Stream) -> Result<(i64, i64)> {
     ))
 }
 
-/// Ids of local and pulled events that begin with these hex digits.
+/// Ids of captured, pulled and imported events that begin with these hex digits, at most so many.
 ///
 /// # Errors
 /// The database's refusal.
-pub async fn ids_with_prefix(pool: &SqlitePool, hex_prefix: &str) -> Result<Vec<EventId>> {
+pub async fn ids_with_prefix(
+    pool: &SqlitePool,
+    hex_prefix: &str,
+    most: u32,
+) -> Result<Vec<EventId>> {
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT event_id FROM ves_events WHERE lower(hex(event_id)) LIKE ?1 || '%' \
-         UNION SELECT event_id FROM ves_outbox WHERE lower(hex(event_id)) LIKE ?1 || '%' LIMIT 3",
+         UNION SELECT event_id FROM ves_outbox WHERE lower(hex(event_id)) LIKE ?1 || '%' \
+         UNION SELECT event_id FROM ves_bundles WHERE lower(hex(event_id)) LIKE ?1 || '%' LIMIT ?2",
     )
     .bind(hex_prefix)
+    .bind(i64::from(most))
     .fetch_all(pool)
     .await?;
     event_ids(ids)
+}
+
+/// Agents whose events were verified, and those that captured some here.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn known_agents(pool: &SqlitePool) -> Result<Vec<AgentId>> {
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT agent_id FROM ves_events UNION SELECT agent_id FROM ves_outbox \
+         UNION SELECT agent_id FROM ves_key_pins ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await?;
+    ids.into_iter()
+        .map(|id| id.try_into().map(AgentId).map_err(|_| damaged("agent id")))
+        .collect()
 }
 
 /// Pins the first public key seen under a number and returns the pinned one.

@@ -19,6 +19,7 @@ pub mod error;
 pub mod finality;
 pub mod home;
 pub mod inbox;
+pub mod interrupt;
 pub mod keys;
 mod mcp;
 pub mod outbox;

@@ -16,22 +16,23 @@
 //! signing, so a crash and a retry produce the same bytes.
 
 mod decisions;
+mod outcomes;
 mod retries;
 mod row;
 
 pub use decisions::{revive, set_aside, with_base_version};
+pub use outcomes::{Outcome, record, store_signatures};
 pub use retries::{
     MAX_HANDOVERS, Retry, backoff, forget, next_due, note_failure, retries, waiting,
 };
 
 use crate::{
-    capture::now_rfc3339,
     error::{Exit, Failure, Result},
     keys::Signer,
 };
 use row::{RawRow, damaged};
 use serde::Serialize;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::SqlitePool;
 use std::fmt;
 use ves_primitives::{EventId, KeyId, SubmittedEvent};
 
@@ -167,155 +168,6 @@ impl Entry {
         self.key_id = Some(signer.key_id);
         self.signed = true;
         Ok(())
-    }
-}
-
-/// Commits the signatures of freshly signed entries in one transaction.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn store_signatures(pool: &SqlitePool, entries: &[&Entry]) -> Result<()> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    for entry in entries {
-        sqlx::query(
-            "UPDATE ves_outbox SET key_id = ?2, signature = ?3, state = 'signed', updated_at = ?4 \
-             WHERE local_seq = ?1 AND state = 'queued' AND signature IS NULL",
-        )
-        .bind(entry.local_seq)
-        .bind(entry.key_id.map(|key| i64::from(key.0)))
-        .bind(entry.event.envelope.agent_signature.0.as_slice())
-        .bind(now_rfc3339())
-        .execute(&mut *tx)
-        .await?;
-    }
-    tx.commit().await?;
-    Ok(())
-}
-
-/// What became of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// About to be handed to a node, whose best block is this.
-    Submitted {
-        /// Best block at that time.
-        best_block: u32,
-    },
-    /// The node took it in this extrinsic.
-    Carried {
-        /// Hash of the extrinsic.
-        extrinsic_hash: [u8; 32],
-    },
-    /// In a block that is not final yet.
-    InBlock {
-        /// The block.
-        block_number: u32,
-        /// Its place, should the block become final.
-        sequence: u64,
-    },
-    /// In a final block.
-    Finalized {
-        /// The block.
-        block_number: u32,
-        /// Its place in the stream.
-        sequence: u64,
-    },
-    /// Refused by the chain.
-    Rejected {
-        /// The chain's reason.
-        reason: String,
-    },
-    /// Refused for now: it keeps its signature and is due again later.
-    Deferred {
-        /// The chain's reason.
-        error: String,
-    },
-    /// It was marked as handed over and was not.
-    NotSent,
-    /// Given up after too many attempts.
-    GivenUp {
-        /// What they had in common.
-        error: String,
-    },
-    /// Something went wrong on the way; the state stays.
-    Trouble {
-        /// What.
-        error: String,
-    },
-}
-
-/// Records outcomes in one transaction. A final state is never left again.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()> {
-    if outcomes.is_empty() {
-        return Ok(());
-    }
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    for (local_seq, outcome) in outcomes {
-        record_one(&mut tx, *local_seq, outcome).await?;
-    }
-    tx.commit().await?;
-    Ok(())
-}
-
-async fn record_one(db: &mut SqliteConnection, local_seq: i64, outcome: &Outcome) -> Result<()> {
-    const OPEN: &str = "state IN ('signed', 'submitted', 'in_block')";
-    const UNPLACED: &str = "block_number = NULL, sequence = NULL";
-    let now = now_rfc3339();
-    let set = match outcome {
-        Outcome::Submitted { .. } => {
-            "state = 'submitted', submitted_block = ?3, attempts = attempts + 1, last_error = NULL"
-                .to_owned()
-        }
-        Outcome::Carried { .. } => "extrinsic_hash = ?3".to_owned(),
-        Outcome::InBlock { .. } => {
-            "state = 'in_block', block_number = ?3, sequence = ?4".to_owned()
-        }
-        Outcome::Finalized { .. } => {
-            "state = 'finalized', block_number = ?3, sequence = ?4, last_error = NULL".to_owned()
-        }
-        Outcome::Rejected { .. } => format!("state = 'rejected', reason = ?3, {UNPLACED}"),
-        Outcome::Deferred { .. } => format!("state = 'signed', last_error = ?3, {UNPLACED}"),
-        Outcome::NotSent => {
-            format!("state = 'signed', attempts = max(attempts - 1, 0), {UNPLACED}")
-        }
-        Outcome::GivenUp { .. } => {
-            format!("state = 'dead', reason = 'never_included', last_error = ?3, {UNPLACED}")
-        }
-        Outcome::Trouble { .. } => "last_error = ?3".to_owned(),
-    };
-    let sql =
-        format!("UPDATE ves_outbox SET updated_at = ?2, {set} WHERE local_seq = ?1 AND {OPEN}");
-    let query = sqlx::query(&sql).bind(local_seq).bind(now);
-    let place = |sequence: u64| i64::try_from(sequence).unwrap_or(i64::MAX);
-    let query = match outcome {
-        Outcome::Submitted { best_block } => query.bind(i64::from(*best_block)),
-        Outcome::Carried { extrinsic_hash } => query.bind(extrinsic_hash.to_vec()),
-        Outcome::InBlock {
-            block_number,
-            sequence,
-        }
-        | Outcome::Finalized {
-            block_number,
-            sequence,
-        } => query.bind(i64::from(*block_number)).bind(place(*sequence)),
-        Outcome::Rejected { reason } => query.bind(reason.clone()),
-        Outcome::NotSent => query,
-        Outcome::Deferred { error } | Outcome::GivenUp { error } | Outcome::Trouble { error } => {
-            query.bind(error.clone())
-        }
-    };
-    query.execute(&mut *db).await?;
-    match outcome {
-        Outcome::Deferred { error } | Outcome::Trouble { error } => {
-            note_failure(db, local_seq, error).await
-        }
-        Outcome::InBlock { .. }
-        | Outcome::Finalized { .. }
-        | Outcome::Rejected { .. }
-        | Outcome::GivenUp { .. } => forget(db, local_seq).await,
-        Outcome::Submitted { .. } | Outcome::Carried { .. } | Outcome::NotSent => Ok(()),
     }
 }
 

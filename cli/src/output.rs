@@ -3,7 +3,10 @@
 
 //! What commands hand back and how it is printed: results on stdout, everything else on stderr.
 
-use crate::error::{Exit, Failure};
+use crate::{
+    error::{Exit, Failure},
+    interrupt::Interrupt,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -56,6 +59,7 @@ pub struct Ui {
     bar: Arc<Mutex<Option<ProgressBar>>>,
     /// One line for each object, since there may be several.
     streams: Arc<AtomicBool>,
+    interrupt: Interrupt,
 }
 
 impl Ui {
@@ -77,7 +81,18 @@ impl Ui {
             file: None,
             bar: Arc::default(),
             streams: Arc::default(),
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// What tells a running command that its user wants it to stop.
+    pub const fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// Does the work unless the user wants it to stop first, and then drops it where it waits.
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.interrupt.unless(work).await
     }
 
     /// Writes the outcome as JSON into a file instead of printing it.

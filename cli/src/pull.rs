@@ -24,6 +24,7 @@ use serde::Serialize;
 use sqlx::SqlitePool;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    num::NonZero,
     time::{Duration, Instant},
 };
 use ves_client::Header;
@@ -36,6 +37,8 @@ use ves_primitives::{
 
 /// Events asked for at once.
 const PAGE: u32 = 1000;
+/// Records from which on it is worth to judge them in several threads.
+const PARALLEL_FROM: usize = 64;
 /// How long to wait for the event store to index what is final already.
 const INDEX_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(200);
@@ -107,7 +110,7 @@ struct Pull<'a, C> {
     /// The newest proof, and the block that it begins with.
     proof: Option<(u32, FinalityProof)>,
     /// Keys as the registry shows them, judged against the pins, once per pull.
-    keys: HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>,
+    keys: Keys,
 }
 
 /// Pulls a stream up to its finalized head.
@@ -159,7 +162,21 @@ pub async fn pull<C: Chain>(
         keys: HashMap::new(),
     };
     while tip.sequence < head {
-        match pull.batch(&tip, head, &mut report).await {
+        // What is verified is stored whole; until then nothing of it is.
+        let verified = ui
+            .unless_interrupted(pull.verify(&tip, head, &mut report))
+            .await
+            .unwrap_or_else(|| {
+                Err(Failure::interrupted(format!(
+                    "interrupted: verified and stored up to sequence {} of {head}",
+                    tip.sequence
+                )))
+            });
+        let stored = match verified {
+            Ok((inclusion, judged)) => pull.store(&tip, inclusion, judged, &mut report).await,
+            Err(failure) => Err(failure),
+        };
+        match stored {
             Ok(next) => tip = next,
             Err(failure) => {
                 report.stopped = Some(failure);
@@ -187,24 +204,35 @@ async fn indexed_head<C: Chain>(chain: &C, stream: Stream, finalized: BlockRef) 
 }
 
 impl<C: Chain> Pull<'_, C> {
-    /// Verifies and stores the batch after `tip`.
-    async fn batch(
+    /// Fetches and verifies the batch after `tip`.
+    async fn verify(
         &mut self,
         tip: &StreamTip,
         head: u64,
         report: &mut PullReport,
-    ) -> Result<StreamTip> {
+    ) -> Result<(InclusionJson, Vec<Judged>)> {
         let start = tip.sequence.saturating_add(1);
         let inclusion = self.inclusion(start).await?;
-        let batch = inclusion.batch.batch.clone();
+        let batch = &inclusion.batch.batch;
+        let end = batch.sequence_end;
         if let Err(problem) = self.judge_batch(&inclusion, tip).await? {
-            return self
-                .stop_at(start, batch.sequence_end.min(head), problem, report)
-                .await;
+            let failure = self.stop_at(start, end.min(head), problem, report).await?;
+            return Err(failure);
         }
-        let records = self.records(start, batch.sequence_end).await?;
+        let records = self.records(start, end).await?;
         let judged = self.judge_records(&inclusion, records).await?;
+        Ok((inclusion, judged))
+    }
 
+    /// Stores a verified batch, unless another process was faster.
+    async fn store(
+        &mut self,
+        tip: &StreamTip,
+        inclusion: InclusionJson,
+        judged: Vec<Judged>,
+        report: &mut PullReport,
+    ) -> Result<StreamTip> {
+        let batch = &inclusion.batch.batch;
         let genesis = self.chain.genesis_hash();
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         if inbox::tip(&mut *tx, self.stream, genesis).await? != *tip {
@@ -326,14 +354,15 @@ impl<C: Chain> Pull<'_, C> {
         })
     }
 
-    /// Sets the records of an unacceptable batch aside and stops; the tip stays where it is.
+    /// Sets the records of an unacceptable batch aside, and says why the pull stops; the tip stays where
+    /// it is.
     async fn stop_at(
         &mut self,
         start: u64,
         end: u64,
         problem: Problem,
         report: &mut PullReport,
-    ) -> Result<StreamTip> {
+    ) -> Result<Failure> {
         let end = end.clamp(
             start,
             start.saturating_add(u64::from(PAGE)).saturating_sub(1),
@@ -347,7 +376,7 @@ impl<C: Chain> Pull<'_, C> {
         report
             .quarantined
             .extend(records.iter().map(|record| note(record, problem.clone())));
-        Err(Failure::new(
+        Ok(Failure::new(
             Exit::NotVerified,
             "batch_not_verified",
             format!("the batch from sequence {start} does not verify: {problem}"),
@@ -387,17 +416,19 @@ impl<C: Chain> Pull<'_, C> {
         inclusion: &InclusionJson,
         records: Vec<SequencedEventJson>,
     ) -> Result<Vec<Judged>> {
+        // Asked for here, judged below with each record.
+        for record in &records {
+            let author = (record.event.source_agent_id, record.event.agent_key_id);
+            let _ruling = self.key(author.0, author.1).await?;
+        }
+        let verdicts = judge_each(inclusion, &self.keys, &records)?;
+        let taken = inbox::taken_ids(self.pool, self.stream, &records).await?;
         let mut judged = Vec::with_capacity(records.len());
         let mut leaves = Vec::with_capacity(records.len());
         let mut ids = HashSet::with_capacity(records.len());
-        for record in records {
-            let (leaf, mut problem) = match self.judge_record(inclusion, &record).await? {
-                Ok(leaf) => (Some(leaf), None),
-                Err(problem) => (computed_leaf(&record), Some(problem)),
-            };
+        for (record, (leaf, mut problem)) in records.into_iter().zip(verdicts) {
             let id = record.event.event_id;
-            let elsewhere = inbox::sequence_of(self.pool, self.stream, id).await?;
-            if problem.is_none() && (!ids.insert(id) || elsewhere.is_some()) {
+            if problem.is_none() && (!ids.insert(id) || taken.contains(&id)) {
                 problem = Some(Problem::new(
                     Reason::EventIdentityConflict,
                     format!("event {id} holds another sequence already"),
@@ -436,46 +467,6 @@ impl<C: Chain> Pull<'_, C> {
         Ok(())
     }
 
-    async fn judge_record(
-        &mut self,
-        inclusion: &InclusionJson,
-        record: &SequencedEventJson,
-    ) -> Result<Ruling<LeafHash>> {
-        let batch = &inclusion.batch.batch;
-        let local = rules::event_form(record).and_then(|event| {
-            rules::scope(record, &event, Some(batch))?;
-            rules::payload_hash(&event)?;
-            rules::payload_canonical(&event)?;
-            rules::position(record, batch)?;
-            if record.block_hash != inclusion.batch.block_hash {
-                return Err(Problem::new(
-                    Reason::PositionMismatch,
-                    "event and batch name different blocks",
-                ));
-            }
-            Ok(event)
-        });
-        let event = match local {
-            Ok(event) => event,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let envelope = &event.envelope;
-        let key = match self
-            .key(envelope.source_agent_id, envelope.agent_key_id)
-            .await?
-        {
-            Ok(key) => key,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        Ok(rules::author_signature(&event, &key.public_key)
-            .and_then(|()| rules::author_key(&key, &rules::recorded_at(record)))
-            .and_then(|()| rules::signing_hash(record, &event))
-            .and_then(|hash| {
-                rules::receipt(record, &event, &hash)?;
-                rules::leaf(record, &event, &hash)
-            }))
-    }
-
     /// The author's key as the registry shows it at the finalized state, pinned on first sight.
     async fn key(&mut self, agent: AgentId, key: KeyId) -> Result<Ruling<SigningKeyRecord>> {
         if let Some(known) = self.keys.get(&(agent, key)) {
@@ -509,6 +500,72 @@ impl<C: Chain> Pull<'_, C> {
         }
         Ok(Ok(record))
     }
+}
+
+/// Authors' keys, judged.
+type Keys = HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>;
+/// The leaf of a record, if it has one, and what is wrong with it.
+type Verdict = (Option<LeafHash>, Option<Problem>);
+
+/// Judges each record by itself, with all processors: signatures are most of a pull's work.
+fn judge_each(
+    inclusion: &InclusionJson,
+    keys: &Keys,
+    records: &[SequencedEventJson],
+) -> Result<Vec<Verdict>> {
+    let judge = |record: &SequencedEventJson| match judge_record(inclusion, keys, record) {
+        Ok(leaf) => (Some(leaf), None),
+        Err(problem) => (computed_leaf(record), Some(problem)),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if records.len() < PARALLEL_FROM || threads == 1 {
+        return Ok(records.iter().map(judge).collect());
+    }
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = records
+            .chunks(records.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(judge).collect::<Vec<_>>()))
+            .collect();
+        let mut verdicts = Vec::with_capacity(records.len());
+        for part in parts {
+            let part = part
+                .join()
+                .map_err(|_| Failure::unexpected("a verifying thread panicked"))?;
+            verdicts.extend(part);
+        }
+        Ok(verdicts)
+    })
+}
+
+fn judge_record(
+    inclusion: &InclusionJson,
+    keys: &Keys,
+    record: &SequencedEventJson,
+) -> Ruling<LeafHash> {
+    let batch = &inclusion.batch.batch;
+    let event = rules::event_form(record)?;
+    rules::scope(record, &event, Some(batch))?;
+    rules::payload_hash(&event)?;
+    rules::payload_canonical(&event)?;
+    rules::position(record, batch)?;
+    if record.block_hash != inclusion.batch.block_hash {
+        return Err(Problem::new(
+            Reason::PositionMismatch,
+            "event and batch name different blocks",
+        ));
+    }
+    let author = (event.envelope.source_agent_id, event.envelope.agent_key_id);
+    let key = keys.get(&author).cloned().unwrap_or_else(|| {
+        Err(Problem::new(
+            Reason::KeyUnresolved,
+            "nobody asked the registry for the key",
+        ))
+    })?;
+    rules::author_signature(&event, &key.public_key)?;
+    rules::author_key(&key, &rules::recorded_at(record))?;
+    let hash = rules::signing_hash(record, &event)?;
+    rules::receipt(record, &event, &hash)?;
+    rules::leaf(record, &event, &hash)
 }
 
 /// The leaf that a record's own bytes give, for the batch root, even if the record is bad.

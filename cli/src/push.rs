@@ -11,18 +11,20 @@
 mod batches;
 mod options;
 mod preview;
+mod report;
 mod settling;
 mod signers;
 
 use batches::chunks;
 pub use options::{CrashPoint, PushOptions};
 pub use preview::{Preview, preview};
+pub use report::PushReport;
 pub use signers::{Signers, current_signing_key};
 
 use crate::{
     chain::{Chain, ChainError},
     conflicts,
-    error::{Exit, Failure, Result},
+    error::{Failure, Result},
     inbox::Stream,
     outbox::{self, Entry, Outcome, State},
     output::Ui,
@@ -37,8 +39,10 @@ use ves_primitives::{
     sequencer::{Admission, Rejection, SequencerLimits},
 };
 
-/// Submissions that may wait for a block at the same time.
-const MAX_IN_FLIGHT: usize = 16;
+/// Submissions that may wait for a block at the same time: with full ones, more than a block takes.
+const MAX_IN_FLIGHT: usize = 64;
+/// Bytes of events that may wait for a block at the same time, so that one agent does not fill a pool.
+const MAX_BYTES_IN_FLIGHT: usize = 8 * 1024 * 1024;
 /// Events judged, signed and sent before the next are read.
 const WINDOW: i64 = 4096;
 /// How often the node is asked for news while waiting.
@@ -49,63 +53,6 @@ const RESEND_AFTER: Duration = Duration::from_secs(60);
 /// The same when the pool did not take it: an earlier submission with some of the same events may
 /// wait there, or the pool is full.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// What a push did.
-#[derive(Clone, Debug, Default)]
-pub struct PushReport {
-    /// Events looked at, with their state after the push.
-    pub events: Vec<Entry>,
-    /// Events left alone because their entity has moved on.
-    pub held: Vec<Entry>,
-    /// Submissions handed to the node.
-    pub submissions: u32,
-    /// Why the push stopped before every event was settled.
-    pub stopped: Option<Failure>,
-}
-
-impl PushReport {
-    /// Events in this state after the push.
-    pub fn count(&self, state: State) -> usize {
-        self.events
-            .iter()
-            .filter(|entry| entry.state == state)
-            .count()
-    }
-
-    /// The failure to exit with: what stopped the push, else rejected events, else those that wait for a
-    /// decision, else those that wait for a quota.
-    pub fn failure(&self) -> Option<Failure> {
-        if let Some(stopped) = &self.stopped {
-            return Some(stopped.clone());
-        }
-        let all = self.events.len();
-        let rejected = self.count(State::Rejected);
-        if rejected > 0 {
-            let message = format!("{rejected} of {all} events were rejected");
-            return Some(
-                Failure::new(Exit::Rejected, "events_rejected", message)
-                    .hint("the reasons are in the report and in `stateset-sync history`"),
-            );
-        }
-        if !self.held.is_empty() {
-            let message = format!("{} event(s) wait for a decision", self.held.len());
-            return Some(
-                Failure::new(Exit::Conflicts, "unresolved_conflicts", message)
-                    .hint("see `stateset-sync conflicts`, then `resolve` or `rebase`"),
-            );
-        }
-        let deferred = self
-            .events
-            .iter()
-            .filter(|entry| entry.is_deferred())
-            .count();
-        (deferred > 0).then(|| {
-            let message = format!("{deferred} of {all} events wait for a quota");
-            Failure::new(Exit::Rejected, "quota_exhausted", message)
-                .hint("push again later; the events are kept")
-        })
-    }
-}
 
 /// An entity of a stream.
 type EntityKey = (StreamId, Vec<u8>, Vec<u8>);
@@ -137,11 +84,16 @@ struct Push<'a, C> {
     submissions: u32,
     /// Events handed over and not settled yet, by outbox position.
     in_flight: BTreeMap<i64, Entry>,
-    batches_in_flight: VecDeque<Vec<i64>>,
-    /// Entities of which an event was found too old: later ones were made without that news.
+    /// The same as they travel: each list is one submission.
+    units: Vec<Vec<i64>>,
+    /// Entities of which an event was refused for good: later ones were made on top of it.
     conflicted: HashSet<EntityKey>,
+    /// Entities of which an event has to wait: later ones wait with it.
+    deferred: HashSet<EntityKey>,
     held: Vec<Entry>,
     last_finalized: u32,
+    /// Best block when it was last looked for events in blocks.
+    last_best: Option<[u8; 32]>,
     last_progress: Instant,
     resend_after: Duration,
 }
@@ -168,10 +120,12 @@ pub async fn push<C: Chain>(
         deadline: Instant::now() + options.timeout,
         submissions: 0,
         in_flight: BTreeMap::new(),
-        batches_in_flight: VecDeque::new(),
+        units: Vec::new(),
         conflicted: HashSet::new(),
+        deferred: HashSet::new(),
         held: Vec::new(),
         last_finalized: 0,
+        last_best: None,
         last_progress: Instant::now(),
         resend_after: RESEND_AFTER,
     };
@@ -180,37 +134,78 @@ pub async fn push<C: Chain>(
         true => outbox::waiting(pool).await?,
         false => BTreeSet::new(),
     };
-    let (mut after, mut stopped) = (0, None);
-    loop {
-        let mut due = outbox::open_entries(pool, after, WINDOW).await?;
-        let Some(last) = due.last() else { break };
-        after = last.local_seq;
-        due.retain(|entry| !waiting.contains(&entry.local_seq));
-        let due = push.hold(options.select(due)).await?;
-        seen.extend(due.iter().map(|entry| entry.local_seq));
-        if let Err(failure) = push.window(due, signers).await {
-            stopped = Some(failure);
-            break;
-        }
-    }
-    if stopped.is_none() && options.wait {
-        stopped = push.settle().await.err();
-    }
+    let stopped = ui
+        .unless_interrupted(push.run(&waiting, &mut seen, signers))
+        .await
+        .unwrap_or_else(|| Err(Failure::interrupted("interrupted")))
+        .err();
     ui.progress_done();
     let (submissions, held) = (push.submissions, push.held);
     for entry in &held {
         seen.remove(&entry.local_seq);
     }
     let events = outbox::by_local_seq(pool, &seen).await?;
-    Ok(PushReport {
+    let mut report = PushReport {
         events,
         held,
         submissions,
         stopped,
-    })
+    };
+    report.tell_of_interruption();
+    Ok(report)
 }
 
 impl<C: Chain> Push<'_, C> {
+    /// Sends what is due, window by window, and waits for it. May be dropped at any await: every step
+    /// is committed before the next.
+    async fn run(
+        &mut self,
+        waiting: &BTreeSet<i64>,
+        seen: &mut BTreeSet<i64>,
+        signers: &mut Signers<'_>,
+    ) -> Result<()> {
+        let mut after = 0;
+        let mut left_out = HashSet::new();
+        loop {
+            let due = outbox::open_entries(self.pool, after, WINDOW).await?;
+            let Some(last) = due.last() else { break };
+            after = last.local_seq;
+            let due = self.choose(due, waiting, &mut left_out);
+            let due = self.hold(due).await?;
+            seen.extend(due.iter().map(|entry| entry.local_seq));
+            self.window(due, signers).await?;
+        }
+        if self.options.wait {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out what is not due or not approved, and what was made on top of that.
+    fn choose(
+        &mut self,
+        due: Vec<Entry>,
+        waiting: &BTreeSet<i64>,
+        left_out: &mut HashSet<EntityKey>,
+    ) -> Vec<Entry> {
+        let mut chosen = Vec::with_capacity(due.len());
+        for entry in due {
+            let approved = self.options.approves(&entry);
+            if !approved || waiting.contains(&entry.local_seq) {
+                if matches!(entry.state, State::Queued | State::Signed) {
+                    left_out.insert(entity_key(&entry));
+                }
+            } else if entry.event.envelope.base_version.is_none()
+                || !left_out.contains(&entity_key(&entry))
+            {
+                chosen.push(entry);
+            } else if self.options.approved.is_some() {
+                self.held.push(entry);
+            }
+        }
+        chosen
+    }
+
     /// Sets aside what waits for a decision about a conflict.
     async fn hold(&mut self, due: Vec<Entry>) -> Result<Vec<Entry>> {
         let streams: BTreeSet<Stream> = due
@@ -264,6 +259,7 @@ impl<C: Chain> Push<'_, C> {
             fresh.push(index);
         }
         self.options.check(&entries)?;
+        self.options.reach(CrashPoint::BeforeSign)?;
         let fresh: Vec<&Entry> = fresh.iter().filter_map(|i| entries.get(*i)).collect();
         outbox::store_signatures(self.pool, &fresh).await?;
         Ok(entries)
@@ -282,31 +278,30 @@ impl<C: Chain> Push<'_, C> {
         let (mut again, mut given_up) = (Vec::new(), Vec::new());
         for chunk in chunks(&carried, &self.limits, self.options.batch_size) {
             self.judge(chunk, finalized).await?;
-        }
-        for entry in carried {
-            let settled = !matches!(
-                outbox::state_of(self.pool, entry.local_seq).await?,
-                Some(State::Submitted | State::InBlock)
-            );
-            if settled {
-                continue;
+            let positions = chunk.iter().map(|entry| entry.local_seq).collect();
+            let left = outbox::by_local_seq(self.pool, &positions).await?;
+            let left: Vec<Entry> = left
+                .into_iter()
+                .filter(|entry| matches!(entry.state, State::Submitted | State::InBlock))
+                .collect();
+            let placed = self.placed(&left, best).await?;
+            let mut unit = Vec::new();
+            for (entry, place) in left.into_iter().zip(placed) {
+                match place {
+                    // In a block already: wait for it, do not send again.
+                    Some(_) => {
+                        unit.push(entry.local_seq);
+                        self.in_flight.insert(entry.local_seq, entry);
+                    }
+                    None if entry.attempts >= outbox::MAX_HANDOVERS => {
+                        let error = format!("handed over {} times, in no block", entry.attempts);
+                        given_up.push((entry.local_seq, Outcome::GivenUp { error }));
+                    }
+                    None => again.push(entry),
+                }
             }
-            let envelope = &entry.event.envelope;
-            let known = self
-                .chain
-                .event_status(envelope.stream_id(), envelope.event_id, best)
-                .await?;
-            match known {
-                // In a block already: wait for it, do not send again.
-                Some(_) => {
-                    self.batches_in_flight.push_back(vec![entry.local_seq]);
-                    self.in_flight.insert(entry.local_seq, entry);
-                }
-                None if entry.attempts >= outbox::MAX_HANDOVERS => {
-                    let error = format!("handed over {} times, in no block", entry.attempts);
-                    given_up.push((entry.local_seq, Outcome::GivenUp { error }));
-                }
-                None => again.push(entry),
+            if !unit.is_empty() {
+                self.units.push(unit);
             }
         }
         outbox::record(self.pool, &given_up).await?;
@@ -322,10 +317,11 @@ impl<C: Chain> Push<'_, C> {
         let size = chunks(head, &self.limits, self.options.batch_size)
             .next()
             .map_or(head.len(), <[Entry]>::len);
-        let waits = |entry: &Entry| self.builds_on_in_flight(entry);
         // An event that builds on one still on its way is judged after that one is in a block.
-        let size = head.iter().take(size).position(waits).unwrap_or(size);
-        if size == 0 || self.batches_in_flight.len() >= MAX_IN_FLIGHT {
+        let size = self
+            .free_of_in_flight(head.iter().take(size))
+            .unwrap_or(size);
+        if size == 0 || self.is_full() {
             self.wait_for_news().await?;
             return Ok(Vec::new());
         }
@@ -339,61 +335,92 @@ impl<C: Chain> Push<'_, C> {
         }
         let mut batch = Vec::new();
         let mut outcomes = Vec::new();
+        let mut sequenced = Vec::new();
         for (entry, verdict) in candidates.into_iter().zip(verdicts) {
             match verdict {
-                Admission::Acceptable if self.is_built_on_sand(&entry) => self.held.push(entry),
-                Admission::Acceptable => batch.push(entry),
                 Admission::AlreadySequenced { .. } => {
                     // Sequenced by somebody who carried it: wait for finality like our own.
-                    outcomes.push((
-                        entry.local_seq,
-                        Outcome::Submitted {
-                            best_block: best.number,
-                        },
-                    ));
-                    self.batches_in_flight.push_back(vec![entry.local_seq]);
+                    let best_block = best.number;
+                    outcomes.push((entry.local_seq, Outcome::Submitted { best_block }));
+                    sequenced.push(entry.local_seq);
                     self.in_flight.insert(entry.local_seq, entry);
                 }
-                Admission::Rejected(_) if self.is_built_on_sand(&entry) => self.held.push(entry),
+                _ if self.is_built_on_sand(&entry) => self.held.push(entry),
+                // It would fit by its number, and not by what its author knew.
+                Admission::Acceptable if self.waits_for_another(&entry) => {
+                    let error = "an earlier event of the entity waits".to_owned();
+                    outcomes.push((entry.local_seq, Outcome::Deferred { error }));
+                }
+                Admission::Acceptable => batch.push(entry),
                 Admission::Rejected(reason) => {
-                    outcomes.push((entry.local_seq, self.refused(&entry, &reason)));
+                    let outcome = self.refused(&entry, reason.to_string(), passes(&reason));
+                    outcomes.push((entry.local_seq, outcome));
                 }
             }
+        }
+        if !sequenced.is_empty() {
+            self.units.push(sequenced);
         }
         outbox::record(self.pool, &outcomes).await?;
         Ok(batch)
     }
 
-    /// What becomes of an event that the chain does not take.
-    fn refused(&mut self, entry: &Entry, reason: &Rejection) -> Outcome {
-        if matches!(reason, Rejection::VersionConflict { .. }) {
+    /// What becomes of an event that the chain does not take. One that has to wait makes those that
+    /// build on it wait; one that is refused for good leaves them without what they build on.
+    fn refused(&mut self, entry: &Entry, reason: String, passes: bool) -> Outcome {
+        let waits = self.waits_for_another(entry) && reason.starts_with(conflicts::REASON);
+        if passes || waits {
+            self.deferred.insert(entity_key(entry));
+            return Outcome::Deferred { error: reason };
+        }
+        if entry.event.envelope.base_version.is_some() {
             self.conflicted.insert(entity_key(entry));
         }
-        match passes(reason) {
-            true => Outcome::Deferred {
-                error: reason.to_string(),
-            },
-            false => Outcome::Rejected {
-                reason: reason.to_string(),
-            },
-        }
+        Outcome::Rejected { reason }
     }
 
-    /// An earlier event of the entity turned out too old, so this one was made without the news too.
+    /// An earlier event of the entity was refused, so what this one was made on top of is not there.
     fn is_built_on_sand(&self, entry: &Entry) -> bool {
         entry.event.envelope.base_version.is_some() && self.conflicted.contains(&entity_key(entry))
     }
 
-    fn builds_on_in_flight(&self, entry: &Entry) -> bool {
-        let envelope = &entry.event.envelope;
-        envelope.base_version.is_some()
-            && self.in_flight.values().any(|other| {
-                let other_envelope = &other.event.envelope;
-                other.state != State::InBlock
-                    && other_envelope.stream_id() == envelope.stream_id()
-                    && other_envelope.entity_type == envelope.entity_type
-                    && other_envelope.entity_id == envelope.entity_id
-            })
+    /// An earlier event of the entity has to wait, for instance for a quota.
+    fn waits_for_another(&self, entry: &Entry) -> bool {
+        entry.event.envelope.base_version.is_some() && self.deferred.contains(&entity_key(entry))
+    }
+
+    /// How many of these come before the first that builds on an event still on its way; none if all do.
+    fn free_of_in_flight<'e>(&self, mut events: impl Iterator<Item = &'e Entry>) -> Option<usize> {
+        let mut on_their_way: Option<HashSet<EntityKey>> = None;
+        events.position(|entry| {
+            entry.event.envelope.base_version.is_some()
+                && on_their_way
+                    .get_or_insert_with(|| {
+                        self.in_flight
+                            .values()
+                            .filter(|other| other.state != State::InBlock)
+                            .map(entity_key)
+                            .collect()
+                    })
+                    .contains(&entity_key(entry))
+        })
+    }
+
+    /// As much as may wait for a block at once does.
+    fn is_full(&self) -> bool {
+        let mut bytes = 0usize;
+        let waiting = self.units.iter().filter(|unit| {
+            let mut waits = false;
+            for entry in unit.iter().filter_map(|id| self.in_flight.get(id)) {
+                if entry.state != State::InBlock {
+                    bytes = bytes.saturating_add(entry.event.payload.len());
+                    waits = true;
+                }
+            }
+            waits
+        });
+        let units = waiting.count();
+        units >= MAX_IN_FLIGHT || bytes >= MAX_BYTES_IN_FLIGHT
     }
 
     async fn send(&mut self, batch: Vec<Entry>) -> Result<()> {
@@ -427,6 +454,7 @@ impl<C: Chain> Push<'_, C> {
                         .map(|entry| (entry.local_seq, Outcome::Carried { extrinsic_hash }))
                         .collect();
                     outbox::record(self.pool, &carried).await?;
+                    self.options.reach(CrashPoint::AfterCarried)?;
                     break;
                 }
                 Err(ChainError::AllSequenced | ChainError::AlreadyInPool) => break,
@@ -452,7 +480,7 @@ impl<C: Chain> Push<'_, C> {
             self.in_flight.insert(entry.local_seq, entry);
         }
         if !ids.is_empty() {
-            self.batches_in_flight.push_back(ids);
+            self.units.push(ids);
         }
         self.report_progress();
         Ok(())
@@ -487,14 +515,15 @@ impl<C: Chain> Push<'_, C> {
         let mut rest = batch;
         let entry = rest.remove(refused);
         let outcome = match (verdicts.get(refused), error) {
-            (Some(Admission::Rejected(reason)), _) => self.refused(&entry, reason),
-            (_, ChainError::PoolRefused(code)) => Outcome::Rejected {
-                reason: ves_primitives::sequencer::pool_code_name(*code)
-                    .map_or_else(|| format!("pool code {code}"), str::to_owned),
-            },
-            (_, other) => Outcome::Rejected {
-                reason: other.to_string(),
-            },
+            (Some(Admission::Rejected(reason)), _) => {
+                self.refused(&entry, reason.to_string(), passes(reason))
+            }
+            (_, ChainError::PoolRefused(code)) => {
+                let name = ves_primitives::sequencer::pool_code_name(*code)
+                    .map_or_else(|| format!("pool code {code}"), str::to_owned);
+                self.refused(&entry, name, false)
+            }
+            (_, other) => self.refused(&entry, other.to_string(), false),
         };
         // It may have been on its way before: nobody waits for it any more.
         self.in_flight.remove(&entry.local_seq);

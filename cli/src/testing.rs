@@ -304,6 +304,10 @@ impl State {
         if !key.is_some_and(|k| verify_ed25519(&k.public_key, &hash.0, &e.agent_signature)) {
             return Admission::Rejected(Rejection::InvalidSignature);
         }
+        let fulfilled = |known: &SubmittedEvent| known.envelope.command_id == e.command_id;
+        if e.command_id.is_some() && self.events.values().any(|(known, _)| fulfilled(known)) {
+            return Admission::Rejected(Rejection::DuplicateCommandId);
+        }
         let actual = versions
             .get(&(e.entity_type.to_vec(), e.entity_id.to_vec()))
             .copied()

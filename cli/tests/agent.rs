@@ -309,6 +309,8 @@ fn completions_and_manual_pages_come_from_the_parser() {
         for word in ["stateset-sync", "batch-rotate", "rebase", "dry-run"] {
             assert!(outcome.stdout.contains(word), "{shell} {word}");
         }
+        let asks = matches!(shell, "bash" | "zsh" | "fish");
+        assert_eq!(outcome.stdout.contains("complete-ids --"), asks, "{shell}");
     }
     assert_eq!(
         project.run(&["completions", "cmd", "--json"]).error(),
@@ -322,6 +324,80 @@ fn completions_and_manual_pages_come_from_the_parser() {
     let page =
         fs::read_to_string(project.path().join("pages/stateset-sync-keys-rotate.1")).unwrap();
     assert!(page.contains("grace"), "{page}");
+}
+
+#[test]
+fn a_status_that_is_checked_has_the_exit_code_of_what_is_wrong() {
+    let project = Project::new();
+    let check = ["status", "--offline", "--check", "--json"];
+    assert_eq!(project.run(&check).code, 0);
+    let id = project.append("{}").json()["event_id"].clone();
+    assert_eq!(project.run(&check).code, 0, "what waits is no problem");
+    project.run(&["abandon", id.as_str().unwrap(), "--yes"]);
+    let outcome = project.run(&check);
+    assert_eq!(
+        (outcome.code, outcome.error().as_str()),
+        (5, "dead_outgoing_events")
+    );
+    assert_eq!(project.run(&["status", "--offline"]).code, 0);
+}
+
+/// The shell's own functions, with the script that the program prints.
+#[test]
+fn bash_completes_ids_of_events_and_names_of_profiles() {
+    let project = Project::new();
+    let ids: Vec<String> = ["1", "2"]
+        .iter()
+        .map(|n| {
+            let id = project.append(&format!("{{\"n\":{n}}}")).json()["event_id"].clone();
+            id.as_str().unwrap().to_owned()
+        })
+        .collect();
+    project.run(&["config:set", "--profile", "live", "node-url", "ws://live:1"]);
+    let script = project.run(&["completions", "bash"]).stdout;
+    fs::write(project.path().join("complete.bash"), script).unwrap();
+    let program = env!("CARGO_BIN_EXE_stateset-sync");
+    let complete = |line: &[&str]| -> Vec<String> {
+        let words: Vec<String> = line.iter().map(|word| format!("'{word}'")).collect();
+        let text = format!(
+            "source complete.bash; COMP_WORDS=('{program}' {}); COMP_CWORD={}; \
+             _stateset_sync_ids '{program}' '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            line.len(),
+            line.last().unwrap(),
+            if line.len() > 1 {
+                line[line.len() - 2]
+            } else {
+                program
+            },
+        );
+        let output = std::process::Command::new("bash")
+            .args(["--norc", "-c", &text])
+            .current_dir(project.path())
+            .env("HOME", project.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut found = complete(&["show", ""]);
+    found.sort();
+    let mut all = ids.clone();
+    all.sort();
+    assert_eq!(found, all);
+    assert_eq!(complete(&["abandon", &ids[1]]), [ids[1].clone()]);
+    assert_eq!(complete(&["push", "--profile", "l"]), ["live"]);
+    assert_eq!(complete(&["show", "ffff"]), [""; 0]);
+    // Commands and flags are the generated script's.
+    assert!(complete(&["keys", "batch"]).contains(&"batch-rotate".to_owned()));
+    assert!(complete(&["show", "--dry"]).contains(&"--dry-run".to_owned()));
+    // Where there is no project, nothing is said.
+    let empty = Project::empty();
+    let outcome = empty.run(&["complete-ids", "--", "show", ""]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""));
 }
 
 #[test]

@@ -169,6 +169,7 @@ async fn a_read_only_server_neither_lists_nor_runs_what_changes_something() {
             "ves_event_append",
             "ves_pull",
             "ves_change_commit",
+            "ves_conflict_resolve",
             "no_such_tool",
         ] {
             let refusal = client.call_tool(request(name, &draft("A-1"))).await;
@@ -298,6 +299,82 @@ async fn a_token_that_was_never_handed_out_pushes_nothing() {
     client.cancel().await.unwrap();
 }
 
+/// An event that was made on top of one that was given up: a conflict without anybody else.
+fn orphan(project: &Project) -> String {
+    let event = |base: &str, payload: &str| {
+        let args = [
+            &[
+                "append",
+                "--json",
+                "--entity-type",
+                "order",
+                "--entity-id",
+                "A-1",
+            ][..],
+            &["--event-type", "order.updated", "--base-version", base],
+            &["--payload", payload],
+        ];
+        let id = project.run(&args.concat()).json()["event_id"].clone();
+        id.as_str().unwrap().to_owned()
+    };
+    let first = event("0", r#"{"status":"new"}"#);
+    let second = event("1", r#"{"status":"paid"}"#);
+    assert_eq!(project.run(&["abandon", &first, "--yes"]).code, 0);
+    second
+}
+
+#[tokio::test]
+async fn a_conflict_is_shown_to_whoever_reads_and_decided_in_two_steps() {
+    let project = Project::new();
+    let id = orphan(&project);
+    let asked = json!({ "event_id": &id[..13], "strategy": "local_wins" });
+
+    let reader = connect(&project, &[]).await;
+    let listed = good(&reader, "ves_conflicts_list", json!({})).await;
+    assert_eq!(listed["conflicts"][0]["id"], id);
+    assert_eq!(listed["conflicts"][0]["cause"], "lost_base");
+    let shown = good(&reader, "ves_conflict_preview", asked.clone()).await;
+    assert_eq!(
+        shown["token"],
+        Value::Null,
+        "who may not write gets no token"
+    );
+    assert_eq!(shown["conflict"]["events"][0]["base_version"], 0);
+    reader.cancel().await.unwrap();
+
+    let writer = connect(&project, &["--allow-write"]).await;
+    let token = |shown: &Value| json!({ "token": shown["token"] });
+    let shown = good(&writer, "ves_conflict_preview", asked.clone()).await;
+    let all = json!({ "strategy": "remote_wins" });
+    let other = good(&writer, "ves_conflict_preview", all.clone()).await;
+    assert_eq!((&other["resolved"], &other["left"]), (&json!(1), &json!(0)));
+    let (token, other) = (token(&shown), token(&other));
+    assert_eq!(
+        bad(&writer, "ves_push_commit", token.clone()).await,
+        "token_mismatch"
+    );
+    let decided = good(&writer, "ves_conflict_resolve", token.clone()).await;
+    assert_eq!(decided["conflict"]["resolved"], true);
+    assert_eq!(
+        bad(&writer, "ves_conflict_resolve", token).await,
+        "token_spent"
+    );
+    // What the other preview showed is not there any more.
+    assert_eq!(
+        bad(&writer, "ves_conflict_resolve", other).await,
+        "approval_stale"
+    );
+    let listed = good(&writer, "ves_conflicts_list", json!({})).await;
+    assert_eq!(listed["conflicts"], json!([]));
+    let outbox = good(&writer, "ves_outbox_list", json!({ "state": "queued" })).await;
+    assert_eq!(outbox["events"][0]["base_version"], 0);
+    assert_eq!(
+        bad(&writer, "ves_conflict_preview", asked).await,
+        "conflict_unknown"
+    );
+    writer.cancel().await.unwrap();
+}
+
 #[tokio::test]
 async fn keys_are_made_in_two_steps_and_never_shown() {
     let project = Project::new();
@@ -341,7 +418,7 @@ async fn resources_and_prompts_are_served() {
     assert!(format!("{read:?}").contains("node_url"));
     let missing = rmcp::model::ReadResourceRequestParams::new(format!("ves://event/{EVENT}"));
     assert!(client.read_resource(missing).await.is_err());
-    assert_eq!(client.list_all_prompts().await.unwrap().len(), 4);
+    assert_eq!(client.list_all_prompts().await.unwrap().len(), 5);
     client.cancel().await.unwrap();
 }
 

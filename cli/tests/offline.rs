@@ -349,3 +349,49 @@ fn an_interrupt_exits_130_and_leaves_the_outbox_consistent() {
     let status = project.run(&["status", "--offline", "--json"]).json();
     assert_eq!(status["outbox"]["queued"], 1);
 }
+
+#[test]
+fn a_watch_without_a_node_stops_at_a_signal_and_says_so() {
+    for signal in ["-INT", "-TERM"] {
+        let project = Project::new();
+        project.run(&["keys:generate", "--insecure-plaintext-keys"]);
+        project.append("{}");
+        let mut child = project
+            .command(&["sync", "--watch", "--json"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its first complaint: from here on it waits for the next attempt.
+        let mut said = [0; 8];
+        std::io::Read::read_exact(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+        let kill = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["error"]["code"], "interrupted", "{signal}");
+    }
+}
+
+/// Closing a file drops the locks that the whole process has on it: whoever opens a database must not look
+/// into its file beside SQLite.
+#[tokio::test]
+async fn opening_the_database_again_does_not_drop_the_locks_of_the_first_connection() {
+    let project = Project::new();
+    let path = project.state().join("state.db");
+    let pool = stateset_sync::db::open(&path, false).await.unwrap();
+    let transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let again = stateset_sync::db::open(&path, false).await.unwrap();
+    again.close().await;
+    let outcome = project.append("{}");
+    assert_eq!(
+        (outcome.code, outcome.error().as_str()),
+        (9, "database_busy")
+    );
+    transaction.rollback().await.unwrap();
+    assert_eq!(project.append("{}").code, 0);
+}

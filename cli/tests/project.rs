@@ -325,3 +325,69 @@ fn the_help_is_the_manual() {
     assert_eq!(project.run(&["help", "keys:generate"]).code, 0);
     assert_eq!(project.run(&["--version"]).code, 0);
 }
+
+#[test]
+fn profiles_are_made_chosen_and_shown_with_where_each_value_comes_from() {
+    let project = Project::new();
+    let set = |args: &[&str]| {
+        let args = [&["config:set", "--json"][..], args].concat();
+        let outcome = project.run(&args);
+        assert_eq!(outcome.code, 0, "{args:?} {}", outcome.stdout);
+        outcome.json()
+    };
+    let made = set(&["--profile", "live", "node-url", "ws://live:1"]);
+    assert_eq!(made["profile"], "live");
+    set(&["--profile", "test", "node-url", "ws://test:1"]);
+    let node = |outcome: &common::Outcome| {
+        let shown = outcome.json()["settings"]["node_url"].clone();
+        format!("{} {}", shown["value"], shown["origin"]).replace('"', "")
+    };
+    let show = ["config:show", "--json"];
+    let shown = project.run(&show);
+    assert_eq!(node(&shown), format!("{} project", common::NO_NODE));
+    assert_eq!(shown.json()["profiles"].to_string(), r#"["live","test"]"#);
+    let flag = project.run(&["config:show", "--json", "--profile", "live"]);
+    assert_eq!(node(&flag), "ws://live:1 project_profile");
+    let variable = project.run_env(&show, &[("VES_PROFILE", "test")]);
+    assert_eq!(node(&variable), "ws://test:1 project_profile");
+    let nearer = project.run_env(
+        &["config:show", "--json", "--node", "ws://flag:1"],
+        &[("VES_PROFILE", "test")],
+    );
+    assert_eq!(node(&nearer), "ws://flag:1 flag");
+    set(&["profile", "live"]);
+    let chosen = project.run(&show);
+    assert_eq!(node(&chosen), "ws://live:1 project_profile");
+    assert_eq!(chosen.json()["settings"]["profile"]["origin"], "project");
+    set(&["profile", ""]);
+    assert_eq!(
+        node(&project.run(&show)),
+        format!("{} project", common::NO_NODE)
+    );
+
+    let unknown = project.run(&["status", "--offline", "--json", "--profile", "prod"]);
+    assert_eq!(
+        (unknown.code, unknown.error().as_str()),
+        (3, "profile_unknown")
+    );
+    for bad in [
+        &[
+            "config:set",
+            "--json",
+            "--profile",
+            "a b",
+            "node-url",
+            "ws://x",
+        ][..],
+        &["config:set", "--json", "--profile", "live", "profile", "x"],
+        &[
+            "config:set",
+            "--json",
+            "profiles",
+            r#"{"x":{"profiles":{}}}"#,
+        ],
+        &["init", "--json", "--force", "--profile", "live"],
+    ] {
+        assert_eq!(project.run(bad).code, 2, "{bad:?}");
+    }
+}

@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { claim, ensure, program, run, same } from '../polkadotjs/harness.mjs';
 
-const CRASH_POINTS = ['after-sign', 'before-submit', 'after-submit', 'before-finality', 'after-in-block', 'before-settle'];
+const CRASH_POINTS = [
+  'before-sign', 'after-sign', 'before-submit', 'after-submit', 'after-carried', 'before-finality', 'after-in-block',
+  'before-settle', 'after-settle',
+];
 const FOLLOW_PATIENCE_MS = 60_000;
 
 /** Starts a command that goes on, and waits for the first line of JSON that fits. */
@@ -113,6 +116,11 @@ export async function play(directory, ours, makeProject) {
     ensure(verified.verified, 'it does not verify');
     const taken = await second.cli('import', file, ...nowhere);
     ensure(taken.imported, 'it was not taken in');
+    same('the list', (await second.cli('bundles:list')).bundles.map((bundle) => bundle.event_id).join(), id);
+    const copy = join(directory, 'copy.bundle.json');
+    const kept = await second.cli('bundles:show', id.slice(0, 13), '--out', copy, ...nowhere);
+    ensure(kept.verified, 'what was kept does not verify');
+    same('what was written out', (await second.cli('verify', '--bundle', copy, ...nowhere)).verified, true);
     return `${made.bytes} bytes, sequence ${made.sequence}`;
   });
 
@@ -156,6 +164,23 @@ export async function play(directory, ours, makeProject) {
     await second.cli('append', '--entity-type', 'order', '--entity-id', 'K-1', '--event-type', 'order.created', '--payload', '{}');
     same('who signs now', (await second.cli('push')).events[0].agent_key_id, 3);
     return `${agents.length} agent(s)`;
+  });
+
+  await claim('A new encryption key takes the place of the old one, which still opens what was encrypted to it', async () => {
+    const secret = async (n) => (await ours.cli('append', '--entity-type', 'note', '--entity-id', `R-${n}`, '--event-type', 'note.kept',
+      '--payload', JSON.stringify({ n }), '--encrypt-to-self'));
+    const before = await secret(1);
+    await ours.cli('push');
+    const { agents } = await ours.cli('keys:batch-rotate', '--purpose', 'encryption', '--insecure-plaintext-keys', '--dev-admin');
+    same('the keys before', agents[0].outgoing_key_ids.join(), '1');
+    same('the new key', agents[0].key_id, 2);
+    const after = await secret(2);
+    ensure(after.recipients[0].recipient_kid !== before.recipients[0].recipient_kid, 'the old key is still used');
+    await ours.cli('push');
+    for (const [n, { event_id: id }] of [[1, before], [2, after]]) {
+      same('the payload', JSON.stringify((await ours.cli('decrypt', id)).payload), JSON.stringify({ n }));
+    }
+    return `recipient ${before.recipients[0].recipient_kid} gave way to ${after.recipients[0].recipient_kid}`;
   });
 
   await claim('pull --follow and sync --watch go on with each finalized block until interrupted', async () => {

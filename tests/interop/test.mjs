@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Events between this project and implementations that share no code with it, through a real node:
-// Node's WebCrypto (ves.mjs) and Python's cryptography (ves.py); then what an agent does (agent.mjs). One line for each claim; exit code 0 if
-// and only if all of them hold.
+// Node's WebCrypto (ves.mjs) and Python's cryptography (ves.py); then what an agent does (agent.mjs), and
+// how it stops (stops.mjs). One line for each claim; exit code 0 if and only if all of them hold.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomUUID } from 'node:crypto';
 import { play } from './agent.mjs';
+import { stops } from './stops.mjs';
 import { claim, ensure, run, same, score, startNode, workingDirectory } from '../polkadotjs/harness.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -169,6 +170,7 @@ await play(directory, ours, async (name, agent) => {
   await other.cli('keys:register', '--purpose', 'signing', '--key-id', '2', '--dev-admin');
   return other;
 });
+await stops(directory, node.url, project);
 
 const { claims, failures } = score();
 console.log(`${claims - failures} of ${claims} claims hold`);

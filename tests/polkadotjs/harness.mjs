@@ -47,20 +47,36 @@ export async function startProgram(name, args, log, pattern) {
   const child = spawn(program(name), args, { stdio: ['ignore', file, file] });
   running.add(child);
   let ended = null;
+  let stopped = false;
   const code = new Promise((done) => {
-    child.on('error', (error) => { ended = error.message; done(ended); });
-    child.on('exit', (exit, signal) => { ended = `exit ${exit ?? signal}`; done(exit ?? signal); });
+    child.on('error', (error) => {
+      ended = error.message;
+      done(ended);
+    });
+    child.on('exit', (exit, signal) => {
+      running.delete(child);
+      ended = `exit ${exit ?? signal}`;
+      done(exit ?? signal);
+      if (stopped) return;
+      // Whatever fails from here on fails because of this.
+      const last = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n      ');
+      console.log(`NOTE  ${name} (process ${child.pid}) ended by itself: ${ended}; its last words:\n      ${last}`);
+    });
   });
   const told = await waitFor(`${name} to be ready`, () => {
     ensure(ended === null, `${name} ended (${ended}); see ${log}`);
     return pattern.exec(readFileSync(log, 'utf8'))?.[1];
   });
+  const end = (signal) => {
+    stopped = true;
+    child.kill(signal);
+  };
   return {
     told,
     isRunning: () => ended === null,
-    stop: () => child.kill('SIGKILL'),
+    stop: () => end('SIGKILL'),
     /** Asks it to end. */
-    end: () => child.kill('SIGTERM'),
+    end: () => end('SIGTERM'),
     /** Its exit code, once it has ended. */
     ended: code,
   };

@@ -193,4 +193,11 @@ async fn an_event_that_is_signed_already_is_carried_as_it_is() {
     let unsigned = draft().build().unwrap();
     let refused = append_signed(&mut db, &unsigned).await.unwrap_err();
     assert_eq!(refused.code, "signature_missing");
+    // Its row would be read back as another version, and its signature would not hold any more.
+    let mut older = crate::testing::signed(&draft());
+    older.envelope.ves_version = 1;
+    older.envelope.command_id = None;
+    older.envelope.base_version = None;
+    let refused = append_signed(&mut db, &older).await.unwrap_err();
+    assert_eq!(refused.code, "version_unsupported");
 }

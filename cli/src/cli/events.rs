@@ -294,6 +294,10 @@ pub struct StatusArgs {
     /// Do not ask the node.
     #[arg(long)]
     pub offline: bool,
+    /// Exit with the code of the first reason if the state is not healthy: 5, 6 or 7, 4 for a pull that
+    /// is far behind.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `show` and `decrypt`

@@ -4,7 +4,7 @@
 //! The grammar of evidence: verifying, exporting, proving.
 
 use super::AmountArgs;
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 use ves_client::BlockHash;
 use ves_primitives::{CurrencyTag, EventsRoot, GenesisHash, SigningPublicKey};
@@ -86,6 +86,29 @@ pub struct ImportArgs {
     /// Trusted key of the author.
     #[arg(long, value_name = "KEY")]
     pub agent_key: Option<SigningPublicKey>,
+}
+
+/// `bundles …`
+#[derive(Debug, Subcommand)]
+pub enum BundlesCommand {
+    /// List the imported bundles, newest first.
+    List,
+    /// Verify an imported bundle again, and write it out with --out.
+    Show(BundleShowArgs),
+}
+
+/// `bundles show`
+#[derive(Debug, Args)]
+pub struct BundleShowArgs {
+    /// The bundle: the id of its event or an unambiguous beginning.
+    #[arg(value_name = "BUNDLE_ID")]
+    pub event_id: String,
+    /// File to write the bundle to.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long, requires = "out")]
+    pub force: bool,
 }
 
 /// `prove`

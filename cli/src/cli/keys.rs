@@ -18,7 +18,8 @@ pub enum KeysCommand {
     List,
     /// Register keys on chain with a proof of possession.
     Register(RegisterArgs),
-    /// Hand over from the agent's signing key to a new one. Needs no administrator.
+    /// Hand over from the agent's signing key to a new one, which needs no administrator, or replace its
+    /// encryption keys, which does.
     Rotate(RotateArgs),
     /// Show or set what a signing key may be used for (setting: tenant administrator).
     Policy(PolicyArgs),
@@ -32,7 +33,7 @@ pub enum KeysCommand {
     AddExternal(AddExternalArgs),
     /// Say which keys expire soon; exit code 8 if one has expired.
     Expiry(ExpiryArgs),
-    /// Hand over from the signing keys of several agents at once.
+    /// Rotate the keys of several agents at once.
     BatchRotate(BatchRotateArgs),
 }
 
@@ -94,9 +95,25 @@ pub struct KeysExportArgs {
 /// Seconds for which the outgoing key still signs unless told otherwise: 72 hours.
 const DEFAULT_GRACE_SECONDS: u32 = 72 * 60 * 60;
 
+/// Which keys to rotate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rotated {
+    /// The signing key hands over to a new one.
+    #[default]
+    Signing,
+    /// A new encryption key takes the place of those before.
+    Encryption,
+    /// Both, the signing key first.
+    All,
+}
+
 /// `keys rotate`
 #[derive(Debug, Args)]
 pub struct RotateArgs {
+    /// Which keys. Encryption keys need an administrator; the old ones open what was encrypted to them,
+    /// so keep them.
+    #[arg(long, alias = "key-type", value_enum, default_value_t)]
+    pub purpose: Rotated,
     /// Seconds for which the outgoing key may still sign what waits in outboxes; at most a week.
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_GRACE_SECONDS,
         value_parser = clap::value_parser!(u32).range(..=i64::from(limits::MAX_ROTATION_GRACE_SECONDS)))]
@@ -104,9 +121,9 @@ pub struct RotateArgs {
     /// Store the new private key in the clear. For development only.
     #[arg(long)]
     pub insecure_plaintext_keys: bool,
-    /// Return once the rotation is in a block, without waiting for finality.
-    #[arg(long)]
-    pub no_wait: bool,
+    /// Who administers.
+    #[command(flatten)]
+    pub admin: AdminSigner,
 }
 
 /// `keys import`

@@ -5,8 +5,7 @@
 
 use super::{Context, resolve_event, unknown_event, verify::report, verify::trusted};
 use crate::{
-    capture::now_rfc3339,
-    cli::{ExportArgs, ImportArgs},
+    cli::{BundleShowArgs, BundlesCommand, ExportArgs, ImportArgs},
     error::{Exit, Failure, Result},
     finality::{self, Pinned},
     home::{Existing, write_private},
@@ -14,6 +13,7 @@ use crate::{
     output::Report,
     verify::{self, TrustAnchors, TrustedAuthorities},
 };
+use serde_json::json;
 use std::path::PathBuf;
 use ves_primitives::{stream_id, wire::BundleJson};
 
@@ -131,6 +131,91 @@ pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Resu
     write(context, args, &bundle)
 }
 
+pub(super) async fn run(context: &Context, command: &BundlesCommand) -> Result<Report> {
+    match command {
+        BundlesCommand::List => list(context).await,
+        BundlesCommand::Show(args) => show(context, args).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<Report> {
+    let pool = context.pool().await?;
+    let mut report = Report::new("ves.cli.bundles.list");
+    let mut rows = Vec::new();
+    for (imported_at, bundle) in inbox::bundles(&pool).await? {
+        let event = &bundle.event.event;
+        report = report.line(format!(
+            "{}  {} {}  sequence {}  imported {imported_at}",
+            event.event_id, event.event_type, event.entity_id, bundle.event.sequence
+        ));
+        rows.push(json!({
+            "event_id": event.event_id,
+            "genesis_hash": bundle.genesis_hash,
+            "tenant_id": event.tenant_id,
+            "store_id": event.store_id,
+            "source_agent_id": event.source_agent_id,
+            "entity_type": event.entity_type,
+            "entity_id": event.entity_id,
+            "event_type": event.event_type,
+            "sequence": bundle.event.sequence,
+            "block_number": bundle.event.block_number,
+            "imported_at": imported_at,
+        }));
+    }
+    if rows.is_empty() {
+        report = report.line("no bundles; next: stateset-sync import FILE");
+    }
+    Ok(report.field("bundles", rows))
+}
+
+/// Judges an imported bundle anew: what is trusted may have changed since it was taken in.
+async fn show(context: &Context, args: &BundleShowArgs) -> Result<Report> {
+    let pool = context.pool().await?;
+    let id = resolve_event(Some(&pool), &args.event_id).await?;
+    let (imported_at, bundle) = inbox::bundle_of(&pool, id).await?.ok_or_else(|| {
+        Failure::usage(
+            "bundle_unknown",
+            format!("no bundle of event {id} was imported"),
+        )
+        .hint("`stateset-sync bundles list` lists them")
+    })?;
+    let authorities = match super::verify::tracked(context, bundle.genesis_hash).await {
+        Some(sets) => Some(sets),
+        None => context
+            .pinned_authorities()
+            .as_ref()
+            .map(trusted)
+            .transpose()?,
+    };
+    let trust = TrustAnchors {
+        genesis: context.config.genesis(),
+        authorities,
+        finality_demanded: true,
+        ..TrustAnchors::default()
+    };
+    let verification = verify::offline(&bundle, &trust);
+    let mut report = report(&context.ui, "ves.cli.bundles.show", &bundle, &verification)
+        .field("imported_at", imported_at)
+        .field("bundle", &bundle)
+        .field("file", &args.out);
+    if let Some(path) = &args.out {
+        let mut text = serde_json::to_string_pretty(&bundle).map_err(Failure::unexpected)?;
+        text.push('\n');
+        let existing = if args.force {
+            Existing::Replace
+        } else {
+            Existing::Keep
+        };
+        if !context.dry_run {
+            write_private(path, text.as_bytes(), existing)?;
+            report = report.line(format!("wrote {}", path.display()));
+        }
+    }
+    Ok(report
+        .dry_if(context.dry_run)
+        .failing(verify::failure(&verification)))
+}
+
 /// Verifies a bundle as `verify` does and keeps it.
 pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<Report> {
     let pool = context.pool().await?;
@@ -165,17 +250,7 @@ pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<Repor
     if context.dry_run {
         return Ok(report.field("imported", false).dry());
     }
-    let text = serde_json::to_string(&bundle).map_err(Failure::unexpected)?;
-    sqlx::query(
-        "INSERT OR REPLACE INTO ves_bundles (genesis_hash, event_id, bundle, imported_at) \
-         VALUES (?1, ?2, ?3, ?4)",
-    )
-    .bind(genesis.0.as_slice())
-    .bind(bundle.event.event.event_id.0.as_slice())
-    .bind(text)
-    .bind(now_rfc3339())
-    .execute(&pool)
-    .await?;
+    inbox::keep_bundle(&pool, &bundle).await?;
     Ok(report
         .field("imported", true)
         .line(format!("kept event {}", bundle.event.event.event_id)))

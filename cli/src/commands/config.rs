@@ -5,7 +5,7 @@
 
 use super::Context;
 use crate::{
-    config::ConfigFile,
+    config::{ConfigFile, Origin},
     error::{Exit, Failure, Result},
     output::{Report, Tone},
 };
@@ -25,7 +25,17 @@ pub(super) fn set(context: &Context, name: &str, value: &str) -> Result<Report> 
             "run `stateset-sync init`; a TOML file or one named with --config is edited by hand",
         ));
     }
-    let before = ConfigFile::read(&path)?;
+    let file = ConfigFile::read(&path)?;
+    // Where a profile is named for this command, it is what changes. It need not exist yet.
+    let profile = context
+        .config
+        .profile()
+        .filter(|chosen| matches!(chosen.origin, Origin::Flag | Origin::Env))
+        .map(|chosen| chosen.value);
+    let before = match &profile {
+        None => file.clone(),
+        Some(name) => file.profile_named(name).cloned().unwrap_or_default(),
+    };
     let after = before.with(name, value)?;
     let name = name.replace('-', "_");
     let shown = |file: &ConfigFile| {
@@ -37,13 +47,18 @@ pub(super) fn set(context: &Context, name: &str, value: &str) -> Result<Report> 
     let (old, new) = (shown(&before), shown(&after));
     let report = Report::new("ves.cli.config.set")
         .field("name", &name)
+        .field("profile", &profile)
         .field("before", &old)
         .field("after", &new)
         .line(format!("{name}: {old} -> {new}"));
+    let whole = match &profile {
+        None => after,
+        Some(profile) => file.with_profile(profile, after)?,
+    };
     if context.dry_run {
         return Ok(report.dry());
     }
-    after.write(home)?;
+    whole.write(home)?;
     Ok(report)
 }
 
@@ -77,6 +92,7 @@ pub(super) fn show(context: &Context) -> Result<Report> {
         .field("home", config.home.path())
         .field("project_file", &config.project_file)
         .field("user_file", &config.user_file)
+        .field("profiles", config.profile_names())
         .pair("home", config.home.path().display());
     for (name, value, origin) in config.describe() {
         let origin_text = origin.map_or_else(|| "not set".to_owned(), |o| o.to_string());

@@ -50,6 +50,7 @@ fn conflict_json(conflict: &Conflict, suggested: Strategy) -> Value {
     let (entity_type, entity_id) = conflict.entity();
     json!({
         "id": conflict.id(),
+        "cause": conflict.cause,
         "entity_type": entity_type,
         "entity_id": entity_id,
         "base_version": conflict.base_version,
@@ -71,11 +72,15 @@ pub(super) async fn list(context: &Context) -> Result<Report> {
         let strategy = suggested(context, &pool, conflict, &mut payloads).await;
         let (entity_type, entity_id) = conflict.entity();
         report = report.line(format!(
-            "{}  {entity_type} {entity_id}  built on version {}, now at {}{}  {} event(s)  suggested: {}",
+            "{}  {entity_type} {entity_id}  built on version {}, now at {}{}{}  {} event(s)  suggested: {}",
             conflict.id(),
             conflict.base_version,
             conflict.remote_version,
             if conflict.pulled { "" } else { " (not pulled)" },
+            match conflict.cause {
+                conflicts::Cause::MovedOn => "",
+                conflicts::Cause::LostBase => ", made on top of an event that is lost",
+            },
             conflict.followers.len().saturating_add(1),
             strategy.name().replace('_', "-"),
         ));

@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     chain::{Chain, live::Live},
     cli::InitArgs,
-    config::ConfigFile,
+    config::{ConfigFile, Origin},
     db,
     error::{Exit, Failure, Result},
     finality::{self, Pinned},
@@ -18,6 +18,15 @@ use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash};
 
 pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
     let config = &context.config;
+    if config
+        .profile()
+        .is_some_and(|chosen| chosen.origin == Origin::Flag)
+    {
+        return Err(
+            Failure::usage("usage", "init sets up what all profiles have in common")
+                .hint("afterwards: `stateset-sync config set --profile NAME SETTING VALUE`"),
+        );
+    }
     let path = config.home.path().join("sync.json");
     let previous = match (path.is_file(), args.force) {
         (false, _) => ConfigFile::default(),

@@ -204,6 +204,16 @@ async fn registered(
     })
 }
 
+/// Whether the registry has a key of this number.
+pub(super) async fn is_registered(
+    chain: &Live,
+    tenant: TenantId,
+    file: &KeyFile,
+    at: BlockRef,
+) -> Result<bool> {
+    Ok(registered(chain, tenant, file, at).await?.is_some())
+}
+
 /// Notes in the key file what the registry says.
 pub(super) async fn note(
     context: &Context,
@@ -317,7 +327,7 @@ async fn register(context: &Context, args: &RegisterArgs) -> Result<Report> {
 
 /// The registration call with its proof of possession, bound to this chain, tenant, agent and key
 /// number. A signing key proves itself; an encryption key is vouched for by a signing key.
-async fn registration(
+pub(super) async fn registration(
     context: &Context,
     chain: &Live,
     tenant: TenantId,

@@ -7,7 +7,7 @@ use super::{Context, heads::Heads};
 use crate::{
     chain::Chain,
     cli::{FilterArgs, PullArgs},
-    error::Result,
+    error::{Failure, Result},
     inbox,
     output::{Report, Tone},
     proofs::{
@@ -66,7 +66,10 @@ async fn follow(context: &Context, args: &PullArgs) -> Result<Report> {
         if !report.is_idle {
             context.ui.emit(&report);
         }
-        heads.next().await?;
+        match context.ui.unless_interrupted(heads.next()).await {
+            Some(next) => next?,
+            None => return Err(Failure::interrupted("interrupted between two pulls")),
+        };
     }
 }
 
@@ -101,7 +104,8 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
     .await?;
     let (keys, unlock) = (context.keys(), || context.unlock());
     let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
-    let proofs = if args.no_verify_proofs {
+    let mut interrupted = None;
+    let proofs = if args.no_verify_proofs || context.ui.interrupt().is_raised() {
         ProofsPulled::default()
     } else {
         // Nobody is asked for a passphrase only to compare amounts.
@@ -111,7 +115,14 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
             amount_field: &args.amount.amount_field,
         };
         let fresh = outcome.stored.len();
-        received::pull(&pool, &chain, stream, fresh, &mut reading, &context.ui).await
+        let looking = received::pull(&pool, &chain, stream, fresh, &mut reading, &context.ui);
+        let found = context.ui.unless_interrupted(looking).await;
+        if found.is_none() {
+            interrupted = Some(Failure::interrupted(
+                "interrupted: the events are stored, their proofs are verified by the next pull",
+            ));
+        }
+        found.unwrap_or_default()
     };
 
     let mut events = Vec::new();
@@ -186,9 +197,12 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         && outcome.quarantined.is_empty()
         && proofs.verified.is_empty()
         && proofs.quarantined.is_empty();
-    Ok(report
-        .idle(idle)
-        .failing(outcome.failure().or_else(|| proofs.failure())))
+    Ok(report.idle(idle).failing(
+        outcome
+            .failure()
+            .or(interrupted)
+            .or_else(|| proofs.failure()),
+    ))
 }
 
 /// One pulled event for output. With `decrypt`, the clear payload or the reason why there is none.

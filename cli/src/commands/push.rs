@@ -124,15 +124,24 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
     let proofs = match &outcome.stopped {
         Some(_) => Fulfilled::default(),
         None => {
-            wishes::fulfil(
+            let fulfilling = wishes::fulfil(
                 &pool,
                 &chain,
                 agent,
                 (&mut opener, &mut signers),
                 &options,
                 &context.ui,
-            )
-            .await?
+            );
+            match context.ui.unless_interrupted(fulfilling).await {
+                Some(fulfilled) => fulfilled?,
+                None => {
+                    let interrupted = Failure::interrupted(
+                        "interrupted: the events are pushed, wishes for proofs are kept",
+                    );
+                    let report = report(context, &outcome, &Fulfilled::default());
+                    return Ok(report.failing(Some(interrupted)));
+                }
+            }
         }
     };
     Ok(report(context, &outcome, &proofs))

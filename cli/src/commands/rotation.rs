@@ -5,8 +5,8 @@
 
 use super::{Context, admin, keys};
 use crate::{
-    chain::{Chain, ChainError},
-    cli::{BatchRotateArgs, PolicyArgs, RotateArgs},
+    chain::{Chain, ChainError, live::Live},
+    cli::{BatchRotateArgs, PolicyArgs, RotateArgs, Rotated},
     error::{Exit, Failure, Result},
     keys::{KeyFile, Protection, Purpose},
     output::Report,
@@ -16,7 +16,7 @@ use serde_json::json;
 use ves_client::{AdminCall, BlockHash, ClientError, Wait};
 use ves_primitives::{
     AgentId, KeyId, Signature, SigningPublicKey, limits,
-    registry::{KeyPolicy, KeyRotation},
+    registry::{KeyPolicy, KeyRotation, ValidityWindow},
 };
 
 /// The chain's refusal of a rotation.
@@ -35,19 +35,16 @@ fn refusal(error: ClientError) -> Failure {
 /// cut short, or by `keys:generate`. A new key otherwise.
 async fn successor(
     context: &Context,
-    chain: &crate::chain::live::Live,
+    chain: &Live,
     agent: AgentId,
+    purpose: Purpose,
     args: &RotateArgs,
 ) -> Result<KeyFile> {
     let tenant = context.config.tenant()?;
     let store = context.keys();
-    if let Some(newest) = store.list(agent, Purpose::Signing)?.pop() {
+    if let Some(newest) = store.list(agent, purpose)?.pop() {
         let best = chain.best().await?;
-        if chain
-            .signing_key(tenant, agent, newest.key_id, best)
-            .await?
-            .is_none()
-        {
+        if !keys::is_registered(chain, tenant, &newest, best).await? {
             return Ok(newest);
         }
     }
@@ -59,7 +56,7 @@ async fn successor(
     } else {
         Protection::Passphrase(context.passphrases.choose()?)
     };
-    store.generate(agent, Purpose::Signing, &protection)
+    store.generate(agent, purpose, &protection)
 }
 
 pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Report> {
@@ -90,12 +87,10 @@ pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<R
     for agent in &agents {
         match rotate_agent(context, &chain, *agent, &args.rotate).await {
             Ok(done) => {
-                let done = done.to_json();
-                report = report.line(format!(
-                    "{agent}  key {} -> {}",
-                    done["outgoing_key_id"], done["key_id"]
-                ));
-                rows.push(done);
+                for line in done.text().lines() {
+                    report = report.line(format!("{agent}  {line}"));
+                }
+                rows.push(done.to_json());
             }
             Err(failure) => {
                 report = report.line(format!("{agent}  {failure}"));
@@ -116,9 +111,119 @@ pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<R
         .failing(first))
 }
 
+/// Rotates what is asked for of one agent.
 async fn rotate_agent(
     context: &Context,
-    chain: &crate::chain::live::Live,
+    chain: &Live,
+    agent: AgentId,
+    args: &RotateArgs,
+) -> Result<Report> {
+    match args.purpose {
+        Rotated::Signing => hand_over(context, chain, agent, args).await,
+        Rotated::Encryption => replace_encryption(context, chain, agent, args).await,
+        Rotated::All => {
+            // Before anything changes: the second half needs an administrator.
+            admin::signer(&args.admin)?;
+            let signing = hand_over(context, chain, agent, args).await?;
+            Ok(
+                match replace_encryption(context, chain, agent, args).await {
+                    Ok(replaced) => signing
+                        .line(replaced.text())
+                        .field("encryption", replaced.to_json()),
+                    // What was handed over stays handed over.
+                    Err(failure) => signing.failing(Some(failure)),
+                },
+            )
+        }
+    }
+}
+
+/// A new encryption key takes the place of the registered ones, in one transaction: there is no moment
+/// without a key to encrypt to.
+async fn replace_encryption(
+    context: &Context,
+    chain: &Live,
+    agent: AgentId,
+    args: &RotateArgs,
+) -> Result<Report> {
+    let tenant = context.config.tenant()?;
+    let at = chain.best().await?;
+    let now = chain.now(at).await?;
+    let outgoing: Vec<KeyId> = chain
+        .encryption_keys(tenant, agent, at)
+        .await?
+        .into_iter()
+        .filter(|entry| entry.record.check_now(&now).is_ok())
+        .map(|entry| entry.key_id)
+        .collect();
+    let report = Report::new("ves.cli.keys.rotate")
+        .field("purpose", Purpose::Encryption)
+        .field("tenant_id", tenant)
+        .field("agent_id", agent)
+        .field("outgoing_key_ids", &outgoing);
+    let signer = admin::signer(&args.admin)?;
+    if context.dry_run {
+        let next = context.keys().next_id(agent, Purpose::Encryption)?;
+        return Ok(report
+            .field("key_id", next)
+            .line(format!(
+                "encryption key {next}, or the newest that is not registered, would take the place of \
+                 {}",
+                named(&outgoing)
+            ))
+            .dry());
+    }
+    let file = successor(context, chain, agent, Purpose::Encryption, args).await?;
+    let window = ValidityWindow {
+        valid_from: None,
+        valid_to: None,
+    };
+    let mut calls = vec![keys::registration(context, chain, tenant, &file, window, None).await?];
+    calls.extend(
+        outgoing
+            .iter()
+            .map(|key_id| AdminCall::RevokeEncryptionKey {
+                tenant,
+                agent,
+                key_id: *key_id,
+            }),
+    );
+    let (receipt, block) = admin::execute(chain, &args.admin, &signer, &calls).await?;
+    let at = chain.block(receipt.block).await?;
+    keys::note(context, chain, tenant, &file, at).await?;
+    for key_id in &outgoing {
+        // It may live on another machine.
+        if let Ok(old) = context.keys().load(agent, Purpose::Encryption, *key_id) {
+            keys::note(context, chain, tenant, &old, at).await?;
+        }
+    }
+    let report = report
+        .field("key_id", file.key_id)
+        .field("public_key", format!("0x{}", hex::encode(file.public_key)))
+        .line(format!(
+            "encryption key {} takes the place of {}; keep the old ones to read what was encrypted to \
+             them",
+            file.key_id,
+            named(&outgoing)
+        ));
+    Ok(admin::receipt_fields(report, &args.admin, &receipt, block))
+}
+
+fn named(keys: &[KeyId]) -> String {
+    match keys {
+        [] => "none".into(),
+        keys => keys
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+/// The signing key hands over to a new one and signs on for the grace.
+async fn hand_over(
+    context: &Context,
+    chain: &Live,
     agent: AgentId,
     args: &RotateArgs,
 ) -> Result<Report> {
@@ -128,6 +233,7 @@ async fn rotate_agent(
     if context.dry_run {
         let next = store.next_id(agent, Purpose::Signing)?;
         return Ok(Report::new("ves.cli.keys.rotate")
+            .field("purpose", Purpose::Signing)
             .field("tenant_id", tenant)
             .field("agent_id", agent)
             .field("outgoing_key_id", outgoing_id)
@@ -142,7 +248,7 @@ async fn rotate_agent(
     let outgoing = store
         .load(agent, Purpose::Signing, outgoing_id)?
         .signer(|| context.unlock())?;
-    let file = successor(context, chain, agent, args).await?;
+    let file = successor(context, chain, agent, Purpose::Signing, args).await?;
     let new = file.signer(|| context.unlock())?;
     let mut rotation = KeyRotation {
         tenant_id: tenant,
@@ -157,7 +263,7 @@ async fn rotate_agent(
     let statement = rotation.statement(chain.genesis_hash());
     rotation.possession = new.sign(&statement.successor.hash())?;
     rotation.handover = outgoing.sign(&statement.hash())?;
-    let wait = if args.no_wait {
+    let wait = if args.admin.no_wait {
         Wait::InBlock
     } else {
         Wait::Finalized
@@ -171,6 +277,7 @@ async fn rotate_agent(
     keys::note(context, chain, tenant, &file, block).await?;
     let ended = chain.signing_key(tenant, agent, outgoing_id, block).await?;
     Ok(Report::new("ves.cli.keys.rotate")
+        .field("purpose", Purpose::Signing)
         .field("tenant_id", tenant)
         .field("agent_id", agent)
         .field("outgoing_key_id", outgoing_id)
@@ -184,7 +291,7 @@ async fn rotate_agent(
         .field("extrinsic_hash", receipt.hash)
         .field("block_hash", receipt.block)
         .field("block_number", block.number)
-        .field("finalized", !args.no_wait)
+        .field("finalized", !args.admin.no_wait)
         .line(format!(
             "signing key {outgoing_id} has handed over to key {}; it may sign for {} s more",
             file.key_id, args.grace

@@ -40,11 +40,17 @@ impl Context {
     /// A context that asks nobody, prints nothing on stdout, and opens what it may.
     pub(crate) fn unattended(global: &Global, readable: Readable) -> Result<Self> {
         let context = Self::new(global, Ui::new(false, true, ColorChoice::Never))?;
+        context.config.check_profile()?;
         Ok(Self {
             passphrases: context.passphrases.unattended(),
             readable,
             ..context
         })
+    }
+
+    /// From here on changes nothing.
+    pub(crate) const fn only_preview(&mut self, preview: bool) {
+        self.dry_run = preview;
     }
 
     /// From here on opens no payload.

@@ -8,7 +8,7 @@ use crate::{
     chain::Chain,
     cli::StatusArgs,
     conflicts,
-    error::{Failure, Result},
+    error::{Exit, Failure, Result},
     finality,
     inbox::{self, Stream},
     outbox::{self, State},
@@ -172,7 +172,27 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     for reason in &reasons {
         report = report.pair("reason", reason);
     }
-    Ok(report.failing(trouble))
+    let unhealthy = args
+        .check
+        .then(|| reasons.first().map(|reason| unhealthy(reason)))
+        .flatten();
+    Ok(report.failing(trouble.or(unhealthy)))
+}
+
+/// The failure that `--check` exits with.
+fn unhealthy(reason: &'static str) -> Failure {
+    let (exit, hint) = match reason {
+        "quarantined_events" | "quarantined_proofs" => {
+            (Exit::NotVerified, "see `stateset-sync doctor --promote`")
+        }
+        "rejected_outgoing_events" | "dead_outgoing_events" => (
+            Exit::Rejected,
+            "see `stateset-sync history`, then `retry` or `abandon`",
+        ),
+        "unresolved_conflicts" => (Exit::Conflicts, "see `stateset-sync conflicts`"),
+        _ => (Exit::Unreachable, "run `stateset-sync sync`"),
+    };
+    Failure::new(exit, reason, format!("not healthy: {reason}")).hint(hint)
 }
 
 /// Whom this project trusts to finalize blocks. `trusted` is what `--authorities` takes as a file.

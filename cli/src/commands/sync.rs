@@ -20,6 +20,12 @@ const MAX_RECONNECT: u32 = 8;
 /// One push and one pull. What the pull found comes out even if the push had something to say.
 async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Report> {
     let pushed = push::once(context, &PushArgs::plain(args.timeout), patient).await?;
+    if let Some(failure) = pushed.failure.clone().filter(is_interruption) {
+        return Ok(Report::new("ves.cli.sync")
+            .line(pushed.text())
+            .field("push", pushed.to_json())
+            .failing(Some(failure)));
+    }
     let pulled = pull::once(context, &PullArgs::plain()).await?;
     let idle = pushed.is_idle && pulled.is_idle;
     let failure = pushed.failure.clone().or_else(|| pulled.failure.clone());
@@ -31,6 +37,11 @@ async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Repo
         .field("pull", pull)
         .idle(idle)
         .failing(failure))
+}
+
+/// Whether the user wants it to stop.
+fn is_interruption(failure: &Failure) -> bool {
+    failure.exit == Exit::Interrupted
 }
 
 /// Whether it passes by itself.
@@ -56,20 +67,23 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
                 let stops = report
                     .failure
                     .as_ref()
-                    .is_some_and(|failure| failure.exit == Exit::Key);
-                if !quiet || report.failure.is_some() {
-                    context.ui.emit(&report);
-                }
+                    .is_some_and(|failure| failure.exit == Exit::Key || is_interruption(failure));
                 if stops {
                     return Ok(report);
+                }
+                if !quiet || report.failure.is_some() {
+                    context.ui.emit(&report);
                 }
             }
             Err(failure) if passes(&failure) => {
                 failures = failures.saturating_add(1).min(MAX_RECONNECT);
                 context.ui.warn(&failure.to_string());
                 let wait = outbox::backoff(failures, &mut rand::thread_rng());
-                tokio::time::sleep(wait.max(Duration::from_millis(200))).await;
-                continue;
+                let pause = tokio::time::sleep(wait.max(Duration::from_millis(200)));
+                match context.ui.unless_interrupted(pause).await {
+                    Some(()) => continue,
+                    None => return Err(between()),
+                }
             }
             Err(failure) => return Err(failure),
         }
@@ -78,17 +92,31 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
             Err(failure) if passes(&failure) => IDLE,
             Err(failure) => return Err(failure),
         };
-        match Heads::open(context).await {
-            Ok(mut heads) => {
-                tokio::select! {
-                    _ = heads.next() => {}
-                    () = tokio::time::sleep(due) => {}
-                }
-            }
-            Err(failure) if passes(&failure) => {
-                tokio::time::sleep(due.min(Duration::from_secs(1))).await
-            }
-            Err(failure) => return Err(failure),
+        match context.ui.unless_interrupted(next(context, due)).await {
+            Some(waited) => waited?,
+            None => return Err(between()),
         }
     }
+}
+
+/// Where a watch stops most often.
+fn between() -> Failure {
+    Failure::interrupted("interrupted between two rounds; the outbox is as the last one left it")
+}
+
+/// Waits for the next finalized block, or until something is due.
+async fn next(context: &Context, due: Duration) -> Result<()> {
+    match Heads::open(context).await {
+        Ok(mut heads) => {
+            tokio::select! {
+                _ = heads.next() => {}
+                () = tokio::time::sleep(due) => {}
+            }
+        }
+        Err(failure) if passes(&failure) => {
+            tokio::time::sleep(due.min(Duration::from_secs(1))).await;
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
 }

@@ -208,6 +208,104 @@ async fn what_builds_on_a_rejected_event_is_held_although_its_version_is_right_b
     assert_eq!(s.push().await.count(State::Finalized), 1);
 }
 
+/// Its version may be taken by somebody else's event, and then the chain would let it pass.
+#[tokio::test]
+async fn what_was_made_on_top_of_a_lost_event_is_in_conflict_whatever_became_of_that_one() {
+    for (state, reason) in [
+        ("dead", None),
+        ("superseded", None),
+        ("rejected", Some("policy_forbids_type")),
+    ] {
+        let s = Setup::new().await;
+        let first = s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
+        let second = s.append(&change(r#"{"status":"sent"}"#, Some(2))).await;
+        let third = s.append(&change(r#"{"note":"c"}"#, Some(3))).await;
+        assert_eq!(s.conflicts().await, [], "a row of own events is none");
+        sqlx::query("UPDATE ves_outbox SET state = ?1, reason = ?2 WHERE event_id = ?3")
+            .bind(state)
+            .bind(reason)
+            .bind(first.0.as_slice())
+            .execute(&s.pool)
+            .await
+            .unwrap();
+        let conflict = s.conflicts().await.remove(0);
+        assert_eq!(
+            (conflict.cause, conflict.id()),
+            (Cause::LostBase, second),
+            "{state}"
+        );
+        assert_eq!(conflict.followers[0].event_id(), third);
+        // Somebody takes the place of the first: now the number of the second is right by accident.
+        s.elsewhere(r#"{"status":"cancelled"}"#);
+        let report = s.push().await;
+        assert_eq!((report.held.len(), s.chain.sequenced()), (2, 2), "{state}");
+        assert_eq!(report.failure().unwrap().code, "unresolved_conflicts");
+
+        s.pull().await;
+        assert_eq!(s.resolve(Strategy::LocalWins).await, 2);
+        assert_eq!(s.push().await.failure(), None);
+        let status = s.state().await.unwrap();
+        assert_eq!(
+            (&status["status"], &status["note"]),
+            (&json!("sent"), &json!("c"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_on_top_of_pulled_news_or_of_an_event_made_anew_is_not_in_conflict() {
+    let s = Setup::new().await;
+    let first = s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
+    let mut db = s.pool.acquire().await.unwrap();
+    let entry = outbox::find(&s.pool, first).await.unwrap().unwrap();
+    assert!(
+        outbox::set_aside(&mut db, entry.local_seq, State::Queued, State::Dead)
+            .await
+            .unwrap()
+    );
+    drop(db);
+    // Made anew: what follows builds on this one.
+    s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
+    s.append(&change(r#"{"status":"sent"}"#, Some(2))).await;
+    assert_eq!(s.conflicts().await, []);
+    assert_eq!(s.push().await.count(State::Finalized), 2);
+    s.pull().await;
+    // On top of what was pulled, of which the third event is somebody else's.
+    s.elsewhere(r#"{"note":"b"}"#);
+    s.pull().await;
+    s.append(&change(r#"{"note":"c"}"#, Some(4))).await;
+    assert_eq!(s.conflicts().await, []);
+    assert_eq!(s.push().await.count(State::Finalized), 1);
+}
+
+/// Both are in one submission, and the first is refused for a reason of its own.
+#[tokio::test]
+async fn what_builds_on_an_event_that_is_refused_on_the_way_is_held() {
+    let s = Setup::new().await;
+    let command = Some(CommandId([9; 16]));
+    let elsewhere = Draft {
+        command_id: command,
+        entity_id: "B".into(),
+        ..change("{}", None)
+    };
+    s.chain.commit(vec![signed(&elsewhere)]);
+    let first = s
+        .append(&Draft {
+            command_id: command,
+            ..change(r#"{"status":"paid"}"#, Some(1))
+        })
+        .await;
+    let second = s.append(&change(r#"{"status":"sent"}"#, Some(2))).await;
+    let report = s.push().await;
+    let entry = outbox::find(&s.pool, first).await.unwrap().unwrap();
+    assert_eq!(entry.state, State::Rejected, "{:?}", entry.reason);
+    assert_eq!(
+        report.held.iter().map(Entry::event_id).collect::<Vec<_>>(),
+        [second]
+    );
+    assert_eq!(s.conflicts().await.remove(0).id(), second);
+}
+
 #[tokio::test]
 async fn remote_wins_gives_way_and_captures_nothing() {
     let s = Setup::new().await;

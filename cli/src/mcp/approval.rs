@@ -32,11 +32,25 @@ pub(super) enum Plan {
     },
     /// Run this command for this agent.
     Change { words: Vec<String>, agent: String },
+    /// Decide about conflicts by this command, whose preview had this digest.
+    Resolve { words: Vec<String>, shown: [u8; 32] },
+}
+
+/// Which tool a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Push,
+    Change,
+    Resolve,
 }
 
 impl Plan {
-    const fn is_push(&self) -> bool {
-        matches!(self, Self::Push { .. })
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Push { .. } => Kind::Push,
+            Self::Change { .. } => Kind::Change,
+            Self::Resolve { .. } => Kind::Resolve,
+        }
     }
 }
 
@@ -84,7 +98,7 @@ impl Approvals {
     /// # Errors
     /// `token_spent`, `token_expired`, `token_unknown`, or `token_mismatch` for one that stands for
     /// something else.
-    pub(super) fn look(&self, token: &str, push: bool, now: Instant) -> Result<Arc<Plan>> {
+    pub(super) fn look(&self, token: &str, kind: Kind, now: Instant) -> Result<Arc<Plan>> {
         let refusal = |code: &'static str, why: &str| {
             Err(Failure::new(Exit::Refused, code, why).hint(
                 "call the first step again: look at what it shows, and use the new token once",
@@ -101,7 +115,7 @@ impl Approvals {
         if now >= found.until {
             return refusal("token_expired", "this token is too old");
         }
-        if found.plan.is_push() != push {
+        if found.plan.kind() != kind {
             return refusal("token_mismatch", "this token stands for another tool");
         }
         Ok(Arc::clone(&found.plan))
@@ -111,8 +125,8 @@ impl Approvals {
     ///
     /// # Errors
     /// As [`Approvals::look`].
-    pub(super) fn take(&mut self, token: &str, push: bool, now: Instant) -> Result<Arc<Plan>> {
-        let plan = self.look(token, push, now)?;
+    pub(super) fn take(&mut self, token: &str, kind: Kind, now: Instant) -> Result<Arc<Plan>> {
+        let plan = self.look(token, kind, now)?;
         let digest = sha256(token.as_bytes());
         self.pending.retain(|pending| pending.digest != digest);
         if self.spent.len() >= MAX_SPENT {
@@ -189,11 +203,11 @@ mod tests {
     fn a_token_is_good_once() {
         let (mut approvals, now) = (Approvals::new(LIFE), Instant::now());
         let token = approvals.issue(plan(1), now);
-        assert_eq!(*approvals.look(&token, true, now).unwrap(), plan(1));
-        assert_eq!(*approvals.take(&token, true, now).unwrap(), plan(1));
+        assert_eq!(*approvals.look(&token, Kind::Push, now).unwrap(), plan(1));
+        assert_eq!(*approvals.take(&token, Kind::Push, now).unwrap(), plan(1));
         for refused in [
-            approvals.take(&token, true, now),
-            approvals.look(&token, true, now),
+            approvals.take(&token, Kind::Push, now),
+            approvals.look(&token, Kind::Push, now),
         ] {
             assert_eq!(refused.unwrap_err().code, "token_spent");
         }
@@ -203,8 +217,8 @@ mod tests {
     fn a_token_expires() {
         let (mut approvals, now) = (Approvals::new(LIFE), Instant::now());
         let token = approvals.issue(plan(1), now);
-        assert!(approvals.look(&token, true, now + LIFE / 2).is_ok());
-        let failure = approvals.take(&token, true, now + LIFE).unwrap_err();
+        assert!(approvals.look(&token, Kind::Push, now + LIFE / 2).is_ok());
+        let failure = approvals.take(&token, Kind::Push, now + LIFE).unwrap_err();
         assert_eq!(failure.code, "token_expired");
     }
 
@@ -214,14 +228,14 @@ mod tests {
         let now = Instant::now();
         let foreign = there.issue(plan(1), now);
         let code = |result: Result<Arc<Plan>>| result.unwrap_err().code;
-        assert_eq!(code(here.take(&foreign, true, now)), "token_unknown");
-        assert_eq!(code(here.take("", true, now)), "token_unknown");
+        assert_eq!(code(here.take(&foreign, Kind::Push, now)), "token_unknown");
+        assert_eq!(code(here.take("", Kind::Push, now)), "token_unknown");
         let own = here.issue(plan(1), now);
-        assert_eq!(code(here.take(&own, false, now)), "token_mismatch");
+        assert_eq!(code(here.take(&own, Kind::Change, now)), "token_mismatch");
         let mut altered = own.clone();
         altered.replace_range(0..1, if own.starts_with('0') { "1" } else { "0" });
-        assert_eq!(code(here.take(&altered, true, now)), "token_unknown");
-        assert!(here.take(&own, true, now).is_ok());
+        assert_eq!(code(here.take(&altered, Kind::Push, now)), "token_unknown");
+        assert!(here.take(&own, Kind::Push, now).is_ok());
     }
 
     #[test]
@@ -230,10 +244,13 @@ mod tests {
         let first = approvals.issue(plan(0), now);
         let rest: Vec<_> = (1..=16).map(|n| approvals.issue(plan(n), now)).collect();
         assert_eq!(
-            approvals.look(&first, true, now).unwrap_err().code,
+            approvals.look(&first, Kind::Push, now).unwrap_err().code,
             "token_unknown"
         );
-        assert!(rest.iter().all(|t| approvals.look(t, true, now).is_ok()));
+        assert!(
+            rest.iter()
+                .all(|t| approvals.look(t, Kind::Push, now).is_ok())
+        );
     }
 
     #[test]

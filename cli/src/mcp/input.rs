@@ -324,7 +324,7 @@ pub(super) struct PushCommit {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
-    /// The token of `ves_change_prepare`.
+    /// The token of the first step.
     #[schemars(length(min = 1, max = 128))]
     pub(super) token: String,
 }
@@ -526,6 +526,9 @@ pub(super) enum Change {
         #[schemars(range(max = 604800))]
         grace_seconds: Option<u32>,
     },
+    /// Make and register a new encryption key in place of those before, which still open what was
+    /// encrypted to them.
+    RotateEncryptionKey {},
     /// Make new keys on this machine.
     GenerateKeys {
         /// Only a key for this purpose; else one for each.

@@ -18,7 +18,7 @@ struct Task {
     text: &'static str,
 }
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     Task {
         name: "review_and_push",
         title: "Review and push",
@@ -59,6 +59,21 @@ const TASKS: [Task; 4] = [
                (pull first if you may), and say what they changed.\n\
                3. Propose a new event that fits, and check it with ves_event_prepare. Capture it \
                only if I agree.",
+    },
+    Task {
+        name: "explain_conflict",
+        title: "Explain a conflict",
+        description: "What two sides did to an entity, and how to bring them together.",
+        of_event: true,
+        text: "The event {event_id} is in conflict. Explain it, and how to go on.\n\
+               1. Call ves_conflicts_list, and find the conflict that holds the event. Pull first if \
+               you may and it says that the news is not pulled.\n\
+               2. Call ves_inbox_list for the entity, and say in a sentence what the other side did \
+               and what this agent wanted.\n\
+               3. Call ves_conflict_preview with the suggested strategy and with one other. Show me \
+               the fields in which the results differ.\n\
+               4. Ask me which one. Decide nothing without my explicit yes; then call \
+               ves_conflict_resolve with that preview's token. Push only if I ask for it.",
     },
     Task {
         name: "prove_to_a_third_party",

@@ -338,6 +338,56 @@ pub(super) fn appended() -> Value {
     ])
 }
 
+fn conflict() -> Value {
+    object(&[
+        ("id", of("string")),
+        ("cause", of("string")),
+        ("entity_type", of("string")),
+        ("entity_id", of("string")),
+        ("base_version", of("integer")),
+        ("remote_version", of("integer")),
+        ("pulled", of("boolean")),
+        ("suggested_strategy", of("string")),
+        ("events", list(&entry())),
+    ])
+}
+
+pub(super) fn conflicts() -> Value {
+    object(&[
+        ("conflicts", list(&conflict())),
+        ("provenance", provenance()),
+    ])
+}
+
+/// One conflict, or all with the counts of what can be decided so and what cannot.
+fn decision() -> Value {
+    perhaps(
+        object(&[("strategy", of("string"))]),
+        &[
+            ("conflict", of("object")),
+            ("conflicts", of("[object]")),
+            ("resolved", of("integer")),
+            ("left", of("integer")),
+            ("provenance", provenance()),
+        ],
+    )
+}
+
+pub(super) fn conflict_previewed() -> Value {
+    perhaps(
+        decision(),
+        &[
+            ("dry_run", of("boolean")),
+            ("token", of("string?")),
+            ("expires_in_seconds", of("integer")),
+        ],
+    )
+}
+
+pub(super) fn conflict_resolved() -> Value {
+    decision()
+}
+
 pub(super) fn push_prepared() -> Value {
     let event = perhaps(
         entry(),

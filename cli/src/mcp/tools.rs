@@ -6,6 +6,7 @@
 mod act;
 mod change;
 mod check;
+mod conflicts;
 mod look;
 
 use super::{access::Mode, confirm::Asking, host::Host, input, schema};
@@ -114,9 +115,15 @@ fn takes<T: JsonSchema + 'static>() -> Arc<JsonObject> {
 
 /// Every tool, in the order in which clients see them.
 pub(super) fn all() -> impl Iterator<Item = &'static Tool> {
-    [look::TOOLS, check::TOOLS, act::TOOLS, change::TOOLS]
-        .into_iter()
-        .flatten()
+    [
+        look::TOOLS,
+        check::TOOLS,
+        conflicts::TOOLS,
+        act::TOOLS,
+        change::TOOLS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The tool with this name.

@@ -7,8 +7,8 @@ use super::{Entry, State, row::RawRow};
 use crate::{capture::now_rfc3339, error::Result, inbox::Stream};
 use sqlx::{SqliteConnection, SqlitePool};
 
-/// Unsent events with a base version, and those that the chain rejected for a reason that begins so,
-/// oldest first.
+/// Events with a base version, oldest first, of the entities of which one is unsent or was rejected for a
+/// reason that begins so: what they were made on top of matters too.
 ///
 /// # Errors
 /// The database's refusal, or a damaged row.
@@ -19,8 +19,10 @@ pub async fn with_base_version(
 ) -> Result<Vec<Entry>> {
     let rows: Vec<RawRow> = sqlx::query_as(
         "SELECT * FROM ves_outbox WHERE tenant_id = ?1 AND store_id = ?2 \
-         AND base_version IS NOT NULL AND (state IN ('queued', 'signed') \
-         OR (state = 'rejected' AND reason LIKE ?3 || '%')) ORDER BY local_seq",
+         AND base_version IS NOT NULL AND (entity_type, entity_id) IN (\
+             SELECT entity_type, entity_id FROM ves_outbox WHERE tenant_id = ?1 AND store_id = ?2 \
+             AND base_version IS NOT NULL AND (state IN ('queued', 'signed') \
+             OR (state = 'rejected' AND reason LIKE ?3 || '%'))) ORDER BY local_seq",
     )
     .bind(stream.tenant.0.as_slice())
     .bind(stream.store.0.as_slice())

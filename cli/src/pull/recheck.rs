@@ -7,7 +7,7 @@
 //! have lied or been wrong, or its registry may not have known a key yet. The batch itself is verified and
 //! kept, so nothing but the record has to be asked for again.
 
-use super::{Pull, Result};
+use super::{Pull, Result, judge_record};
 use crate::{
     chain::Chain,
     error::{Exit, Failure},
@@ -100,7 +100,9 @@ impl<C: Chain> Pull<'_, C> {
         let Some(record) = self.records(sequence, sequence).await?.pop() else {
             return Ok(Some(Problem::new(Reason::EventMalformed, "no record")));
         };
-        let ruling = match self.judge_record(&inclusion, &record).await? {
+        let author = (record.event.source_agent_id, record.event.agent_key_id);
+        let _ruling = self.key(author.0, author.1).await?;
+        let ruling = match judge_record(&inclusion, &self.keys, &record) {
             Ok(leaf) => rules::position(&record, &known)
                 .and_then(|index| rules::inclusion(&inclusion.proof, &known, index, &leaf)),
             Err(problem) => Err(problem),

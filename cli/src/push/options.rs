@@ -13,18 +13,24 @@ use ves_primitives::EventSigningHash;
 /// Where a test stops the process to prove that nothing is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashPoint {
+    /// After the events are signed in memory, before the signatures are committed.
+    BeforeSign,
     /// After the signatures are committed, before anything is sent.
     AfterSign,
     /// After "submitted" is committed, before the node is called.
     BeforeSubmit,
     /// After the node took the submission, before its answer is recorded.
     AfterSubmit,
+    /// After the node's answer is recorded.
+    AfterCarried,
     /// While waiting for finality.
     BeforeFinality,
     /// After it is recorded that events are in a block.
     AfterInBlock,
     /// After the verdict about an event is known, before it is recorded.
     BeforeSettle,
+    /// After the verdict is recorded.
+    AfterSettle,
     /// After the events are final, before anything is proven.
     BeforeProve,
     /// After the proofs are final, before that is recorded.
@@ -33,24 +39,30 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Those of a push, in the order in which it reaches them.
-    pub const OF_PUSH: [Self; 6] = [
+    pub const OF_PUSH: [Self; 9] = [
+        Self::BeforeSign,
         Self::AfterSign,
         Self::BeforeSubmit,
         Self::AfterSubmit,
+        Self::AfterCarried,
         Self::BeforeFinality,
         Self::AfterInBlock,
         Self::BeforeSettle,
+        Self::AfterSettle,
     ];
 
     /// The crash point of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
+            "before-sign" => Self::BeforeSign,
             "after-sign" => Self::AfterSign,
             "before-submit" => Self::BeforeSubmit,
             "after-submit" => Self::AfterSubmit,
+            "after-carried" => Self::AfterCarried,
             "before-finality" => Self::BeforeFinality,
             "after-in-block" => Self::AfterInBlock,
             "before-settle" => Self::BeforeSettle,
+            "after-settle" => Self::AfterSettle,
             "before-prove" => Self::BeforeProve,
             "after-prove" => Self::AfterProve,
             _ => return None,
@@ -93,15 +105,11 @@ impl Default for PushOptions {
 }
 
 impl PushOptions {
-    /// Leaves out what is not approved.
-    pub(crate) fn select(&self, due: Vec<Entry>) -> Vec<Entry> {
-        match &self.approved {
-            None => due,
-            Some(approved) => due
-                .into_iter()
-                .filter(|entry| approved.contains_key(&entry.local_seq))
-                .collect(),
-        }
+    /// Whether the event may be pushed.
+    pub(crate) fn approves(&self, entry: &Entry) -> bool {
+        self.approved
+            .as_ref()
+            .is_none_or(|approved| approved.contains_key(&entry.local_seq))
     }
 
     /// Refuses signed events that are not what was approved.

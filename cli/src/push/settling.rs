@@ -3,18 +3,20 @@
 
 //! From handed over to settled: blocks, finality, rejections, and what the pool lost.
 
-use super::{POLL, Push, RESEND_AFTER, batches::chunks, entity_key, options::CrashPoint};
+use super::{POLL, Push, RESEND_AFTER, batches::chunks, options::CrashPoint};
 use crate::{
     chain::{BlockRef, Chain, ChainError, ChainResult},
-    conflicts,
     error::Result,
     outbox::{self, Entry, Outcome, State},
 };
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 use ves_primitives::{
-    StoreId, SubmittedEvent, TenantId,
+    SubmittedEvent,
     sequencer::{Admission, Rejection},
 };
+
+/// Block and sequence.
+type Place = (u32, u64);
 
 impl<C: Chain> Push<'_, C> {
     /// Waits until every event that was handed over is settled.
@@ -40,23 +42,9 @@ impl<C: Chain> Push<'_, C> {
         let finalized = self.chain.finalized().await?;
         if finalized.number != self.last_finalized {
             self.last_finalized = finalized.number;
-            // An event cannot be in a block that is not younger than its submission.
-            let entries: Vec<Entry> = self
-                .in_flight
-                .values()
-                .filter(|entry| entry.submitted_block.is_none_or(|b| b < finalized.number))
-                .cloned()
-                .collect();
-            for chunk in chunks(&entries, &self.limits, self.options.batch_size) {
-                self.judge(chunk, finalized).await?;
-            }
+            self.judge_units(finalized).await?;
         }
         self.look_for_blocks().await?;
-        let in_flight = &self.in_flight;
-        self.batches_in_flight.retain(|ids| {
-            ids.iter()
-                .any(|id| in_flight.get(id).is_some_and(|e| e.state != State::InBlock))
-        });
         if self.last_progress.elapsed() > self.resend_after {
             self.resend_after = RESEND_AFTER;
             self.last_progress = Instant::now();
@@ -66,21 +54,70 @@ impl<C: Chain> Push<'_, C> {
         Ok(())
     }
 
+    /// Judges the submissions that a final block may have settled.
+    async fn judge_units(&mut self, finalized: BlockRef) -> Result<()> {
+        for unit in std::mem::take(&mut self.units) {
+            let entries: Vec<Entry> = unit
+                .iter()
+                .filter_map(|id| self.in_flight.get(id))
+                // An event cannot be in a block that is not younger than its submission.
+                .filter(|entry| entry.submitted_block.is_none_or(|b| b < finalized.number))
+                .cloned()
+                .collect();
+            if let Some(first) = entries.first()
+                && self.was_executed(first, finalized).await?
+            {
+                self.judge(&entries, finalized).await?;
+            }
+            if unit.iter().any(|id| self.in_flight.contains_key(id)) {
+                self.units.push(unit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a final block holds the submission: one that was executed leaves a trace of its first
+    /// event, whatever became of it. Spares asking about each event of those that still wait.
+    async fn was_executed(&self, first: &Entry, finalized: BlockRef) -> Result<bool> {
+        let envelope = &first.event.envelope;
+        let (stream, event) = (envelope.stream_id(), envelope.event_id);
+        if self
+            .chain
+            .event_status(stream, event, finalized)
+            .await?
+            .is_some()
+        {
+            return Ok(true);
+        }
+        let Some(submitted) = first.submitted_block else {
+            return Ok(true);
+        };
+        let rejection = self.rejection_since(first, submitted).await?;
+        Ok(rejection.is_some())
+    }
+
     /// Settles each event by the state of a final block: sequenced there, or rejected on the way.
     pub(super) async fn judge(&mut self, entries: &[Entry], finalized: BlockRef) -> Result<()> {
         let events: Vec<SubmittedEvent> = entries.iter().map(|entry| entry.event.clone()).collect();
         let verdicts = self.chain.can_submit(&events, finalized).await?;
+        let placed = self.places(entries, &verdicts, finalized).await?;
         let mut outcomes = Vec::new();
-        for (entry, verdict) in entries.iter().zip(verdicts) {
-            if let Some(outcome) = self.outcome(entry, verdict, finalized).await? {
-                outcomes.push((entry.local_seq, outcome));
-            }
+        for ((entry, verdict), place) in entries.iter().zip(verdicts).zip(placed) {
+            let outcome = match place {
+                Some((block_number, sequence)) => Some(Outcome::Finalized {
+                    block_number,
+                    sequence,
+                }),
+                None => self.refusal(entry, verdict, finalized).await?,
+            };
+            outcomes.extend(outcome.map(|outcome| (entry.local_seq, outcome)));
         }
         if !outcomes.is_empty() {
             self.options.reach(CrashPoint::BeforeSettle)?;
         }
         outbox::record(self.pool, &outcomes).await?;
         if !outcomes.is_empty() {
+            self.options.reach(CrashPoint::AfterSettle)?;
             // The time limit is for silence, not for long queues.
             self.last_progress = Instant::now();
             self.deadline = self.last_progress + self.options.timeout;
@@ -91,24 +128,85 @@ impl<C: Chain> Push<'_, C> {
         Ok(())
     }
 
-    async fn outcome(
+    /// Block and sequence of each event of one stream that a state knows.
+    pub(super) async fn placed(
+        &self,
+        entries: &[Entry],
+        at: BlockRef,
+    ) -> Result<Vec<Option<Place>>> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let events: Vec<SubmittedEvent> = entries.iter().map(|entry| entry.event.clone()).collect();
+        let verdicts = self.chain.can_submit(&events, at).await?;
+        Ok(self.places(entries, &verdicts, at).await?)
+    }
+
+    /// The same by verdicts of that state. Blocks do not fall while the sequences of a stream rise, so
+    /// where two events stand in one block, all between them do, and nobody asks about these.
+    async fn places(
+        &self,
+        entries: &[Entry],
+        verdicts: &[Admission],
+        at: BlockRef,
+    ) -> ChainResult<Vec<Option<Place>>> {
+        let mut known: Vec<(u64, usize)> = verdicts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, verdict)| match verdict {
+                Admission::AlreadySequenced { sequence } => Some((*sequence, index)),
+                _ => None,
+            })
+            .collect();
+        known.sort_unstable();
+        let mut places: Vec<Option<Place>> = vec![None; entries.len()];
+        let mut set = |index: usize, block: u32, sequence: u64| {
+            if let Some(place) = places.get_mut(index) {
+                *place = Some((block, sequence));
+            }
+        };
+        // Parts of the row whose ends are still to be asked about.
+        let mut parts: Vec<&[(u64, usize)]> = vec![known.as_slice()];
+        while let Some(part) = parts.pop() {
+            let (Some((_, first)), Some((_, last))) = (part.first(), part.last()) else {
+                continue;
+            };
+            let low = self.block_of(entries.get(*first), at).await?;
+            let high = match part.len() {
+                1 => low,
+                _ => self.block_of(entries.get(*last), at).await?,
+            };
+            if low == high || part.len() <= 2 {
+                for (place, (sequence, index)) in part.iter().enumerate() {
+                    set(*index, if place == 0 { low } else { high }, *sequence);
+                }
+            } else {
+                let (front, back) = part.split_at(part.len() / 2);
+                parts.extend([front, back]);
+            }
+        }
+        Ok(places)
+    }
+
+    async fn block_of(&self, entry: Option<&Entry>, at: BlockRef) -> ChainResult<u32> {
+        let Some(entry) = entry else {
+            return Ok(at.number);
+        };
+        let envelope = &entry.event.envelope;
+        let status = self
+            .chain
+            .event_status(envelope.stream_id(), envelope.event_id, at)
+            .await?;
+        Ok(status.map_or(at.number, |status| status.block_number))
+    }
+
+    /// What became of an event that a final state does not know: refused there, or still waiting.
+    async fn refusal(
         &mut self,
         entry: &Entry,
         verdict: Admission,
         finalized: BlockRef,
     ) -> ChainResult<Option<Outcome>> {
-        let envelope = &entry.event.envelope;
-        if let Admission::AlreadySequenced { sequence } = verdict {
-            let status = self
-                .chain
-                .event_status(envelope.stream_id(), envelope.event_id, finalized)
-                .await?;
-            let block_number = status.map_or(finalized.number, |status| status.block_number);
-            return Ok(Some(Outcome::Finalized {
-                block_number,
-                sequence,
-            }));
-        }
         let Some(submitted) = entry
             .submitted_block
             .filter(|block| *block < finalized.number)
@@ -116,40 +214,23 @@ impl<C: Chain> Push<'_, C> {
             return Ok(None);
         };
         if let Admission::Rejected(reason @ Rejection::DuplicateEventId) = verdict {
-            return Ok(Some(Outcome::Rejected {
-                reason: reason.to_string(),
-            }));
+            return Ok(Some(self.refused(entry, reason.to_string(), false)));
         }
-        let (tenant, store) = (envelope.tenant_id, envelope.store_id);
-        let rejection = self
-            .rejection_since(tenant, store, entry, submitted)
-            .await?;
-        let Some(reason) = rejection else {
+        let Some(reason) = self.rejection_since(entry, submitted).await? else {
             return Ok(None);
         };
-        if reason.starts_with(conflicts::REASON) {
-            self.conflicted.insert(entity_key(entry));
-        }
         let quotas = [
             Rejection::TenantQuotaExhausted,
             Rejection::AgentQuotaExhausted,
         ];
-        Ok(Some(
-            match quotas.iter().any(|quota| quota.to_string() == reason) {
-                true => Outcome::Deferred { error: reason },
-                false => Outcome::Rejected { reason },
-            },
-        ))
+        let passes = quotas.iter().any(|quota| quota.to_string() == reason);
+        Ok(Some(self.refused(entry, reason, passes)))
     }
 
     /// A rejection recorded in a final block after the event was handed over.
-    async fn rejection_since(
-        &self,
-        tenant: TenantId,
-        store: StoreId,
-        entry: &Entry,
-        submitted: u32,
-    ) -> ChainResult<Option<String>> {
+    async fn rejection_since(&self, entry: &Entry, submitted: u32) -> ChainResult<Option<String>> {
+        let envelope = &entry.event.envelope;
+        let (tenant, store) = (envelope.tenant_id, envelope.store_id);
         let records = self
             .chain
             .rejections(tenant, store, entry.event_id())
@@ -162,44 +243,64 @@ impl<C: Chain> Push<'_, C> {
 
     /// Notes which events are in a block by now, for the order of later ones and for `status`.
     async fn look_for_blocks(&mut self) -> Result<()> {
-        let waiting: Vec<Entry> = self
-            .in_flight
-            .values()
-            .filter(|entry| entry.state == State::Submitted)
-            .cloned()
-            .collect();
-        if waiting.is_empty() {
+        let best = self.chain.best().await?;
+        if self.last_best == Some(best.hash) {
             return Ok(());
         }
-        let best = self.chain.best().await?;
         let mut outcomes = Vec::new();
-        for entry in waiting {
-            let envelope = &entry.event.envelope;
+        for unit in &self.units {
+            let waiting: Vec<Entry> = unit
+                .iter()
+                .filter_map(|id| self.in_flight.get(id))
+                .filter(|entry| entry.state == State::Submitted)
+                .cloned()
+                .collect();
+            let Some(first) = waiting.first() else {
+                continue;
+            };
+            let envelope = &first.event.envelope;
             let status = self
                 .chain
                 .event_status(envelope.stream_id(), envelope.event_id, best)
                 .await?;
-            // Submissions are taken in order: what is not there yet, later ones are not either.
-            let Some(status) = status else { break };
-            let (block_number, sequence) = (status.block_number, status.sequence);
-            outcomes.push((
-                entry.local_seq,
-                Outcome::InBlock {
+            // What waits is asked about at its ends only, and not event by event.
+            if status.is_none() && !self.has_last(&waiting, best).await? {
+                continue;
+            }
+            let placed = self.placed(&waiting, best).await?;
+            outcomes.extend(waiting.iter().zip(placed).filter_map(|(entry, place)| {
+                let (block_number, sequence) = place?;
+                let outcome = Outcome::InBlock {
                     block_number,
                     sequence,
-                },
-            ));
+                };
+                Some((entry.local_seq, outcome))
+            }));
         }
         outbox::record(self.pool, &outcomes).await?;
         if !outcomes.is_empty() {
             self.options.reach(CrashPoint::AfterInBlock)?;
         }
+        self.last_best = Some(best.hash);
         for (local_seq, _) in outcomes {
             if let Some(entry) = self.in_flight.get_mut(&local_seq) {
                 entry.state = State::InBlock;
             }
         }
         Ok(())
+    }
+
+    /// The first event of a submission may have been refused, and the last one taken.
+    async fn has_last(&self, unit: &[Entry], best: BlockRef) -> ChainResult<bool> {
+        let Some(last) = unit.last().filter(|_| unit.len() > 1) else {
+            return Ok(false);
+        };
+        let envelope = &last.event.envelope;
+        let status = self
+            .chain
+            .event_status(envelope.stream_id(), envelope.event_id, best)
+            .await?;
+        Ok(status.is_some())
     }
 
     /// Hands over again what no block holds although blocks went by: the pool may have dropped it.
@@ -213,6 +314,12 @@ impl<C: Chain> Push<'_, C> {
         let batches: Vec<Vec<Entry>> = chunks(&lost, &self.limits, self.options.batch_size)
             .map(<[Entry]>::to_vec)
             .collect();
+        // They travel anew; the old submissions hold only what is in a block.
+        let lost: HashSet<i64> = lost.iter().map(|entry| entry.local_seq).collect();
+        for unit in &mut self.units {
+            unit.retain(|id| !lost.contains(id));
+        }
+        self.units.retain(|unit| !unit.is_empty());
         for batch in batches {
             self.send(batch).await?;
         }

@@ -9,7 +9,7 @@ use crate::{
     error::{Exit, Failure, Result},
     mcp::{
         access::Mode,
-        approval::Plan,
+        approval::{Kind, Plan},
         confirm::{Consent, consent},
         input, schema,
     },
@@ -169,7 +169,7 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
     let plan = call
         .host
         .approvals()
-        .look(&input.token, true, Instant::now())?;
+        .look(&input.token, Kind::Push, Instant::now())?;
     let Plan::Push { chain, events, ids } = plan.as_ref() else {
         return Err(Failure::unexpected("a plan of another kind"));
     };
@@ -186,7 +186,7 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
     // Spent before anything else happens: whatever goes wrong now, the token does not work again.
     call.host
         .approvals()
-        .take(&input.token, true, Instant::now())?;
+        .take(&input.token, Kind::Push, Instant::now())?;
     if served::chain_of(&call.context).await? != *chain {
         return Err(Failure::new(
             Exit::Refused,

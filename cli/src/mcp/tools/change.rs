@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Result},
     mcp::{
         access::Mode,
-        approval::Plan,
+        approval::{Kind, Plan},
         confirm::{Consent, consent},
         host::Host,
         input::{self, Change},
@@ -59,6 +59,7 @@ fn command(change: &Change) -> Vec<String> {
             flag(&mut words, "grace", *grace_seconds);
             words
         }
+        Change::RotateEncryptionKey {} => words(["keys", "rotate", "--purpose=encryption"]),
         Change::GenerateKeys { purpose } => {
             let mut words = words(["keys", "generate"]);
             flag(&mut words, "purpose", purpose.map(|p| p.name()));
@@ -99,7 +100,10 @@ fn is_administrators(words: &[String]) -> bool {
     let [group, name, ..] = words else {
         return false;
     };
-    group == "groups" || matches!(name.as_str(), "register" | "revoke")
+    let replaces = words.iter().any(|word| word == "--purpose=encryption");
+    group == "groups"
+        || matches!(name.as_str(), "register" | "revoke")
+        || (name == "rotate" && replaces)
 }
 
 /// Names the administrator that the operator chose.
@@ -138,7 +142,7 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
     let plan = call
         .host
         .approvals()
-        .look(&input.token, false, Instant::now())?;
+        .look(&input.token, Kind::Change, Instant::now())?;
     let Plan::Change { words, agent } = plan.as_ref() else {
         return Err(Failure::unexpected("a plan of another kind"));
     };
@@ -150,7 +154,7 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
     let _turn = call.host.turn.lock().await;
     call.host
         .approvals()
-        .take(&input.token, false, Instant::now())?;
+        .take(&input.token, Kind::Change, Instant::now())?;
     if call.context.config.agent()?.to_string() != *agent {
         return Err(Failure::new(
             crate::error::Exit::Refused,
@@ -184,6 +188,7 @@ mod tests {
             Change::RotateSigningKey {
                 grace_seconds: Some(60),
             },
+            Change::RotateEncryptionKey {},
             Change::GenerateKeys {
                 purpose: Some(input::KeyPurpose::Encryption),
             },

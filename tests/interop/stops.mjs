@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// How an agent stops: by Ctrl-C, by a service manager, by kill -9, or because another process is at the same
+// work. Whatever it was doing, nothing is lost, doubled or half-written. And a program that embeds the agent.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { claim, ensure, program, run, same, sleep } from '../polkadotjs/harness.mjs';
+
+const EVENTS = 400;
+const KILLS = 8;
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a command; `signal` sends it one, `ended` resolves to its exit code, its JSON and how long it took. */
+function start(name, args, cwd, env = {}) {
+  const began = Date.now();
+  const child = spawn(program(name), args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: cwd, ...env } });
+  running.add(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (part) => { out += part; });
+  child.stderr.on('data', (part) => { err += part; });
+  // Not when its pipes close: a program that it started may still hold them.
+  const ended = new Promise((done) => child.on('exit', (code, signal) => {
+    running.delete(child);
+    const ms = Date.now() - began;
+    setTimeout(() => done({ code, signal, out, err, ms }), 200);
+  }));
+  return { signal: (kind) => child.kill(kind), ended };
+}
+
+export async function stops(directory, url, makeProject) {
+  const author = await makeProject('stopped');
+  await author.cli('keys:generate', '--insecure-plaintext-keys');
+  await author.cli('admin:register-agent', '--dev-admin', '--no-wait');
+  await author.cli('keys:register', '--dev-admin');
+  const reader = await makeProject('stopped-reader');
+  const at = (home, ...args) => start('stateset-sync', [...args, '--json', '--home', home], directory);
+
+  const append = async (count, name) => {
+    const lines = Array.from({ length: count }, (_, n) => JSON.stringify({
+      entity_type: 'stop', entity_id: `${name}-${n}`, event_type: 'stop.created', payload: { n },
+    }));
+    const file = join(directory, `${name}.jsonl`);
+    writeFileSync(file, lines.join('\n'));
+    await author.cli('append', '--batch', file);
+  };
+  /** Every captured event is final, once. */
+  const complete = async (expected) => {
+    const { outbox } = await author.cli('status');
+    same('events that are final', outbox.finalized, expected);
+    const { events } = await author.cli('history', '--limit', String(expected));
+    same('places', new Set(events.map((event) => event.sequence)).size, expected);
+  };
+  let captured = 0;
+
+  await claim('Ctrl-C on a push stops it where it stands, says what is on its way, and the next push goes on', async () => {
+    const seen = [];
+    for (const wait of [60, 250, 700, 1500]) {
+      await append(EVENTS, `int-${wait}`);
+      captured += EVENTS;
+      const push = at(author.home, 'push', '--batch-size', '32');
+      await sleep(wait);
+      push.signal('SIGINT');
+      const { code, out, ms } = await push.ended;
+      if (code !== 0) {
+        same('the exit code', code, 130);
+        same('the code', JSON.parse(out).error.code, 'interrupted');
+        seen.push(JSON.parse(out).error.message.split(';')[0]);
+      }
+      ensure(ms < wait + 5000, `it took ${ms} ms`);
+      await author.cli('push');
+      await complete(captured);
+    }
+    ensure(seen.some((message) => message.includes('on their way')), seen.join(' | '));
+    return seen.at(-1);
+  });
+
+  await claim('Ctrl-C on a pull keeps what was verified, and the next pull goes on from there', async () => {
+    let stopped = 0;
+    for (const wait of [80, 160, 320]) {
+      const pull = at(reader.home, 'pull');
+      await sleep(wait);
+      pull.signal('SIGINT');
+      const { code, out } = await pull.ended;
+      ensure(code === 130 || code === 0, `exit code ${code}: ${out.slice(0, 200)}`);
+      stopped += Number(code === 130);
+    }
+    ensure(stopped > 0, 'none was stopped in time');
+    await reader.cli('pull');
+    const status = await reader.cli('status');
+    same('how far it is behind', status.lag, 0);
+    same('verified events', status.verified_events, status.local_sequence);
+    return `${stopped} stopped, ${status.verified_events} verified at the end`;
+  });
+
+  await claim('A service manager stops sync --watch between two rounds', async () => {
+    const watch = at(author.home, 'sync', '--watch');
+    await sleep(1500);
+    watch.signal('SIGTERM');
+    const { code, out, ms } = await watch.ended;
+    same('the exit code', code, 130);
+    same('the last line', JSON.parse(out.trim().split('\n').at(-1)).error.code, 'interrupted');
+    return `${ms - 1500} ms after the signal`;
+  });
+
+  await claim('Ctrl-C on an export leaves a whole bundle or none', async () => {
+    const { events } = await author.cli('history', '--limit', '1');
+    const id = events[0].event_id;
+    let written = 0;
+    for (const wait of [20, 60, 120, 240, 480]) {
+      const file = join(directory, `export-${wait}.json`);
+      const exporting = at(author.home, 'export', id, '--out', file);
+      await sleep(wait);
+      exporting.signal('SIGINT');
+      const { code } = await exporting.ended;
+      ensure(code === 130 || code === 0, `exit code ${code}`);
+      same(`whether there is a file after exit code ${code}`, existsSync(file), code === 0);
+      if (code === 0) JSON.parse(readFileSync(file, 'utf8'));
+      written += Number(code === 0);
+    }
+    const left = readdirSync(directory).filter((name) => name.endsWith('.tmp'));
+    same('temporary files', left.length, 0);
+    return `${written} of 5 were written before the signal`;
+  });
+
+  await claim('A second Ctrl-C ends a push that cannot stop: its signer hangs', async () => {
+    const hanging = await makeProject('hanging', author.agent);
+    const { signing_public_key: key } = await author.cli('keys:export');
+    await run('stateset-sync', ['keys:add-external', '--public-key', key, '--home', hanging.home, '--json', '--', 'sleep', '20'], { cwd: directory });
+    await hanging.cli('append', '--entity-type', 'stop', '--entity-id', 'h', '--event-type', 'stop.created', '--payload', '{}');
+    const push = at(hanging.home, 'push');
+    await sleep(1500);
+    push.signal('SIGINT');
+    await sleep(500);
+    push.signal('SIGINT');
+    const { code, out, ms } = await push.ended;
+    same('the exit code', code, 130);
+    same('the code', JSON.parse(out).error.code, 'interrupted');
+    ensure(ms < 6000, `it took ${ms} ms`);
+    same('what is queued', (await hanging.cli('status', '--offline')).outbox.queued, 1);
+    return `after ${ms} ms`;
+  });
+
+  await claim('kill -9 at any moment of a push loses nothing and doubles nothing', async () => {
+    const moments = [];
+    for (let n = 0; n < KILLS; n += 1) {
+      await append(64, `kill-${n}`);
+      captured += 64;
+      const push = at(author.home, 'push', '--batch-size', '8');
+      const wait = Math.round(40 + 2400 * Math.random());
+      await sleep(wait);
+      push.signal('SIGKILL');
+      await push.ended;
+      moments.push(wait);
+    }
+    await author.cli('push');
+    await complete(captured);
+    return `at ${moments.join(', ')} ms`;
+  });
+
+  await claim('Three pushes and two pulls at once sequence and store everything once', async () => {
+    await append(EVENTS, 'together');
+    captured += EVENTS;
+    const ends = await Promise.all([
+      ...[1, 2, 3].map(() => at(author.home, 'push', '--batch-size', '64').ended),
+      ...[1, 2].map(() => at(reader.home, 'pull').ended),
+    ]);
+    // Who comes second to a batch of the stream says so and may be run again.
+    const bad = ends.filter(({ code, out }) => code !== 0 && !(code === 9 && out.includes('database_busy')));
+    same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
+    await author.cli('push');
+    await complete(captured);
+    await reader.cli('pull');
+    const status = await reader.cli('status');
+    same('verified events', status.verified_events, status.local_sequence);
+    same('how far it is behind', status.lag, 0);
+    return `exit codes ${ends.map(({ code }) => code).join(', ')}`;
+  });
+
+  await claim('Twenty processes open one database at once, and none finds it damaged', async () => {
+    const ends = await Promise.all(Array.from({ length: 20 }, (_, n) => at(author.home, ...(n % 2
+      ? ['history', '--limit', '1']
+      : ['append', '--entity-type', 'stop', '--entity-id', `open-${n}`, '--event-type', 'stop.created', '--payload', '{}'])).ended));
+    same('exit codes', [...new Set(ends.map(({ code }) => code))].join(), '0');
+    captured += 10;
+    await author.cli('push');
+    await complete(captured);
+    return `${ends.length} processes`;
+  });
+
+  await claim('A Rust program with a database of its own captures and pushes', async () => {
+    const database = join(directory, 'embedded.db');
+    const { code, out, err } = await start(join(program('.'), 'examples/embed'), [url, author.home, database], directory).ended;
+    same(`the exit code (${err})`, code, 0);
+    ensure(/event [0-9a-f-]{36} is final at sequence Some\(\d+\)/.test(out), out);
+    return out.trim();
+  });
+}
