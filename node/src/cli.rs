@@ -6,6 +6,7 @@
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use ves_event_store::StoreConfig;
 
 /// Where the node keeps its event store.
