@@ -52,7 +52,10 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use serde_json::json;
 use sqlx::SqlitePool;
 use std::{future::Future, time::Duration};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 use tracing_subscriber::EnvFilter;
 use ves_primitives::{EventId, GenesisHash};
 
@@ -264,10 +267,7 @@ async fn interruptible(
     command: impl Future<Output = Result<Report>> + Send + 'static,
     interrupt: &Interrupt,
 ) -> Result<Report> {
-    let listen = |kind| signal(kind).map_err(Failure::unexpected);
-    let mut presses = listen(SignalKind::interrupt())?;
-    // What stops a service is as good as a person's Ctrl-C.
-    let mut requests = listen(SignalKind::terminate())?;
+    let mut presses = presses()?;
     // On a task of its own, so that a prompt that blocks its thread does not block Ctrl-C.
     let mut command = tokio::spawn(command);
     let ended = |outcome: std::result::Result<Result<Report>, tokio::task::JoinError>| {
@@ -275,8 +275,7 @@ async fn interruptible(
     };
     tokio::select! {
         outcome = &mut command => return ended(outcome),
-        _ = presses.recv() => {}
-        _ = requests.recv() => {}
+        Some(()) = presses.recv() => {}
     }
     interrupt.raise();
     if !interrupt.is_heeded() {
@@ -289,14 +288,56 @@ async fn interruptible(
             Ok(outcome) => return outcome,
             Err(_) => false,
         },
-        _ = presses.recv() => true,
-        _ = requests.recv() => true,
+        Some(()) = presses.recv() => true,
         () = tokio::time::sleep(ABORT_PATIENCE) => true,
     };
     Err(Failure::interrupted(match at_once {
         false => "interrupted; nothing is half-written",
         true => "interrupted at once; what was not committed is undone",
     }))
+}
+
+/// Each Ctrl-C, and each request of a service manager to stop. A thread of its own listens: the command may
+/// block the one that would otherwise look for signals, for instance while an external signer hangs.
+fn presses() -> Result<mpsc::UnboundedReceiver<()>> {
+    let (tell, told) = mpsc::unbounded_channel();
+    let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let listened = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .and_then(|runtime| runtime.block_on(listen(&ready, &tell)));
+            if let Err(error) = listened {
+                let _ = ready.send(Err(error));
+            }
+        })
+        .map_err(Failure::unexpected)?;
+    // From here on no signal is missed.
+    is_ready
+        .recv()
+        .map_err(Failure::unexpected)?
+        .map_err(Failure::unexpected)?;
+    Ok(told)
+}
+
+async fn listen(
+    ready: &std::sync::mpsc::SyncSender<std::io::Result<()>>,
+    tell: &mpsc::UnboundedSender<()>,
+) -> std::io::Result<()> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut requests = signal(SignalKind::terminate())?;
+    let _ = ready.send(Ok(()));
+    loop {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = requests.recv() => {}
+        }
+        if tell.send(()).is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Logs go to stderr, and nowhere unless `RUST_LOG` or `-v` asks: stdout belongs to results.
