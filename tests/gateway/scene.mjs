@@ -10,10 +10,10 @@ import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { STORE as store, TENANT as tenant } from '../polkadotjs/chain.mjs';
 import { run, startProgram } from '../polkadotjs/harness.mjs';
 
-export const tenant = '11111111-1111-4111-8111-111111111111';
-export const store = '22222222-2222-4222-8222-222222222222';
+export { store, tenant };
 export const stream = `tenant_id=${tenant}&store_id=${store}`;
 const ves = join(dirname(fileURLToPath(import.meta.url)), '../interop/ves.mjs');
 
