@@ -5,8 +5,7 @@
 
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 use ves_event_store::StoreConfig;
 
 /// Where the node keeps its event store.
