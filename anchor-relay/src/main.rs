@@ -4,6 +4,8 @@
 //! `anchor-relay`: see README.md for the operator's guide.
 
 #![forbid(unsafe_code)]
+// The futures of the key services' clients are deep: with their features the default is too low.
+#![recursion_limit = "256"]
 
 use anchor_relay::{
     Observer,
