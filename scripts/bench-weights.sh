@@ -24,7 +24,7 @@ SKIP_WASM_BUILD=1 cargo build --locked --quiet --manifest-path tools/bencher/Car
 say "runtime with benchmarks"
 # As substrate-wasm-builder builds it, but for the native half.
 SKIP_WASM_BUILD=1 RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAIN" \
-    CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS="-C link-arg=--export-table -C link-arg=--export=__heap_base -C link-arg=--import-memory --cfg substrate_runtime" \
+    CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS="-C link-arg=--export-table -C link-arg=--export=__heap_base -C link-arg=--import-memory --cfg substrate_runtime -C overflow-checks=on" \
     cargo rustc --locked --release -p ves-runtime --lib --crate-type cdylib \
     --target wasm32v1-none --no-default-features --features runtime-benchmarks
 wasm="$CARGO_TARGET_DIR/wasm32v1-none/release/ves_runtime.wasm"

@@ -5,17 +5,19 @@
 //! notices them and only writes a line into its log.
 
 use crate::service::FullClient;
-use codec::Decode;
 use futures::StreamExt;
 use pallet_consortium_runtime_api::ConsortiumApi;
 use polkadot_sdk::{
     sc_client_api::BlockchainEvents,
+    sc_consensus_aura::find_pre_digest,
     sc_service::TaskManager,
     sc_transaction_pool_api::OffchainTransactionPoolFactory,
     sp_api::{ApiError, ApiExt, ProvideRuntimeApi},
     sp_blockchain::HeaderBackend,
-    sp_consensus_aura::{AURA_ENGINE_ID, AuraApi, Slot, sr25519::AuthorityId},
-    sp_runtime::DigestItem,
+    sp_consensus_aura::{
+        AuraApi, Slot,
+        sr25519::{AuthorityId, AuthoritySignature},
+    },
 };
 use std::{collections::VecDeque, sync::Arc};
 use ves_runtime::opaque::{Block, Header};
@@ -37,7 +39,9 @@ async fn watch(client: Arc<FullClient>, pools: Pools) {
     let mut seen = VecDeque::with_capacity(REMEMBERED);
     while let Some(import) = imports.next().await {
         let header = import.header;
-        let Some(slot) = slot(&header) else { continue };
+        let Ok(slot) = find_pre_digest::<Block, AuthoritySignature>(&header) else {
+            continue;
+        };
         let hash = header.hash();
         let other = seen
             .iter()
@@ -52,13 +56,6 @@ async fn watch(client: Arc<FullClient>, pools: Pools) {
         }
         seen.push_back((slot, header));
     }
-}
-
-fn slot(header: &Header) -> Option<Slot> {
-    header.digest.logs().iter().find_map(|log| match log {
-        DigestItem::PreRuntime(AURA_ENGINE_ID, data) => Slot::decode(&mut &data[..]).ok(),
-        _ => None,
-    })
 }
 
 /// Whose turn the slot was, by the block before.

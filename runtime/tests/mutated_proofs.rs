@@ -89,3 +89,16 @@ fn the_runtimes_wasm_refuses_a_proof_with_any_byte_changed() {
     }
     assert_eq!(refused, good.proof.len().div_ceil(step));
 }
+
+/// By the messages that only such checks bring in: the SDK's builder leaves them out unless told.
+#[test]
+fn the_runtimes_wasm_checks_its_sums() {
+    let wasm = ves_runtime::WASM_BINARY_BLOATY.expect("built with the runtime");
+    for what in ["add", "subtract", "multiply"] {
+        let message = format!("attempt to {what} with overflow");
+        let found = wasm
+            .windows(message.len())
+            .any(|part| part == message.as_bytes());
+        assert!(found, "{message}");
+    }
+}

@@ -9,6 +9,7 @@ use substrate_wasm_builder::WasmBuilder;
 fn main() -> Result<(), Box<dyn Error>> {
     WasmBuilder::new()
         .with_project(canonicalize("../../runtime/Cargo.toml")?)?
+        .append_to_rust_flags("-C overflow-checks=on")
         .import_memory()
         .export_heap_base()
         .build();

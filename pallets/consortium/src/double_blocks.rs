@@ -64,6 +64,7 @@ impl<T: Config> Pallet<T> {
         if number.is_zero() || length.is_zero() {
             return None;
         }
+        #[expect(clippy::arithmetic_side_effects, reason = "the length is not zero")]
         Some((number.saturating_sub(One::one()) / length).saturated_into())
     }
 

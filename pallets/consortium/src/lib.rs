@@ -4,6 +4,11 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+// Nothing that a block executes may panic or wrap unseen.
+#![cfg_attr(
+    not(any(test, feature = "runtime-benchmarks")),
+    deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)
+)]
 
 extern crate alloc;
 
@@ -405,6 +410,7 @@ pub mod pallet {
         /// the whole block as used.
         fn on_initialize(now: BlockNumberFor<T>) -> Weight {
             let length = SessionLength::<T>::get();
+            #[expect(clippy::arithmetic_side_effects, reason = "only zero has no remainder")]
             if length.is_zero() || !(now % length).is_zero() {
                 return <T as Config>::WeightInfo::note_author();
             }
@@ -422,7 +428,7 @@ pub mod pallet {
                 u64::from(T::KeptSessions::get()) <= T::MaxSetIdSessionEntries::get(),
                 "GRANDPA must know the sets of all remembered sessions",
             );
-            let most = T::BlockWeights::get().max_block / 10;
+            let most = T::BlockWeights::get().max_block.div(10);
             assert!(
                 <T as Config>::WeightInfo::next_session(T::MaxValidators::get()).all_lte(most),
                 "the end of a session takes too much of a block",

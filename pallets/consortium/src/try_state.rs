@@ -58,6 +58,7 @@ impl<T: Config> Pallet<T> {
             return Ok(());
         }
         let now = frame_system::Pallet::<T>::block_number();
+        #[expect(clippy::arithmetic_side_effects, reason = "the length is not zero")]
         let index: u32 = (now / length).saturated_into();
         (pallet_session::CurrentIndex::<T>::get() == index)
             .then_some(())

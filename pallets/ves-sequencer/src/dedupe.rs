@@ -97,7 +97,7 @@ impl<T: Config> Pallet<T> {
     /// What forgetting may weigh in one block before it begins its last run: so much that it keeps up
     /// with what blocks take in beside it, which `integrity_test` checks.
     pub(crate) fn forgetting_budget() -> Weight {
-        T::BlockWeights::get().max_block / 3
+        T::BlockWeights::get().max_block.div(3)
     }
 
     /// Forgets whole runs, oldest first, until the window begins or the budget is used up.

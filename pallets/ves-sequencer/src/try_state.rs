@@ -44,7 +44,8 @@ impl<T: Config> Pallet<T> {
                 return Err("more batches are anchored than a stream has".into());
             }
             let held = tip.batch_count.checked_sub(kept.oldest);
-            counted += held.ok_or("the oldest batch lies beyond the tip")?;
+            let held = held.ok_or("the oldest batch lies beyond the tip")?;
+            counted = counted.saturating_add(held);
             // Where the oldest one begins was checked while its predecessor was there.
             let mut at = None;
             for index in kept.oldest..tip.batch_count {
@@ -87,7 +88,10 @@ impl<T: Config> Pallet<T> {
         for (stream, mut sequences) in sequences {
             let tip = Tips::<T>::get(stream).ok_or("there are events of a stream without a tip")?;
             sequences.sort_unstable();
-            let first = sequences.first().copied().unwrap_or(tip.sequence + 1);
+            let first = sequences
+                .first()
+                .copied()
+                .unwrap_or(tip.sequence.saturating_add(1));
             if !sequences.into_iter().eq(first..=tip.sequence) {
                 return Err("sequences of a stream are not dense".into());
             }
