@@ -19,6 +19,46 @@ step() {
     printf '    %s: %d s\n' "$name" $((SECONDS - at)) >&2
 }
 
+# Runs of real programs wait for blocks most of their time, so that two of them share the machine. What one
+# prints is kept and shown if it fails; the others still run.
+lanes=2
+logs="$(mktemp -d)"
+failed=()
+trap 'rm -rf "$logs"' EXIT
+trap 'for job in $(jobs -p); do kill -TERM -- "-$job" 2>/dev/null || true; done; wait; exit 130' INT TERM
+
+collect() {
+    local name
+    for name in "$logs"/*.failed; do
+        [ -e "$name" ] || continue
+        rm "$name"
+        name="$(basename "$name" .failed)"
+        failed+=("$name")
+        printf '\n==> %s FAILED:\n' "$name" >&2
+        cat "$logs/$name" >&2
+    done
+}
+
+beside() {
+    local name="$1" at=$SECONDS
+    shift
+    while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do wait -n || true; done
+    collect
+    say "$name (beside others)"
+    set -m
+    (
+        "$@" >"$logs/$name" 2>&1 || touch "$logs/$name.failed"
+        printf '    %s: %d s\n' "$name" $((SECONDS - at)) >&2
+    ) &
+    set +m
+}
+
+all_of_them() {
+    wait
+    collect
+    [ "${#failed[@]}" -eq 0 ] || fail "failed: ${failed[*]}"
+}
+
 # In a mount namespace of its own where that is allowed, so that nothing stays mounted after a kill.
 full_disk() {
     local own=()
@@ -52,15 +92,17 @@ step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
-step "polkadot.js and bad input" node tests/polkadotjs/test.mjs
-step "validators join, change, leave and are expelled" node tests/polkadotjs/validators.mjs
-step "MCP server" node tests/mcp/test.mjs
-step "REST gateway" node tests/gateway/test.mjs
-step "other implementations, and agents" node tests/interop/test.mjs
-step "explorer in a browser" node tests/explorer/test.mjs
-step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
-step "operators' drills" node ops/drill.mjs
-step "full disk" full_disk
-step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
+# The longest first, so that none is left alone at the end.
+beside "validators join, change, leave and are expelled" node tests/polkadotjs/validators.mjs
+beside "other implementations, and agents" node tests/interop/test.mjs
+beside "REST gateway" node tests/gateway/test.mjs
+beside "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
+beside "operators' drills" node ops/drill.mjs
+beside "explorer in a browser" node tests/explorer/test.mjs
+beside "MCP server" node tests/mcp/test.mjs
+beside "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
+beside "polkadot.js and bad input" node tests/polkadotjs/test.mjs
+beside "full disk" full_disk
+all_of_them
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2
