@@ -91,7 +91,7 @@ impl<T: Config> Pallet<T> {
             let first = sequences
                 .first()
                 .copied()
-                .unwrap_or(tip.sequence.saturating_add(1));
+                .unwrap_or_else(|| tip.sequence.saturating_add(1));
             if !sequences.into_iter().eq(first..=tip.sequence) {
                 return Err("sequences of a stream are not dense".into());
             }
