@@ -71,6 +71,9 @@ pub mod pallet {
         type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Where the council's members are changed.
         type Council: ChangeMembers<Self::AccountId>;
+        /// What [`Self::Council`] may have to do beside: votes in open motions, which the benchmarks of
+        /// this pallet do not have.
+        type CouncilChangeWeight: Get<Weight>;
         /// The council's members.
         type CouncilMembers: Get<Vec<Self::AccountId>>;
         /// Most members of the council.
@@ -316,7 +319,9 @@ pub mod pallet {
         /// ## Events
         /// [`Event::CouncilChanged`].
         #[pallet::call_index(3)]
-        #[pallet::weight(<T as Config>::WeightInfo::set_council())]
+        #[pallet::weight(
+            <T as Config>::WeightInfo::set_council().saturating_add(T::CouncilChangeWeight::get())
+        )]
         pub fn set_council(
             origin: OriginFor<T>,
             members: BoundedVec<T::AccountId, T::MaxCouncil>,

@@ -147,6 +147,7 @@ impl frame_support::traits::Get<Vec<u64>> for CouncilMembers {
 impl crate::Config for Test {
     type GovernanceOrigin = EnsureRoot<u64>;
     type Council = Council;
+    type CouncilChangeWeight = ();
     type CouncilMembers = CouncilMembers;
     type MaxCouncil = ConstU32<8>;
     type MaxValidators = ConstU32<16>;

@@ -3,7 +3,7 @@
 
 //! Block production (Aura, sr25519), finality (GRANDPA), and who takes part in them.
 
-use super::governance::{CouncilMembers, MaxMembers, TwoThirdsOfCouncil};
+use super::governance::{CouncilChangeWeight, CouncilMembers, MaxMembers, TwoThirdsOfCouncil};
 use crate::{
     AccountId, Aura, Consortium, Council, Grandpa, Runtime, RuntimeCall, RuntimeEvent,
     RuntimeHoldReason, SLOT_DURATION_MS, Session, TxExtension, UncheckedExtrinsic,
@@ -78,6 +78,7 @@ impl pallet_session::Config for Runtime {
 impl pallet_consortium::Config for Runtime {
     type GovernanceOrigin = TwoThirdsOfCouncil;
     type Council = Council;
+    type CouncilChangeWeight = CouncilChangeWeight;
     type CouncilMembers = CouncilMembers;
     type MaxCouncil = MaxMembers;
     type MaxValidators = MaxAuthorities;

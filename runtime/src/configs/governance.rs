@@ -26,6 +26,13 @@ parameter_types! {
     pub const MotionDuration: BlockNumber = (7 * 24 * 60 * 60 * 1_000 / SLOT_DURATION_MS) as BlockNumber;
     pub const MaxProposals: u32 = 64;
     pub const MaxMembers: u32 = 64;
+    /// A council as large as can be is replaced while there are as many motions as can be.
+    pub CouncilChangeWeight: Weight =
+        <pallet_collective::weights::SubstrateWeight<Runtime> as pallet_collective::WeightInfo>::set_members(
+            MaxMembers::get(),
+            MaxMembers::get(),
+            MaxProposals::get(),
+        );
     pub MaxProposalWeight: Weight = Perbill::from_percent(50) * RuntimeBlockWeights::get().max_block;
 }
 
