@@ -4,7 +4,8 @@
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
-# Chromium, operators' drills, and runs of the real binaries from an agent's event to its anchor and back.
+# Chromium, operators' drills, a network under zombienet, and runs of the real binaries from an agent's event to its
+# anchor and back.
 # Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -61,6 +62,7 @@ step "explorer in a browser" node tests/explorer/test.mjs
 step "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 step "operators' drills" node ops/drill.mjs
 step "full disk" full_disk
+step "network under zombienet" zombienet/run.sh --short
 step "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

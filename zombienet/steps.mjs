@@ -10,10 +10,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../tests/polkadotjs/chain.mjs';
 import { alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId, upgrade } from '../tests/polkadotjs/council.mjs';
-import { ensure, run, same, sleep, startProgram, waitFor } from '../tests/polkadotjs/harness.mjs';
+import { ensure, run, same, sleep, startProgram, waitFor, withoutHints } from '../tests/polkadotjs/harness.mjs';
 import { Load, Writer } from './agents.mjs';
 import { ask, blocks, difference, finalized, history, keeps } from './checks.mjs';
 
+withoutHints();
 const PATIENCE_MS = 120_000;
 /** Of the load generator, a second. */
 const RATE = 50;

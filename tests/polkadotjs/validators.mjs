@@ -8,17 +8,12 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { format } from 'node:util';
 import { blockAt, connect, finalized } from './chain.mjs';
-import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, workingDirectory } from './harness.mjs';
+import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, withoutHints, workingDirectory } from './harness.mjs';
 import { CHANGE_MS, alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId } from './council.mjs';
 import { Agent, STORE, TENANT } from './scene.mjs';
 
-// polkadot.js says to the console which of the node's methods and extensions it does not know.
-for (const level of ['warn', 'error']) {
-  const print = console[level].bind(console);
-  console[level] = (...parts) => /REGISTRY|API\/INIT/.test(format(...parts)) || print(...parts);
-}
+withoutHints();
 process.exitCode = 1;
 const directory = workingDirectory();
 /** Public: of the first node's address in the network. */
