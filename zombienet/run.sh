@@ -35,8 +35,8 @@ end() {
     local code=$?
     trap - EXIT
     if [ -n "$zombienet" ]; then
-        pkill -KILL --session "$zombienet" || true
-        wait "$zombienet" 2>/dev/null || true
+        disown "$zombienet" 2>/dev/null || true
+        while pkill -KILL --session "$zombienet"; do sleep 0.2; done
     fi
     if [ "$code" = 0 ]; then
         rm -rf "$VES_ZOMBIE_DIR"
