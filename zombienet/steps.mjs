@@ -30,7 +30,6 @@ const writers = new Map();
 const late = [];
 let load;
 let relay;
-let l2;
 
 /** Connects to a node, as long as `what` lasts. */
 async function using({ url }, what) {
@@ -61,7 +60,7 @@ const steps = {
       ...['--port', '0', '--chain-id', '31337', '--block-time', '1', '--slots-in-an-epoch', '1'],
       ...['--mnemonic-random', '--config-out', join(here, 'anvil.json')],
     ], 'anvil.log', /Listening on (\S+)/);
-    l2 = `http://${anvil.told}`;
+    const l2 = `http://${anvil.told}`;
     await waitFor('accounts', () => existsSync(join(here, 'anvil.json')) && readFileSync(join(here, 'anvil.json'), 'utf8').endsWith('}'));
     const { available_accounts: [owner, sequencer], private_keys: [, key] } =
       JSON.parse(readFileSync(join(here, 'anvil.json'), 'utf8'));
