@@ -4,7 +4,8 @@
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
-# Chromium, operators' drills, and runs of the real binaries from an agent's event to its anchor and back.
+# Chromium, operators' drills, a network under zombienet, and runs of the real binaries from an agent's event to its
+# anchor and back.
 # Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -95,6 +96,7 @@ step "alerts and units of operators" ops/test.sh
 # The longest first, so that none is left alone at the end.
 beside "validators join, change, leave and are expelled" node tests/polkadotjs/validators.mjs
 beside "other implementations, and agents" node tests/interop/test.mjs
+beside "network under zombienet" zombienet/run.sh --short
 beside "REST gateway" node tests/gateway/test.mjs
 beside "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 beside "operators' drills" node ops/drill.mjs

@@ -29,7 +29,7 @@ start_node() {
 }
 
 await_node() {
-    for _ in $(seq 120); do
+    for _ in $(seq 360); do
         grep -q 'Running JSON-RPC server' "$BENCH_DIR/node-$1.log" && return
         kill -0 "${BENCH_NODES[$1]}" 2>/dev/null || break
         sleep 0.5

@@ -18,6 +18,8 @@ packages_missing() {
     command -v npm >/dev/null || echo npm
     # A server program for the event store's tests, which start their own.
     ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql
+    # Compresses the runtime that zombienet/ upgrades to.
+    command -v zstd >/dev/null || echo zstd
     # Checks the units of ops/; nothing is run by it.
     command -v systemd-analyze >/dev/null || echo systemd
     # Another implementation for tests/interop.

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { openSync, readFileSync, rmSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { format } from 'node:util';
 import { ensure, waitFor } from './claims.mjs';
 
 export * from './claims.mjs';
@@ -23,6 +24,14 @@ export function workingDirectory() {
     else rmSync(directory, { recursive: true, force: true });
   });
   return directory;
+}
+
+/** Keeps from the console what polkadot.js says about methods and extensions that it does not know. */
+export function withoutHints() {
+  for (const level of ['log', 'warn', 'error']) {
+    const print = console[level].bind(console);
+    console[level] = (...parts) => /REGISTRY|API\/INIT/.test(format(...parts)) || print(...parts);
+  }
 }
 
 const running = new Set();

@@ -6,31 +6,19 @@
 // twice, while agents write: the chain goes on, and readers follow every set. One line for each claim;
 // exit code 0 if and only if all of them hold.
 
-import { Keyring } from '@polkadot/api';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { format } from 'node:util';
-import { ask, blockAt, connect, finalized } from './chain.mjs';
-import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, workingDirectory } from './harness.mjs';
+import { blockAt, connect, finalized } from './chain.mjs';
+import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, withoutHints, workingDirectory } from './harness.mjs';
+import { CHANGE_MS, alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId } from './council.mjs';
 import { Agent, STORE, TENANT } from './scene.mjs';
 
-// polkadot.js says to the console which of the node's methods and extensions it does not know.
-for (const level of ['warn', 'error']) {
-  const print = console[level].bind(console);
-  console[level] = (...parts) => /REGISTRY|API\/INIT/.test(format(...parts)) || print(...parts);
-}
+withoutHints();
 process.exitCode = 1;
 const directory = workingDirectory();
-/** Blocks of a session of the local preset take so long, and a change waits for two of them. */
-const CHANGE_MS = 150_000;
 /** Public: of the first node's address in the network. */
 const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
 const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
-
-const keyring = new Keyring({ type: 'sr25519' });
-const [alice, bob, charlie, dave, eve] = ['Alice', 'Bob', 'Charlie', 'Dave', 'Eve'].map((name) =>
-  keyring.addFromUri(`//${name}`, { name }),
-);
 
 let bootnode = null;
 /** Starts a validator; `identity` are the flags for publicly known keys, if it has such. */
@@ -60,78 +48,6 @@ async function gone(node) {
   node.stop();
 }
 
-/** Sends transactions of one signer each and waits until they are final; returns the last one's block. */
-async function send(api, ...transactions) {
-  const nonces = new Map();
-  const blocks = await Promise.all(transactions.map(async ([signer, transaction]) => {
-    const { address } = signer;
-    if (!nonces.has(address)) {
-      nonces.set(address, api.rpc.system.accountNextIndex(address).then((n) => n.toNumber()));
-    }
-    const own = transactions.filter(([other]) => other === signer);
-    const place = own.findIndex(([, other]) => other === transaction);
-    const nonce = (await nonces.get(address)) + place;
-    return new Promise((done, failed) => {
-      transaction.signAndSend(signer, { nonce }, ({ status, dispatchError, isError }) => {
-        if (dispatchError) {
-          const { section, name } = dispatchError.isModule
-            ? api.registry.findMetaError(dispatchError.asModule)
-            : { section: 'runtime', name: dispatchError.toString() };
-          failed(new Error(`${section}.${name}`));
-        } else if (status.isFinalized) done(status.asFinalized.toHex());
-        else if (isError) failed(new Error(`the transaction is ${status.type}`));
-      }).catch(failed);
-    });
-  }));
-  return blocks.at(-1);
-}
-
-/** Has three of the four members decide. Returns how the decided call ended: null, or its error. */
-async function decide(api, call) {
-  const method = call.method;
-  const bound = method.encodedLength + 8;
-  const [voters, hash] = [[alice, bob, charlie], method.hash];
-  const index = (await api.query.council.proposalCount()).toNumber();
-  await send(api, [alice, api.tx.council.propose(voters.length, method, bound)]);
-  await send(api, ...voters.map((voter) => [voter, api.tx.council.vote(hash, index, true)]));
-  const weight = { refTime: 400_000_000_000, proofSize: 0 };
-  const block = await send(api, [alice, api.tx.council.close(hash, index, weight, bound)]);
-  const events = await (await api.at(block)).query.system.events();
-  const executed = events.find(({ event }) => event.section === 'council' && event.method === 'Executed');
-  ensure(executed, 'the motion was not carried');
-  const [, result] = executed.event.data;
-  if (result.isOk) return null;
-  return api.registry.findMetaError(result.asErr.asModule).name;
-}
-
-const set = async (api) => (await api.query.session.validators()).map(String);
-const setId = async (api) => (await api.query.grandpa.currentSetId()).toNumber();
-
-/** Waits until the set is this one, and until its members have finalized some blocks more. */
-async function becomes(api, accounts) {
-  const wanted = accounts.map(({ address }) => address);
-  await waitFor(`the set ${accounts.map(({ meta }) => meta.name)}`, async () => {
-    const now = await set(api);
-    return now.length === wanted.length && wanted.every((account) => now.includes(account));
-  }, CHANGE_MS);
-  const from = (await api.rpc.chain.getHeader()).number.toNumber();
-  return waitFor('finality with the new set', async () => {
-    const now = await finalized(api);
-    return now >= from + 4 && now;
-  }, CHANGE_MS);
-}
-
-/** Which accounts made the last blocks. */
-async function authors(api, blocks) {
-  const head = await finalized(api);
-  const found = new Set();
-  for (let number = head - blocks + 1; number <= head; number += 1) {
-    const hash = await api.rpc.chain.getBlockHash(number);
-    found.add((await api.derive.chain.getHeader(hash)).author?.toString());
-  }
-  return found;
-}
-
 /** The pallet's events since a block. */
 async function since(api, from, name) {
   const head = await finalized(api);
@@ -141,14 +57,6 @@ async function since(api, from, name) {
     if (found) return { number, data: found.event.data };
   }
   return null;
-}
-
-/** New keys in a node's keystore, registered by its account. */
-async function register(node, account) {
-  const owner = `0x${Buffer.from(account.publicKey).toString('hex')}`;
-  const { keys, proof } = await ask(node.api, 'author_rotateKeysWithOwner', owner);
-  await send(node.api, [account, node.api.tx.session.setKeys(keys, proof)]);
-  return keys;
 }
 
 const nodes = {};
@@ -196,7 +104,7 @@ load = run(join(program('examples'), 'load'), ['--url', nodes.bob.url, '--second
 await claim('A fifth one that the council admits registers its keys, joins, makes blocks and votes', async () => {
   nodes.eve = await validator('eve', []);
   same('the motion', await decide(api, api.tx.consortium.addValidator(eve.address)), null);
-  await register(nodes.eve, eve);
+  await register(nodes.eve.api, eve);
   await becomes(api, [alice, bob, charlie, dave, eve]);
   same('the set of GRANDPA', await setId(api), 1);
   const makers = await waitFor('a block by the newcomer', async () => {
@@ -207,7 +115,7 @@ await claim('A fifth one that the council admits registers its keys, joins, make
 });
 
 await claim('A validator changes its keys and goes on with the new ones', async () => {
-  const keys = await register(nodes.bob, bob);
+  const keys = await register(nodes.bob.api, bob);
   await waitFor('set 2', async () => (await setId(api)) === 2, CHANGE_MS);
   await becomes(api, [alice, bob, charlie, dave, eve]);
   const authorities = (await api.call.auraApi.authorities()).map((key) => Buffer.from(key.toU8a()).toString('hex'));
