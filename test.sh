@@ -4,7 +4,8 @@
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
-# Chromium, operators' drills, and runs of the real binaries from an agent's event to its anchor and back.
+# Chromium, an event store that is killed while it is filled, operators' drills, and runs of the real
+# binaries from an agent's event to its anchor and back.
 # Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -98,6 +99,7 @@ beside "other implementations, and agents" node tests/interop/test.mjs
 beside "REST gateway" node tests/gateway/test.mjs
 beside "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 beside "operators' drills" node ops/drill.mjs
+beside "event store under kills" node tests/store/kills.mjs
 beside "explorer in a browser" node tests/explorer/test.mjs
 beside "MCP server" node tests/mcp/test.mjs
 beside "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color
