@@ -14,8 +14,8 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 promtool check config prometheus.yml
 promtool test rules alerts.test.yml
 queries="$(../scripts/check-dashboard.sh dashboard.json)"
-metrics="$(grep -oh '"ves_store_[a-z0-9_]*"' ../event-store/indexer/src/metrics.rs | tr -d '"' | sort -u)"
-used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o 'ves_store_[a-z0-9_]*' | sed 's/_\(bucket\|sum\|count\)$//' | sort -u)"
+metrics="$(grep -oh '"ves_[a-z0-9_]*"' ../event-store/indexer/src/metrics.rs ../node/src/chain_metrics.rs | tr -d '"' | sort -u)"
+used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o '\bves_[a-z0-9_]*' | sed 's/_\(bucket\|sum\|count\)$//' | sort -u)"
 unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"
 [ -z "$unknown" ] || fail "no such metric: $unknown"
 for alert in $(sed -n 's/.*- alert: //p' alerts.yml); do

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod chain;
 mod error;
+pub mod follow;
 pub mod proof;
 pub mod registry;
 pub mod rpc;
@@ -18,6 +19,7 @@ pub mod tx;
 pub use admin::{AdminCall, AdminReceipt, Signer, Wait};
 pub use chain::{ChainClient, FinalizedHeads, RuntimeVersion};
 pub use error::ClientError;
+pub use follow::Following;
 pub use proof::BlockProofs;
 pub use rpc::Rpc;
 pub use tx::{TxHash, TxStatus, TxWatch};

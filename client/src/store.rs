@@ -94,6 +94,14 @@ impl ChainClient {
             .await
     }
 
+    /// The batch with this id, whichever stream it is of: 32 bytes in hex, or the UUID made of them.
+    ///
+    /// # Errors
+    /// Any transport or node error.
+    pub async fn store_batch_by_id(&self, id: &str) -> Result<Option<BatchJson>, ClientError> {
+        self.rpc().call("ves_batchById", rpc_params![id]).await
+    }
+
     /// The way from an event's leaf to the header of its block.
     ///
     /// # Errors
@@ -181,7 +189,8 @@ impl ChainClient {
         self.rpc().call("ves_findEvents", params).await
     }
 
-    /// A page of an entity's versions; `cursor` is that of the page before.
+    /// A page of an entity's versions; `cursor` is that of the page before, `limit` 1 to 1000, the
+    /// node's 100 if `None`.
     ///
     /// # Errors
     /// Any transport or node error.
@@ -191,8 +200,9 @@ impl ChainClient {
         store: StoreId,
         entity: (&str, &str),
         cursor: Option<&str>,
+        limit: Option<u32>,
     ) -> Result<EntityHistoryJson, ClientError> {
-        let params = rpc_params![tenant, store, entity.0, entity.1, cursor];
+        let params = rpc_params![tenant, store, entity.0, entity.1, cursor, limit];
         self.rpc().call("ves_entityHistory", params).await
     }
 

@@ -43,6 +43,24 @@ impl Place {
     }
 }
 
+/// A streaming replica of this test process's server.
+pub(crate) struct Standby(Server);
+
+impl Standby {
+    pub(crate) fn start() -> Self {
+        Self(Server::start(FOLLOW, &[&server().folder]))
+    }
+
+    /// The standby's view of a place in the server.
+    pub(crate) fn of(&self, place: &Place) -> StoreConfig {
+        let StoreConfig::Postgres(url) = &place.config else {
+            panic!("only PostgreSQL streams");
+        };
+        let (_, database) = url.rsplit_once('/').unwrap();
+        StoreConfig::Postgres(url_of(&self.0.folder, database))
+    }
+}
+
 /// Makes two tests of each: `name::on_sqlite` and `name::on_postgres`.
 macro_rules! on_both_databases {
     ($($(#[$meta:meta])* async fn $name:ident($place:ident: Place) $body:block)*) => {$(
@@ -91,6 +109,21 @@ echo ready
 cat >/dev/null
 "#;
 
+/// A standby that follows a server by its write-ahead log, as an operator would set it up.
+const FOLLOW: &str = r#"
+set -eu
+bin=$1 folder=$2 primary=$3
+cd "$folder"
+stop() { "$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true; cd /; rm -rf "$folder"; }
+trap stop EXIT
+"$bin/pg_basebackup" -h "$primary" -U ves -D data -R -X stream -c fast --no-sync >backup.log 2>&1 || { cat backup.log; exit 1; }
+"$bin/pg_ctl" -D data -l server.log -w -t 60 \
+    -o "-c listen_addresses='' -k $folder -c fsync=off -c max_connections=400 -c shared_buffers=16MB" \
+    start >start.log 2>&1 || { cat start.log server.log; exit 1; }
+echo ready
+cat >/dev/null
+"#;
+
 /// Debian's folder of the newest version, or wherever `PATH` leads.
 fn binaries() -> PathBuf {
     let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
@@ -109,7 +142,7 @@ fn binaries() -> PathBuf {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(script: &str, arguments: &[&Path]) -> Self {
         let folder = tempfile::Builder::new().prefix("ves-pg").tempdir().unwrap();
         let folder = folder.keep();
         // The server refuses to run as root; Debian's package brings an account for it.
@@ -141,9 +174,10 @@ impl Server {
             Command::new("sh")
         };
         let mut shell = command
-            .args(["-c", RUN, "sh"])
+            .args(["-c", script, "sh"])
             .arg(binaries())
             .arg(&folder)
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::piped())
@@ -180,16 +214,16 @@ impl Server {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        url(&self.folder, &name)
+        url_of(&self.folder, &name)
     }
 }
 
-fn url(folder: &Path, database: &str) -> String {
+fn url_of(folder: &Path, database: &str) -> String {
     let host = folder.to_string_lossy().replace('/', "%2F");
     format!("postgres://ves@{host}/{database}")
 }
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(Server::start)
+    SERVER.get_or_init(|| Server::start(RUN, &[]))
 }

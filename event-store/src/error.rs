@@ -95,6 +95,20 @@ pub enum StoreError {
         /// What the database or the migration said.
         reason: String,
     },
+    /// The database cannot be read as a replica of an event store of this version.
+    #[error(
+        "event store {place} cannot be read as a replica: {reason}. The node that writes it creates \
+         and migrates it: start that one first, in the version of this one"
+    )]
+    Replica {
+        /// The file, or the server and database, without a password.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Somebody else writes this store.
+    #[error("the event store is a replica here: only the node that indexes it writes it")]
+    ReadOnly,
     /// The database holds another chain.
     #[error(
         "event store belongs to the chain with genesis {found}, this node runs {expected}: point \

@@ -5,7 +5,7 @@
 //!
 //! One call does a bounded amount of work. The most selective part of a filter picks an index; what the
 //! index gives is looked at in the order of sequences, [`MAX_EXAMINED`] events at most, and the rest of
-//! the filter is applied to those.
+//! the filter is applied to those until the page is full.
 
 use crate::{
     Store, StoreError, StoredEvent,
@@ -135,13 +135,17 @@ impl Plan {
             sql.push_str(&format!(" AND e.{column} = ?"));
             args.push(value);
         }
+        if let Some(conditions) = plan.residual.strip_prefix(" AND ") {
+            // No planner looks for an index of this, so that the one meant here is used.
+            plan.residual = format!(" AND CASE WHEN {conditions} THEN 1 ELSE 0 END = 1");
+        }
         plan
     }
 
     /// `FROM` and `WHERE` of what the index gives, without order.
-    fn candidates(&self) -> String {
+    fn candidates(&self, tables: &str) -> String {
         format!(
-            "FROM events e WHERE e.stream = ?{} AND e.sequence >= ? AND e.sequence <= ?",
+            "FROM {tables} WHERE e.stream = ?{} AND e.sequence >= ? AND e.sequence <= ?",
             self.keyed
         )
     }
@@ -161,12 +165,20 @@ impl Plan {
         range: Range,
         order: Order,
     ) -> Result<Option<i64>, StoreError> {
-        if self.residual.is_empty() {
+        if self.residual.is_empty() || range.high.saturating_sub(range.low) < MAX_EXAMINED.into() {
             return Ok(None);
+        }
+        if self.keyed.is_empty() {
+            // Every event of the stream is a candidate, and sequences have no gaps.
+            let most = i64::from(MAX_EXAMINED).saturating_sub(1);
+            return Ok(Some(match order {
+                Order::OldestFirst => range.low.saturating_add(most),
+                Order::NewestFirst => range.high.saturating_sub(most),
+            }));
         }
         let sql = format!(
             "SELECT e.sequence {} ORDER BY e.sequence {} LIMIT 1 OFFSET ?",
-            self.candidates(),
+            self.candidates("events e"),
             order.sql()
         );
         let mut args = self.candidate_args(stream, range);
@@ -176,22 +188,11 @@ impl Plan {
     }
 
     fn page(&self, order: Order) -> String {
-        let direction = order.sql();
-        if self.residual.is_empty() {
-            return format!(
-                "SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES} WHERE e.stream = ?{} \
-                 AND e.sequence >= ? AND e.sequence <= ? ORDER BY e.sequence {direction} LIMIT ?",
-                self.keyed
-            );
-        }
-        // The inner LIMIT keeps the planner from choosing an index that gives more.
         format!(
-            "SELECT {EVENT_COLUMNS} FROM (SELECT e.id {} ORDER BY e.sequence {direction} \
-             LIMIT {MAX_EXAMINED}) c JOIN events e ON e.id = c.id \
-             JOIN blocks b ON b.number = e.block_number \
-             WHERE 1 = 1{} ORDER BY e.sequence {direction} LIMIT ?",
-            self.candidates(),
-            self.residual
+            "SELECT {EVENT_COLUMNS} {}{} ORDER BY e.sequence {} LIMIT ?",
+            self.candidates(EVENT_TABLES),
+            self.residual,
+            order.sql()
         )
     }
 }
@@ -306,7 +307,10 @@ impl Store {
             return Ok((found, 0, 0));
         };
         let plan = Plan::of(&filter);
-        let sql = format!("SELECT COUNT(*) AS versions {}", plan.candidates());
+        let sql = format!(
+            "SELECT COUNT(*) AS versions {}",
+            plan.candidates("events e")
+        );
         let mut counts = [0; 2];
         // As of the page's own head, whatever was appended since.
         for (count, high) in counts.iter_mut().zip([after.unwrap_or(0), found.head]) {
@@ -367,6 +371,17 @@ impl Store {
     }
 }
 
+/// The first block with events or refusals of this chain time or later. Times rise with numbers, so one
+/// step into the index by times is enough.
+pub(crate) async fn first_block_since(
+    connection: &mut Connection,
+    time_ms: u64,
+) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT number FROM blocks WHERE time_ms >= ? ORDER BY time_ms, number LIMIT 1";
+    let row = connection.optional(sql, args![clamped(time_ms)]).await?;
+    row.map(|row| row.int("number")).transpose()
+}
+
 /// The part of a range that lies in the blocks of a filter's time.
 async fn in_time(
     connection: &mut Connection,
@@ -376,9 +391,7 @@ async fn in_time(
 ) -> Result<Range, StoreError> {
     const EMPTY: Range = Range { low: 1, high: 0 };
     if let Some(since) = filter.since_ms {
-        let sql = "SELECT MIN(number) AS number FROM blocks WHERE time_ms >= ?";
-        let row = connection.one(sql, args![clamped(since)]).await?;
-        let Some(first) = row.maybe_int("number")? else {
+        let Some(first) = first_block_since(connection, since).await? else {
             return Ok(EMPTY);
         };
         let sql = "SELECT sequence_start FROM batches WHERE stream = ? AND block_number >= ? \
@@ -389,11 +402,12 @@ async fn in_time(
         range.low = range.low.max(row.int("sequence_start")?);
     }
     if let Some(until) = filter.until_ms {
-        let sql = "SELECT MAX(number) AS number FROM blocks WHERE time_ms < ?";
-        let row = connection.one(sql, args![clamped(until)]).await?;
-        let Some(last) = row.maybe_int("number")? else {
+        let sql = "SELECT number FROM blocks WHERE time_ms < ? \
+             ORDER BY time_ms DESC, number DESC LIMIT 1";
+        let Some(row) = connection.optional(sql, args![clamped(until)]).await? else {
             return Ok(EMPTY);
         };
+        let last = row.int("number")?;
         let sql = "SELECT sequence_end FROM batches WHERE stream = ? AND block_number <= ? \
              ORDER BY block_number DESC LIMIT 1";
         let Some(row) = connection.optional(sql, args![stream, last]).await? else {

@@ -4,6 +4,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod batch_name;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
@@ -17,12 +18,14 @@ mod find;
 mod pages;
 mod proofs;
 mod query;
+pub mod retention;
 pub mod rpc;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod verify;
 
+pub use batch_name::{BadBatchName, BatchName};
 pub use cursors::CursorMove;
 pub use db::StoreConfig;
 pub use error::{BlockError, StoreError};

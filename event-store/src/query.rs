@@ -4,7 +4,7 @@
 //! Questions about single events, batches and blocks. Each answer is read from one snapshot.
 
 use crate::{
-    Store, StoreError,
+    BatchName, Store, StoreError,
     db::{Connection, Row, args, clamped},
     store::{cursor, tip},
 };
@@ -32,13 +32,17 @@ const EVENT_JSON_OVERHEAD: usize = 1_536;
 /// are counted. One default page.
 pub(crate) const READ_AHEAD: u32 = 100;
 
+/// Most batches that are compared with a UUID, whose first 48 bits are those of the batch's id.
+const MAX_NAMESAKES: u32 = 64;
+
 /// What is read of an event, and where from.
 pub(crate) const EVENT_COLUMNS: &str =
     "e.sequence, e.extrinsic_index, e.event, e.block_number, b.hash AS block_hash, b.time_ms";
 pub(crate) const EVENT_TABLES: &str = "events e JOIN blocks b ON b.number = e.block_number";
+/// By the stream's number and not by a join with its id, after which PostgreSQL would sort all batches of
+/// the stream.
 const BATCH_COLUMNS: &str = "SELECT x.batch, x.sequence_start, b.hash AS block_hash \
-     FROM batches x JOIN streams s ON s.id = x.stream JOIN blocks b ON b.number = x.block_number \
-     WHERE s.stream_id = ?";
+     FROM batches x JOIN blocks b ON b.number = x.block_number WHERE x.stream = ?";
 
 /// A stored event and where it stands.
 #[derive(Clone, Debug)]
@@ -272,8 +276,37 @@ impl Store {
         };
         let sql = format!("{BATCH_COLUMNS} AND x.batch_index = ?");
         let mut snapshot = self.snapshot().await?;
-        let row = snapshot.optional(&sql, args![stream_id.0, index]).await?;
+        let Some(stream) = stream_row(&mut snapshot, stream_id).await? else {
+            return Ok(None);
+        };
+        let row = snapshot.optional(&sql, args![stream.id, index]).await?;
         row.map(|row| read_batch(stream_id, &row)).transpose()
+    }
+
+    /// The batch of this name, whichever stream it is of.
+    ///
+    /// # Errors
+    /// If the database fails or a row is damaged.
+    pub async fn batch_by_name(&self, name: &BatchName) -> Result<Option<BatchJson>, StoreError> {
+        // As the index has it.
+        const ID: &str = "substr(x.batch, 1, 32)";
+        let sql = format!(
+            "SELECT x.batch, b.hash AS block_hash FROM batches x \
+             JOIN blocks b ON b.number = x.block_number \
+             WHERE {ID} >= ? AND {ID} <= ? ORDER BY {ID} LIMIT ?"
+        );
+        let (first, last) = name.range();
+        let mut snapshot = self.snapshot().await?;
+        let rows = snapshot
+            .all(&sql, args![first, last, MAX_NAMESAKES])
+            .await?;
+        for row in &rows {
+            let batch = decode_batch(row)?;
+            if name.is(batch.batch_id) {
+                return read_batch(batch.stream_id(), row).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The stream's batches from number `from` on, at most `limit`.
@@ -289,13 +322,19 @@ impl Store {
     ) -> Result<BatchesPageJson, StoreError> {
         let stream_id = stream_id(tenant, store);
         let mut snapshot = self.snapshot().await?;
-        let row = stream_row(&mut snapshot, stream_id).await?;
-        let batch_count = row.map_or(0, |row| row.tip.batch_count);
+        let Some(stream) = stream_row(&mut snapshot, stream_id).await? else {
+            return Ok(BatchesPageJson {
+                batches: Vec::new(),
+                batch_count: 0,
+                next_index: None,
+            });
+        };
+        let batch_count = stream.tip.batch_count;
         let sql = format!("{BATCH_COLUMNS} AND x.batch_index >= ? ORDER BY x.batch_index LIMIT ?");
         let rows = snapshot
             .all(
                 &sql,
-                args![stream_id.0, clamped(from), limit.min(MAX_PAGE_EVENTS)],
+                args![stream.id, clamped(from), limit.min(MAX_PAGE_EVENTS)],
             )
             .await?;
         let batches: Vec<_> = rows
@@ -441,8 +480,11 @@ pub(crate) async fn batch_of_sequence(
     let Ok(sequence) = i64::try_from(sequence) else {
         return Ok(None);
     };
+    let Some(found) = stream_row(connection, stream).await? else {
+        return Ok(None);
+    };
     let sql = format!("{BATCH_COLUMNS} AND x.sequence_end >= ? ORDER BY x.sequence_end LIMIT 1");
-    let row = connection.optional(&sql, args![stream.0, sequence]).await?;
+    let row = connection.optional(&sql, args![found.id, sequence]).await?;
     let Some(row) = row else { return Ok(None) };
     if row.int("sequence_start")? > sequence {
         return Ok(None);

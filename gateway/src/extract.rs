@@ -327,6 +327,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Part {
     }
 }
 
+/// The two variable parts of a path.
+pub struct TwoParts(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TwoParts {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        axum::extract::Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path((first, second))| Self(first, second))
+            .map_err(|_| ApiError::value("the path is not well-formed"))
+    }
+}
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 

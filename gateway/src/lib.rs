@@ -33,7 +33,6 @@ pub mod server;
 pub mod wire;
 
 use crate::{
-    batches::Batches,
     config::Settings,
     keys::KeyRing,
     ledger::{Ledger, Report},
@@ -61,8 +60,6 @@ pub struct App {
     pub limits: Limits,
     /// What is counted.
     pub metrics: Metrics,
-    /// Where batches are that were seen.
-    pub batches: Batches,
     /// What anchor services reported, if they may.
     pub ledger: Option<Ledger>,
     /// Held while an account of the gateway's signs, so that no nonce is used twice.
@@ -85,7 +82,6 @@ impl App {
             keys: KeyRing::open(&settings.keys)?,
             limits: Limits::new(settings.per_key, settings.per_address),
             metrics: Metrics::new()?,
-            batches: Batches::default(),
             ledger: settings
                 .ledger
                 .as_deref()

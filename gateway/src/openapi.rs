@@ -78,6 +78,8 @@ impl Modify for Security {
         api::reads::events_where_the_peer_has_them,
         api::reads::head,
         api::reads::head_where_the_peer_has_it,
+        api::entities::history,
+        api::entities::history_where_the_peer_has_it,
         api::commitments::list,
         api::commitments::create,
         api::commitments::get,

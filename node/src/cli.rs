@@ -5,8 +5,10 @@
 
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
-use std::{net::SocketAddr, path::PathBuf};
-use ves_event_store::StoreConfig;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use ves_event_store::{StoreConfig, retention::Retention};
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Where the node keeps its event store.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,6 +27,46 @@ pub(crate) struct EventStoreParams {
     /// `--state-pruning` says otherwise, so that the store can be rebuilt at any time.
     #[arg(long)]
     pub(crate) no_event_store: bool,
+
+    /// Read an event store that another node writes: its database, a streaming replica of that, or a
+    /// file. This node indexes nothing, and needs no old states.
+    #[arg(long, requires = "event_store")]
+    pub(crate) event_store_replica: bool,
+
+    /// Forget the payloads of blocks whose chain time is more than so many days ago, for ever; what
+    /// proves the events is kept. By default nothing is forgotten.
+    #[arg(
+        long,
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["no_event_store", "event_store_replica", "event_store_retain_blocks"]
+    )]
+    pub(crate) event_store_retain_days: Option<u32>,
+
+    /// Forget the payloads of all but the newest so many blocks, for ever; what proves the events is
+    /// kept.
+    #[arg(
+        long,
+        value_name = "BLOCKS",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["no_event_store", "event_store_replica"]
+    )]
+    pub(crate) event_store_retain_blocks: Option<u32>,
+}
+
+impl EventStoreParams {
+    /// Whether this node indexes, for which it needs the states of all blocks.
+    pub(crate) const fn indexes(&self) -> bool {
+        !self.no_event_store && !self.event_store_replica
+    }
+
+    /// What is to be forgotten.
+    pub(crate) fn retention(&self) -> Option<Retention> {
+        let days = |days: u32| Retention::Age(Duration::from_secs(u64::from(days) * DAY_SECONDS));
+        self.event_store_retain_days
+            .map(days)
+            .or_else(|| self.event_store_retain_blocks.map(Retention::Blocks))
+    }
 }
 
 /// Command line.

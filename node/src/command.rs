@@ -98,7 +98,7 @@ pub(crate) fn run() -> sc_cli::Result<()> {
     match &cli.subcommand {
         None => {
             let state_pruning = &mut cli.run.import_params.pruning_params.state_pruning;
-            if !cli.event_store.no_event_store && state_pruning.is_none() {
+            if cli.event_store.indexes() && state_pruning.is_none() {
                 *state_pruning = Some(DatabasePruningMode::ArchiveCanonical);
             }
             let runner = cli.create_runner(&cli.run)?;

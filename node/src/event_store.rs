@@ -8,13 +8,16 @@ use polkadot_sdk::{
     sc_client_api::HeaderBackend,
     sc_service::{Configuration, Error as ServiceError, TaskManager},
 };
-use std::sync::Arc;
-use ves_event_store::{Store, StoreConfig};
-use ves_indexer::{Metrics, ingest};
+use std::{sync::Arc, time::Duration};
+use ves_event_store::{Store, StoreConfig, retention};
+use ves_indexer::{Metrics, ingest, replica};
 use ves_primitives::GenesisHash;
 
 /// File name of the store within the chain's directory.
 const FILE_NAME: &str = "event-store.sqlite";
+
+/// How often it is looked whether payloads have grown too old.
+const RETENTION_PERIOD: Duration = Duration::from_secs(10);
 
 /// Where a node's store is, if it is not told otherwise.
 pub(crate) fn default_place(config: &Configuration) -> StoreConfig {
@@ -37,17 +40,21 @@ pub(crate) async fn open(
     let place = params.event_store.clone();
     let place = place.unwrap_or_else(|| default_place(config));
     let genesis = GenesisHash(client.info().genesis_hash.0);
-    let store = Store::open(&place, genesis)
-        .await
-        .map_err(|error| ServiceError::Other(format!("event store: {error}")))?;
+    let opened = if params.event_store_replica {
+        Store::open_replica(&place, genesis).await
+    } else {
+        Store::open(&place, genesis).await
+    };
+    let store = opened.map_err(|error| ServiceError::Other(format!("event store: {error}")))?;
     Ok(Some(store))
 }
 
-/// Starts the indexer. It is not essential: a validator that cannot index still validates, and
-/// `ves_health` tells why.
+/// Starts the indexer, or what looks at another one's work, and retention. None is essential: a
+/// validator that cannot index still validates, and `ves_health` tells why.
 pub(crate) fn spawn(
     store: Store,
     client: Arc<FullClient>,
+    params: &EventStoreParams,
     config: &Configuration,
     task_manager: &TaskManager,
 ) -> Result<(), ServiceError> {
@@ -56,10 +63,28 @@ pub(crate) fn spawn(
         .map(Metrics::register)
         .transpose()
         .map_err(|error| ServiceError::Other(format!("event store metrics: {error}")))?;
+    if let Some(retention) = params.retention() {
+        let (store, metrics) = (store.clone(), metrics.clone());
+        task_manager
+            .spawn_handle()
+            .spawn("event-store-retention", "ves", async move {
+                retention::run(&store, retention, RETENTION_PERIOD, |step| {
+                    if let Some(metrics) = &metrics {
+                        metrics.retention(&step);
+                    }
+                })
+                .await;
+            });
+    }
     task_manager
         .spawn_handle()
         .spawn("event-store", "ves", async move {
-            if let Err(error) = ingest::run(client, store, metrics).await {
+            let ended = if store.is_replica() {
+                replica::follow(client, store, metrics).await
+            } else {
+                ingest::run(client, store, metrics).await
+            };
+            if let Err(error) = ended {
                 log::error!(target: "ves-store", "event store stopped: {error}");
             }
         });

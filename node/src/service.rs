@@ -4,6 +4,7 @@
 //! Assembles the node: client, pool, network, block production, finality, event store.
 
 use crate::{
+    chain_metrics,
     cli::EventStoreParams,
     double_blocks, event_store, explorer,
     rpc::{self, Deps, GrandpaDeps},
@@ -241,7 +242,17 @@ where
 
     let store = event_store::open(&config, event_store_params, &client).await?;
     if let Some(store) = store.clone() {
-        event_store::spawn(store, client.clone(), &config, &task_manager)?;
+        event_store::spawn(
+            store,
+            client.clone(),
+            event_store_params,
+            &config,
+            &task_manager,
+        )?;
+    }
+    if let Some(registry) = config.prometheus_registry() {
+        chain_metrics::spawn(client.clone(), registry, &task_manager)
+            .map_err(|error| ServiceError::Other(format!("metrics of the chain: {error}")))?;
     }
 
     double_blocks::spawn(

@@ -90,6 +90,33 @@ export async function reads({ gateway, key, events, receipts }) {
     return batch.batch_id;
   });
 
+  await claim('The history of an entity names the version that each event made, page by page', async () => {
+    const { json: all } = await gateway.get(`/api/v1/ves/events?${stream}&limit=1000`, key);
+    const { entity_type: type, entity_id: id } = all.events[0];
+    const path = `/api/v1/ves/entities/${encodeURIComponent(type)}/${encodeURIComponent(id)}?${stream}`;
+    const mine = all.events.filter((event) => event.entity_type === type && event.entity_id === id).map((event) => event.sequence_number);
+    const seen = [];
+    let cursor = '';
+    do {
+      const { status, json } = await gateway.get(`${path}&limit=1${cursor}`, key);
+      same('status', status, 200);
+      same('versions of a page', json.count, json.versions.length);
+      same('the current version', json.current_version, mine.length);
+      for (const version of json.versions) {
+        seen.push(version.sequence_number);
+        same('the version', version.version, seen.length);
+      }
+      same('has more', json.has_more, json.next_cursor !== undefined);
+      cursor = json.has_more ? `&cursor=${json.next_cursor}` : '';
+    } while (cursor);
+    same('the events', seen.join(), mine.join());
+    same('where the peer has it', (await gateway.get(path.replace('/ves/', '/'), key)).json.current_version, mine.length);
+    same('of an entity without events', (await gateway.get(`/api/v1/ves/entities/order/none?${stream}`, key)).json.current_version, 0);
+    same('with another cursor', (await gateway.get(`${path}&cursor=00`, key)).status, 400);
+    same('without a stream', (await gateway.get(path.split('?')[0], key)).status, 400);
+    return `${type} ${id}: ${mine.length} versions`;
+  });
+
   await claim('Inclusion proofs lead to the root, here and at the gateway, and nowhere else', async () => {
     for (const sequence of [1, 2, 3, 4]) {
       const { status, json } = await gateway.get(`/api/v1/ves/proofs/${sequence}?${stream}`, key);

@@ -202,6 +202,7 @@ function goodParameters(event, agent) {
     ves_event: ofEvent,
     ves_batch: { ...stream, batch_index: '0' },
     ves_batchOfSequence: { ...stream, sequence: '1' },
+    ves_batchById: { batch_id: text('ab'.repeat(32)) },
     ves_inclusionProof: { ...stream, sequence: '1' },
     ves_bundle: ofEvent,
     ves_rejections: ofEvent,

@@ -30,7 +30,7 @@ const STEP_BLOCKS_MAX: u32 = 256;
 /// Soft bound of a transaction's event bytes; the block that passes it is the last one.
 const STEP_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Lag behind finality from which absent rows count as not indexed yet, blocks.
-const BACKFILL_LAG: u32 = 8;
+pub(crate) const BACKFILL_LAG: u32 = 8;
 /// Extrinsics that every block has: the timestamp.
 const INHERENTS: usize = 1;
 /// Wake-up without a notification, in case one was lost.

@@ -10,6 +10,7 @@ mod error;
 mod finality;
 pub mod ingest;
 mod metrics;
+pub mod replica;
 
 pub use chain::NodeChain;
 pub use check::{CheckError, Checked, check};

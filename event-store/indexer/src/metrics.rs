@@ -8,7 +8,7 @@ use polkadot_sdk::substrate_prometheus_endpoint::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts, PrometheusError, Registry, U64,
     exponential_buckets, register,
 };
-use ves_event_store::PreparedBlock;
+use ves_event_store::{PreparedBlock, StoreError, retention::Pruned};
 use ves_primitives::sequencer::Rejection;
 
 /// Figures that the indexer keeps up to date. Counters count since the start of the process.
@@ -20,12 +20,16 @@ pub struct Metrics {
     rejections: CounterVec<U64>,
     batch_events: Histogram,
     block_events: Histogram,
+    pruned_below: Gauge<U64>,
+    pruned: Counter<U64>,
+    retention_failures: Counter<U64>,
 }
 
 impl Metrics {
     /// Registers `ves_store_indexed_block`, `ves_store_lag_blocks`, `ves_store_events_total`,
-    /// `ves_store_rejections_total` (by `reason`), `ves_store_batch_events` and
-    /// `ves_store_block_events`.
+    /// `ves_store_rejections_total` (by `reason`), `ves_store_batch_events`, `ves_store_block_events`,
+    /// `ves_store_pruned_below_block`, `ves_store_pruned_events_total` and
+    /// `ves_store_retention_failures_total`.
     ///
     /// # Errors
     /// If a metric of one of these names is registered already.
@@ -65,12 +69,41 @@ impl Metrics {
                 "ves_store_block_events",
                 "Sequenced events of a block that has any",
             )?,
+            pruned_below: gauge(
+                "ves_store_pruned_below_block",
+                "First block whose payloads retention has not forgotten",
+            )?,
+            pruned: register(
+                Counter::new(
+                    "ves_store_pruned_events_total",
+                    "Events whose payloads retention has forgotten",
+                )?,
+                registry,
+            )?,
+            retention_failures: register(
+                Counter::new(
+                    "ves_store_retention_failures_total",
+                    "Steps of retention that failed",
+                )?,
+                registry,
+            )?,
         })
     }
 
     pub(crate) fn at(&self, indexed: u32, lag: u32) {
         self.indexed_block.set(indexed.into());
         self.lag.set(lag.into());
+    }
+
+    /// What a step of retention has done.
+    pub fn retention(&self, step: &Result<Pruned, &StoreError>) {
+        match step {
+            Ok(step) => {
+                self.pruned_below.set(step.below.into());
+                self.pruned.inc_by(step.events);
+            }
+            Err(_) => self.retention_failures.inc(),
+        }
     }
 
     pub(crate) fn count(&self, block: &PreparedBlock) {
@@ -137,6 +170,12 @@ mod tests {
         .unwrap();
         metrics.count(&block);
         metrics.at(7, 2);
+        for (below, events) in [(4, 0), (5, 9)] {
+            metrics.retention(&Ok(Pruned { below, events }));
+        }
+        metrics.retention(&Err(&StoreError::ReadOnly));
+        assert_eq!((metrics.pruned_below.get(), metrics.pruned.get()), (5, 9));
+        assert_eq!(metrics.retention_failures.get(), 1);
         let count = |reason| metrics.rejections.with_label_values(&[reason]).get();
         assert_eq!(count("version_conflict"), 2);
         assert_eq!(count("invalid_signature"), 1);
@@ -153,7 +192,10 @@ mod tests {
                 "ves_store_events_total",
                 "ves_store_indexed_block",
                 "ves_store_lag_blocks",
-                "ves_store_rejections_total"
+                "ves_store_pruned_below_block",
+                "ves_store_pruned_events_total",
+                "ves_store_rejections_total",
+                "ves_store_retention_failures_total"
             ]
         );
         assert_eq!((metrics.indexed_block.get(), metrics.lag.get()), (7, 2));

@@ -4,6 +4,10 @@
 //! Two databases behind one small interface: every statement is written once, with `?` for its
 //! arguments, in the SQL that both understand.
 
+#[cfg(test)]
+pub(crate) mod asked;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sqlite;
 
@@ -108,15 +112,15 @@ impl From<Vec<u8>> for Arg {
     }
 }
 
-/// The connections of a store: one that writes, some that read.
+/// The connections of a store: one that writes, unless it is a replica, and some that read.
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
     Sqlite {
-        writer: SqlitePool,
+        writer: Option<SqlitePool>,
         readers: SqlitePool,
     },
     Postgres {
-        writer: PgPool,
+        writer: Option<PgPool>,
         readers: PgPool,
     },
 }
@@ -125,17 +129,77 @@ impl Db {
     /// Connects, creates what is missing, and brings the schema up to date.
     pub(crate) async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let opened = match config {
-            StoreConfig::Sqlite(path) => sqlite::connect(path)
-                .await
-                .map(|(writer, readers)| Self::Sqlite { writer, readers }),
-            StoreConfig::Postgres(url) => postgres::connect(url)
-                .await
-                .map(|(writer, readers)| Self::Postgres { writer, readers }),
+            StoreConfig::Sqlite(path) => {
+                sqlite::connect(path)
+                    .await
+                    .map(|(writer, readers)| Self::Sqlite {
+                        writer: Some(writer),
+                        readers,
+                    })
+            }
+            StoreConfig::Postgres(url) => {
+                postgres::connect(url)
+                    .await
+                    .map(|(writer, readers)| Self::Postgres {
+                        writer: Some(writer),
+                        readers,
+                    })
+            }
         };
         opened.map_err(|reason| StoreError::Open {
             place: config.to_string(),
             reason,
         })
+    }
+
+    /// Connects to a store that somebody else writes. Nothing is created, and a schema of another
+    /// version is refused.
+    pub(crate) async fn open_replica(config: &StoreConfig) -> Result<Self, StoreError> {
+        let opened = match config {
+            StoreConfig::Sqlite(path) => {
+                sqlite::connect_to_read(path)
+                    .await
+                    .map(|readers| Self::Sqlite {
+                        writer: None,
+                        readers,
+                    })
+            }
+            StoreConfig::Postgres(url) => {
+                postgres::connect_to_read(url)
+                    .await
+                    .map(|readers| Self::Postgres {
+                        writer: None,
+                        readers,
+                    })
+            }
+        };
+        let refused = |reason: String| StoreError::Replica {
+            place: config.to_string(),
+            reason,
+        };
+        let db = opened.map_err(refused)?;
+        let sql = "SELECT MAX(version) AS version FROM _sqlx_migrations";
+        let found = db.snapshot().await?.one(sql, args![]).await;
+        let found = found.map_err(|error| refused(error.to_string()))?;
+        let expected = match config {
+            StoreConfig::Sqlite(_) => sqlite::version(),
+            StoreConfig::Postgres(_) => postgres::version(),
+        };
+        match found.maybe_int("version")? {
+            Some(found) if found == expected => Ok(db),
+            found => Err(refused(format!(
+                "its schema has version {}, this program reads {expected}",
+                found.unwrap_or(0)
+            ))),
+        }
+    }
+
+    /// Whether somebody else writes it.
+    pub(crate) const fn is_replica(&self) -> bool {
+        matches!(
+            self,
+            Self::Sqlite { writer: None, .. } | Self::Postgres { writer: None, .. }
+        )
     }
 
     /// A snapshot for reading: every query of one answer sees the same state.
@@ -151,12 +215,19 @@ impl Db {
     /// A transaction for writing.
     pub(crate) async fn write(&self) -> Result<Connection, StoreError> {
         Ok(match self {
+            Self::Sqlite { writer: None, .. } | Self::Postgres { writer: None, .. } => {
+                return Err(StoreError::ReadOnly);
+            }
             // IMMEDIATE: take the write lock before reading the cursor, so that a second process on
             // the same file waits instead of building upon a cursor that moves.
-            Self::Sqlite { writer, .. } => {
-                Connection::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
-            Self::Postgres { writer, .. } => Connection::Postgres(writer.begin().await?),
+            Self::Sqlite {
+                writer: Some(writer),
+                ..
+            } => Connection::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres {
+                writer: Some(writer),
+                ..
+            } => Connection::Postgres(writer.begin().await?),
         })
     }
 }
@@ -169,11 +240,14 @@ pub(crate) enum Connection {
 
 /// Runs one statement on whichever database it is.
 macro_rules! run {
-    ($self:ident, $sql:expr, $args:expr, $persistent:expr, $method:ident, $wrap:expr) => {
+    ($self:ident, $sql:expr, $args:expr, $persistent:expr, $method:ident, $wrap:expr) => {{
+        let args = $args;
+        #[cfg(test)]
+        asked::record($sql, &args);
         match $self {
             Self::Sqlite(transaction) => {
                 let mut query = sqlx::query($sql).persistent($persistent);
-                for arg in $args {
+                for arg in args {
                     query = match arg {
                         Arg::Int(value) => query.bind(value),
                         Arg::Bytes(value) => query.bind(value),
@@ -186,7 +260,7 @@ macro_rules! run {
             Self::Postgres(transaction) => {
                 let sql = postgres::numbered($sql);
                 let mut query = sqlx::query(&sql).persistent($persistent);
-                for arg in $args {
+                for arg in args {
                     query = match arg {
                         Arg::Int(value) => query.bind(value),
                         Arg::Bytes(value) => query.bind(value),
@@ -197,7 +271,7 @@ macro_rules! run {
                 $wrap(query.$method(&mut **transaction).await?, Row::Postgres)
             }
         }
-    };
+    }};
 }
 
 impl Connection {

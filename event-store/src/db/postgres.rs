@@ -5,6 +5,7 @@
 
 use sqlx::{
     PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{fmt::Write as _, str::FromStr, time::Duration};
@@ -18,33 +19,52 @@ const READ_TIMEOUT: &str = "10s";
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The version of the schema.
+pub(super) fn version() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|step| step.version)
+        .max()
+        .unwrap_or(0)
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, String> {
+    // The parser's own error may repeat the URL, password included.
+    let options = PgConnectOptions::from_str(url).map_err(|_| "not a PostgreSQL URL".to_owned())?;
+    Ok(options.application_name("ves-node"))
+}
+
+fn pool(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(CONNECT_TIMEOUT)
+}
+
+/// A pool of readers, on the primary or on a replica.
+pub(super) async fn connect_to_read(url: &str) -> Result<PgPool, String> {
+    let options = options(url)?.options([
+        ("default_transaction_read_only", "on"),
+        ("statement_timeout", READ_TIMEOUT),
+    ]);
+    pool(READERS_MAX)
+        .connect_with(options)
+        .await
+        .map_err(|error| error.to_string())
+}
+
 /// A pool with the one writer of this node, and a pool of readers.
 pub(super) async fn connect(url: &str) -> Result<(PgPool, PgPool), String> {
-    // The parser's own error may repeat the URL, password included.
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| "not a PostgreSQL URL".to_owned())?
-        .application_name("ves-node");
-    let pool = |most| {
-        PgPoolOptions::new()
-            .max_connections(most)
-            .acquire_timeout(CONNECT_TIMEOUT)
-    };
     let writer = pool(1)
-        .connect_with(options.clone())
+        .connect_with(options(url)?)
         .await
         .map_err(|error| error.to_string())?;
-    sqlx::migrate!("migrations/postgres")
+    MIGRATIONS
         .run(&writer)
         .await
         .map_err(|error| error.to_string())?;
-    let readers = pool(READERS_MAX)
-        .connect_with(options.options([
-            ("default_transaction_read_only", "on"),
-            ("statement_timeout", READ_TIMEOUT),
-        ]))
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok((writer, readers))
+    Ok((writer, connect_to_read(url).await?))
 }
 
 /// `?` for the n-th argument, as PostgreSQL writes it. No statement has one in a literal.

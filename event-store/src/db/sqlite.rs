@@ -5,6 +5,7 @@
 
 use sqlx::{
     Connection as _, SqlitePool,
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, time::Duration};
@@ -15,6 +16,35 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS_MAX: u32 = 4;
 /// The write-ahead log is cut back to this size after a checkpoint, bytes.
 const WAL_BYTES_MAX: &str = "67108864";
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The version of the schema.
+pub(super) fn version() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|step| step.version)
+        .max()
+        .unwrap_or(0)
+}
+
+fn readers() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(READERS_MAX)
+}
+
+/// A pool of readers of a file that another process writes. Needs the right to write its folder, where
+/// readers and writer agree on what is read, but not the file.
+pub(super) async fn connect_to_read(path: &Path) -> Result<SqlitePool, String> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("query_only", "ON");
+    readers()
+        .connect_with(options)
+        .await
+        .map_err(|error| error.to_string())
+}
 
 /// A pool with the one writer, and a pool of readers.
 pub(super) async fn connect(path: &Path) -> Result<(SqlitePool, SqlitePool), String> {
@@ -46,12 +76,11 @@ pub(super) async fn connect(path: &Path) -> Result<(SqlitePool, SqlitePool), Str
         .connect_with(options.clone())
         .await
         .map_err(|error| error.to_string())?;
-    sqlx::migrate!("migrations/sqlite")
+    MIGRATIONS
         .run(&writer)
         .await
         .map_err(|error| error.to_string())?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS_MAX)
+    let readers = readers()
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(|error| error.to_string())?;

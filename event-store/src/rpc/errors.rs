@@ -48,7 +48,10 @@ impl From<StoreError> for ErrorObjectOwned {
     fn from(error: StoreError) -> Self {
         // Paths and SQL stay in the node's log.
         log::warn!(target: "ves-store", "rpc: {error}");
-        if error.is_retryable() {
+        if matches!(error, StoreError::ReadOnly) {
+            let text = "this node reads a replica of an event store; ask a node that writes one";
+            named(codes::STORE_UNAVAILABLE, text, json!({ "replica": true }))
+        } else if error.is_retryable() {
             let text = "the event store cannot be read now; try again";
             named(codes::STORE_UNAVAILABLE, text, json!({}))
         } else {

@@ -4,7 +4,7 @@
 //! Events, batches, streams: what the store alone answers.
 
 use super::{VesRpc, errors::invalid, page_cursor::PageCursor, page_limit};
-use crate::{Found, MAX_PAGE_BYTES, Order, StoredEvent};
+use crate::{BadBatchName, BatchName, Found, MAX_PAGE_BYTES, Order, StoredEvent};
 use jsonrpsee::core::RpcResult;
 use ves_primitives::{
     CommandId, EventId, StoreId, TenantId, stream_id,
@@ -249,6 +249,14 @@ impl VesRpc {
                 .batch_of_sequence(tenant_id, store_id, sequence)
                 .await?,
         )
+    }
+
+    /// The batch with this id, or with the UUID made of it, whichever stream it is of.
+    pub(super) async fn batch_by_id(&self, batch_id: String) -> RpcResult<Option<BatchJson>> {
+        let name: BatchName = batch_id
+            .parse()
+            .map_err(|error: BadBatchName| invalid("batch_id", error))?;
+        self.found(self.store.batch_by_name(&name).await?)
     }
 
     /// What a block commits to.

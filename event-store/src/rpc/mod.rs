@@ -23,9 +23,11 @@ use crate::{MAX_PAGE_EVENTS, Store};
 use args::Args;
 use errors::invalid;
 use jsonrpsee::{RpcModule, core::RpcResult};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 use subscribe::Subscriptions;
+use ves_primitives::wire::StoreHealthJson;
 
 /// Events of a page when the caller names no limit.
 pub const DEFAULT_PAGE_EVENTS: u32 = 100;
@@ -51,6 +53,15 @@ struct VesRpc {
     store: Store,
     chain: Arc<dyn ChainSource>,
     subscriptions: Subscriptions,
+}
+
+/// How the store is, with what follows from it said as well, for monitors that do not calculate.
+#[derive(Serialize, Clone)]
+struct Health {
+    #[serde(flatten)]
+    store: StoreHealthJson,
+    lag_blocks: u32,
+    replica: bool,
 }
 
 /// Hand-registered: the methods that `#[rpc]` generates need a jsonrpsee-core with debug
@@ -81,6 +92,7 @@ fn register(rpc: VesRpc) -> RpcModule<()> {
         "ves_batch" (tenant_id, store_id, batch_index) => batch;
         "ves_batches" (tenant_id, store_id, from, limit) => batches;
         "ves_batchOfSequence" (tenant_id, store_id, sequence) => batch_of_sequence;
+        "ves_batchById" (batch_id) => batch_by_id;
         "ves_blockCommitment" (block_number) => block_commitment;
         "ves_inclusionProof" (tenant_id, store_id, sequence) => inclusion_proof;
         "ves_multiProof" (tenant_id, store_id, sequences) => multi_proof;
@@ -139,8 +151,13 @@ impl VesRpc {
         Ok(())
     }
 
-    async fn health(&self) -> RpcResult<ves_primitives::wire::StoreHealthJson> {
-        Ok(self.store.health())
+    async fn health(&self) -> RpcResult<Health> {
+        let store = self.store.health();
+        Ok(Health {
+            lag_blocks: store.finalized_block.saturating_sub(store.indexed_block),
+            replica: self.store.is_replica(),
+            store,
+        })
     }
 
     async fn discover(&self) -> RpcResult<&'static RawValue> {

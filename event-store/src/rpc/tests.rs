@@ -4,6 +4,7 @@
 mod agent_cursors;
 mod discover;
 mod events;
+mod follow;
 mod subscribe;
 
 use super::*;

@@ -73,6 +73,36 @@ impl Store {
         Self::over(db, genesis).await
     }
 
+    /// Opens a store that another process writes, to read it only: a file, a database, or a server's
+    /// streaming replica. [`Store::cursor`] has to be asked now and then for subscribers to hear of new
+    /// blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Replica`] if it is not one yet or of another version, [`StoreError::WrongChain`].
+    pub async fn open_replica(
+        config: &StoreConfig,
+        genesis: GenesisHash,
+    ) -> Result<Self, StoreError> {
+        let db = Db::open_replica(config).await?;
+        let found = rows::genesis_of(&mut db.snapshot().await?).await?;
+        match found {
+            Some(found) if found == genesis => Self::over(db, genesis).await,
+            Some(found) => Err(StoreError::WrongChain {
+                expected: genesis,
+                found,
+            }),
+            None => Err(StoreError::Replica {
+                place: config.to_string(),
+                reason: "no node has used it".into(),
+            }),
+        }
+    }
+
+    /// Whether another process writes it, and this one only reads.
+    pub const fn is_replica(&self) -> bool {
+        self.db.is_replica()
+    }
+
     /// Opens a store whatever chain it is of, for commands that need no node.
     ///
     /// # Errors
@@ -243,5 +273,7 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod replica_tests;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@
 use super::{Store, rows};
 use crate::{
     StoreError,
-    db::{Connection, Row, args, clamped},
+    db::{Connection, Row, args},
+    find::first_block_since,
 };
 
 /// Batches of one transaction, rounded up to whole blocks.
@@ -31,9 +32,7 @@ impl Store {
     /// If the database fails.
     pub async fn first_block_since(&self, time_ms: u64) -> Result<u32, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let sql = "SELECT MIN(number) AS number FROM blocks WHERE time_ms >= ?";
-        let row = snapshot.one(sql, args![clamped(time_ms)]).await?;
-        match row.maybe_int("number")? {
+        match first_block_since(&mut snapshot, time_ms).await? {
             Some(number) => {
                 u32::try_from(number).map_err(|_| StoreError::Corrupt { what: "number" })
             }

@@ -9,6 +9,7 @@ use crate::{
     db::{args, signed},
     query::decode_batch,
 };
+use std::collections::BTreeSet;
 
 impl Store {
     /// Forgets everything above a block, in one transaction; answers whether there was anything. Agents'
@@ -22,16 +23,20 @@ impl Store {
         if cursor.number <= to.number {
             return Ok(false);
         }
-        let sql = "SELECT DISTINCT stream FROM batches WHERE block_number > ?";
-        let touched = transaction.all(sql, args![to.number]).await?;
+        // Not DISTINCT, for which SQLite would read the batches of all blocks in the order of streams.
+        let sql = "SELECT stream FROM batches WHERE block_number > ?";
+        let rows = transaction.all(sql, args![to.number]).await?;
+        let touched: BTreeSet<i64> = rows
+            .iter()
+            .map(|row| row.int("stream"))
+            .collect::<Result<_, _>>()?;
         for table in ["rejections", "events", "batches"] {
             let sql = format!("DELETE FROM {table} WHERE block_number > ?");
             transaction.execute(&sql, args![to.number]).await?;
         }
         let sql = "DELETE FROM blocks WHERE number > ?";
         transaction.execute(sql, args![to.number]).await?;
-        for stream in touched {
-            let id = stream.int("stream")?;
+        for id in touched {
             let sql =
                 "SELECT batch FROM batches WHERE stream = ? ORDER BY batch_index DESC LIMIT 1";
             let Some(last) = transaction.optional(sql, args![id]).await? else {

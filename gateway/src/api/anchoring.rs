@@ -95,7 +95,6 @@ async fn pending_of(
         }
         from = from.saturating_add(found.len() as u64);
         for batch in found {
-            app.batches.remember(&batch);
             if app.report(batch.batch.batch_id).is_none() {
                 pending.push(batch);
             }
@@ -202,7 +201,7 @@ pub async fn anchored(
     let ledger = ledger(&app)?;
     let chain = app.node.chain()?;
     let streams = &app.settings.anchored_streams;
-    let batch = app.batches.find(&chain, streams, &name).await?;
+    let batch = batches::find(&chain, streams, &name).await?;
     let report = Report {
         batch_id: batch.batch.batch_id,
         chain_tx_hash: request.chain_tx_hash,

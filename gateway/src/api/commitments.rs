@@ -130,7 +130,6 @@ pub struct Commitments {
 }
 
 async fn commitment(app: &App, chain: &ChainClient, batch: BatchJson) -> Answer<Commitment> {
-    app.batches.remember(&batch);
     let committed = batches::committed_at(chain, &batch).await?;
     let report = app.report(batch.batch.batch_id);
     Ok(Commitment::new(&batch, committed, report))
@@ -196,7 +195,7 @@ pub async fn list(
     params(("batch_id" = String, Path, description = "UUID or 32 bytes hex"),
         ("tenant_id" = Option<String>, Query, format = "uuid", description = "Needed by operators' keys"),
         ("store_id" = Option<String>, Query, format = "uuid", description = "Needed by keys that reach all stores"),
-        ("sequence" = Option<u64>, Query, description = "A sequence of the batch: finds old ones")),
+        ("sequence" = Option<u64>, Query, description = "If given, the batch must hold this sequence")),
     responses((status = 200, description = "The commitment", body = Commitment),
         (status = "default", description = "An error", body = openapi::ErrorBody)))]
 pub async fn get(
@@ -208,14 +207,16 @@ pub async fn get(
     let name: BatchName = part("batch_id", &name)?;
     let streams = access.streams(&query)?;
     let chain = app.node.chain()?;
-    let batch = match query.find("sequence")? {
-        Some(sequence) => {
-            app.batches
-                .at_sequence(&chain, &streams, &name, sequence)
-                .await?
-        }
-        None => app.batches.find(&chain, &streams, &name).await?,
-    };
+    let batch = batches::find(&chain, &streams, &name).await?;
+    let held = batch.batch.sequence_start..=batch.batch.sequence_end;
+    if let Some(sequence) = query.find::<u64>("sequence")?
+        && !held.contains(&sequence)
+    {
+        return Err(ApiError::not_found(
+            Code::BatchNotFound,
+            "the batch that holds this sequence is another one",
+        ));
+    }
     commitment(&app, &chain, batch).await.map(Json)
 }
 
@@ -288,7 +289,6 @@ pub async fn inclusion(
             "the event is in another batch",
         ));
     }
-    app.batches.remember(&found.batch);
     let index = found.proof.leaf_index;
     let depth = u32::try_from(found.proof.path.len()).unwrap_or(u32::MAX);
     Ok(Json(Inclusion {

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod anchoring;
 pub mod commitments;
 pub mod compliance;
+pub mod entities;
 pub mod ingest;
 pub mod ops;
 pub mod reads;
@@ -74,6 +75,14 @@ impl Routes {
         routes.get("/api/v1/events", get(reads::events_where_the_peer_has_them));
         routes.get("/api/v1/ves/head", get(reads::head));
         routes.get("/api/v1/head", get(reads::head_where_the_peer_has_it));
+        routes.get(
+            "/api/v1/ves/entities/{entity_type}/{entity_id}",
+            get(entities::history),
+        );
+        routes.get(
+            "/api/v1/entities/{entity_type}/{entity_id}",
+            get(entities::history_where_the_peer_has_it),
+        );
         routes.add(
             &["get", "post"],
             "/api/v1/ves/commitments",

@@ -113,6 +113,7 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[A-Za-z0-9_-]*$" => text
             .bytes()
             .all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-'),
+        name if name.starts_with("^([0-9a-fA-F]{8}-?") => text.parse::<crate::BatchName>().is_ok(),
         uuid if uuid.starts_with("^[0-9a-fA-F]{8}-?") => text.parse::<EventId>().is_ok(),
         other => panic!("pattern {other}"),
     }
@@ -236,6 +237,8 @@ async fn real_questions_and_answers_are_as_described() {
     store.report_finalized(3, false);
     let module = over(&store, 8);
     let document = document();
+    let batch = store.batch(TENANT, STORE, 0).await.unwrap().unwrap().batch;
+    let (batch_id, uuid) = (batch.batch_id, EventId(batch.batch_id.to_uuid_bytes()));
     let statement = CursorStatement {
         genesis: GENESIS,
         tenant_id: TENANT,
@@ -277,6 +280,9 @@ async fn real_questions_and_answers_are_as_described() {
         ("ves_batch", json!([TENANT, STORE, 0])),
         ("ves_batches", json!([TENANT, STORE, 0, 1])),
         ("ves_batchOfSequence", json!([TENANT, STORE, 5])),
+        ("ves_batchById", json!([batch_id])),
+        ("ves_batchById", json!([uuid])),
+        ("ves_batchById", json!([ves_primitives::BatchId([0; 32])])),
         ("ves_blockCommitment", json!([1])),
         ("ves_inclusionProof", json!([TENANT, STORE, 6])),
         ("ves_multiProof", json!([TENANT, STORE, [5, 9, 100]])),
