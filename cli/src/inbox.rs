@@ -7,10 +7,12 @@
 use crate::{
     capture::now_rfc3339,
     error::{Exit, Failure, Result},
-    rules::Problem,
+    journal::{self, Fact, Kind},
+    rules::{Problem, Reason},
 };
 use codec::Encode;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 use std::collections::HashSet;
 use ves_primitives::{
@@ -170,6 +172,14 @@ pub async fn promote(
 ) -> Result<()> {
     let sequence = judged.record.sequence;
     release(db, stream, sequence, sequence).await?;
+    let event = judged.record.event.event_id;
+    let fact = Fact {
+        kind: Kind::Promoted,
+        event: Some((stream.tenant, stream.store, event)),
+        reason: "verifies now",
+        detail: json!({ "sequence": sequence }),
+    };
+    journal::note(&mut *db, &fact).await?;
     store_event(db, stream, batch_index, &judged.record, &now_rfc3339()).await?;
     // A promoted event belongs before what was projected already.
     for table in ["ves_entities", "ves_projections"] {
@@ -242,6 +252,34 @@ pub async fn quarantine(
     problem: &Problem,
 ) -> Result<()> {
     let text = serde_json::to_string(record).map_err(Failure::unexpected)?;
+    // The same finding about the same record is remembered once.
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 AND sequence = ?3 \
+         AND reason = ?4 AND record = ?5",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .bind(signed(record.sequence)?)
+    .bind(problem.reason.name())
+    .bind(&text)
+    .fetch_optional(&mut *db)
+    .await?;
+    // What a node threw away is no failure.
+    if known.is_none() && problem.reason != Reason::PayloadPruned {
+        let reason = problem.reason.name();
+        let fact = Fact {
+            kind: Kind::Quarantined,
+            event: Some((stream.tenant, stream.store, record.event.event_id)),
+            reason: &reason,
+            detail: json!({
+                "sequence": record.sequence,
+                "problem": &problem.detail,
+                // As text: what a node sent need not have numbers that JSON can carry.
+                "record": &text,
+            }),
+        };
+        journal::note(&mut *db, &fact).await?;
+    }
     sqlx::query(
         "INSERT INTO ves_quarantine (tenant_id, store_id, sequence, event_id, reason, detail, \
          record, quarantined_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
@@ -280,12 +318,27 @@ pub struct Quarantined {
 /// # Errors
 /// The database's refusal.
 pub async fn quarantined(pool: &SqlitePool, stream: Stream) -> Result<Vec<Quarantined>> {
+    set_aside(pool, stream, false).await
+}
+
+/// Events whose payload the node had pruned, in sequence order: all else about them was verified. They
+/// stand beside the quarantine, since a node that keeps payloads can complete them.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn pruned(pool: &SqlitePool, stream: Stream) -> Result<Vec<Quarantined>> {
+    set_aside(pool, stream, true).await
+}
+
+async fn set_aside(pool: &SqlitePool, stream: Stream, pruned: bool) -> Result<Vec<Quarantined>> {
     let rows: Vec<(i64, Vec<u8>, String, String)> = sqlx::query_as(
         "SELECT sequence, event_id, reason, detail FROM ves_quarantine \
-         WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY sequence",
+         WHERE tenant_id = ?1 AND store_id = ?2 AND (reason = ?3) = ?4 ORDER BY sequence",
     )
     .bind(stream.tenant.0.as_slice())
     .bind(stream.store.0.as_slice())
+    .bind(Reason::PayloadPruned.name())
+    .bind(pruned)
     .fetch_all(pool)
     .await?;
     rows.into_iter()
@@ -456,7 +509,7 @@ pub async fn page(
     texts.iter().map(|text| parse_record(text)).collect()
 }
 
-/// Verified events and quarantined records of a stream.
+/// Verified events and quarantined records of a stream; those without their payload count as neither.
 ///
 /// # Errors
 /// The database's refusal.
@@ -470,7 +523,11 @@ pub async fn counts(pool: &SqlitePool, stream: Stream) -> Result<(i64, i64)> {
     };
     Ok((
         count("SELECT count(*) FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2").await?,
-        count("SELECT count(*) FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2").await?,
+        count(
+            "SELECT count(*) FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 \
+             AND reason <> 'payload_pruned'",
+        )
+        .await?,
     ))
 }
 
@@ -486,6 +543,7 @@ pub async fn ids_with_prefix(
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT event_id FROM ves_events WHERE lower(hex(event_id)) LIKE ?1 || '%' \
          UNION SELECT event_id FROM ves_outbox WHERE lower(hex(event_id)) LIKE ?1 || '%' \
+         UNION SELECT event_id FROM ves_parked WHERE lower(hex(event_id)) LIKE ?1 || '%' \
          UNION SELECT event_id FROM ves_bundles WHERE lower(hex(event_id)) LIKE ?1 || '%' LIMIT ?2",
     )
     .bind(hex_prefix)

@@ -3,17 +3,19 @@
 
 //! `doctor`: what is wrong, each finding with its cure.
 
-use super::Context;
+use super::{Context, runtime};
 use crate::{
     chain::{Chain, ChainError, live::Live},
     cli::DoctorArgs,
+    config::process_env,
     conflicts, db,
     error::{Exit, Failure, Result},
     inbox::{self, Stream},
+    journal,
     keys::Purpose,
     outbox::{self, State},
     output::{Report, Tone},
-    pull,
+    parking, pull,
     push::current_signing_key,
 };
 use serde::Serialize;
@@ -104,7 +106,9 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> 
     let mut findings = Findings::default();
     settings(context, &mut findings);
     permissions(context, &mut findings);
+    schemas(context, &mut findings);
     keys(context, &mut findings);
+    passphrase(context, &mut findings);
     let pool = match context.pool().await {
         Ok(pool) => Some(pool),
         Err(failure) => {
@@ -123,6 +127,7 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> 
             findings.failed("database", &failure);
         }
         outbox(pool, stream, &mut findings).await?;
+        kept(context, pool, &mut findings).await?;
         if let (true, Some(chain)) = (args.promote, &chain) {
             rechecked = pull::recheck(
                 pool,
@@ -234,6 +239,8 @@ fn permissions(context: &Context, findings: &mut Findings) {
     let home = context.config.home.path();
     let mut found = Vec::new();
     exposed(home, &mut found);
+    // Schemas are no secret: the chain registers their hashes.
+    found.retain(|path| !path.starts_with(context.schemas_folder()));
     match found.first() {
         None => findings.ok("permissions", format!("{} is private", home.display())),
         Some(first) => findings.problem(
@@ -287,6 +294,55 @@ fn keys(context: &Context, findings: &mut Findings) {
     }
 }
 
+/// Where the passphrase comes from. Nobody is asked for it.
+fn passphrase(context: &Context, findings: &mut Findings) {
+    const CHECK: &str = "passphrase";
+    let file = context.config.get(|c| &c.passphrase_file);
+    let command = context.config.get(|c| &c.passphrase_command);
+    if let Some(path) = file.map(|setting| setting.value) {
+        let shown = path.display();
+        return match mode(&path) {
+            None => findings.problem(
+                CHECK,
+                Exit::Key,
+                format!("{shown} cannot be read"),
+                "correct passphrase-file, or remove it with `config set passphrase-file \"\"`",
+            ),
+            Some(mode) if mode & 0o077 != 0 => findings.warn(
+                CHECK,
+                format!("{shown} may be read by others"),
+                &format!("chmod go= {shown}"),
+            ),
+            Some(_) => findings.ok(CHECK, format!("from {shown}")),
+        };
+    }
+    if process_env("VES_PASSPHRASE").is_some() {
+        return findings.ok(CHECK, "from VES_PASSPHRASE");
+    }
+    let Some(command) = command.map(|setting| setting.value) else {
+        return findings.ok(CHECK, "asked for at a terminal");
+    };
+    let program = command.first().map_or("", String::as_str);
+    match is_program(program) {
+        true => findings.ok(CHECK, format!("from {program}, when it is needed")),
+        false => findings.problem(
+            CHECK,
+            Exit::Key,
+            format!("{program:?}, which should give it, is no program here"),
+            "install it, or correct passphrase-command with `config set`",
+        ),
+    }
+}
+
+/// Whether this names a file, or a program on the search path.
+fn is_program(name: &str) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    !name.is_empty() && std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+}
+
 async fn database(pool: &SqlitePool, findings: &mut Findings) -> Result<()> {
     let verdict: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(3)")
         .fetch_all(pool)
@@ -313,6 +369,10 @@ async fn node(context: &Context, stream: Stream, findings: &mut Findings) -> Opt
             return None;
         }
     };
+    match runtime::look(context, &chain).await {
+        Ok(found) => findings.ok("runtime", format!("{found}, transactions as they were")),
+        Err(failure) => findings.failed("runtime", &failure),
+    }
     if let Err(failure) = ask_node(context, &chain, stream, findings).await {
         findings.failed("node", &failure);
     }
@@ -515,10 +575,71 @@ async fn outbox(pool: &SqlitePool, stream: Stream, findings: &mut Findings) -> R
     Ok(())
 }
 
+/// Parked events, and the journal.
+async fn kept(context: &Context, pool: &SqlitePool, findings: &mut Findings) -> Result<()> {
+    let parked = parking::list(pool).await?;
+    let types = context.event_types()?;
+    let mut described = 0usize;
+    for event in &parked {
+        let is_described = types
+            .schema(&event.event_type)
+            .is_ok_and(|found| found.is_some());
+        described = described.saturating_add(usize::from(is_described));
+    }
+    match (parked.len(), described) {
+        (0, _) => {}
+        (all, 0) => findings.warn(
+            "parked",
+            format!("{all} event(s) of types that nobody described"),
+            "`parked list` shows them: put schemas into the project's folder, or `parked drop` them",
+        ),
+        (all, described) => findings.warn(
+            "parked",
+            format!("{all} event(s), {described} of types that are described by now"),
+            "`parked release` puts them into the outbox",
+        ),
+    }
+    match journal::check(pool, None).await {
+        Ok(checked) => findings.ok("journal", format!("{} entries, linked", checked.entries)),
+        Err(failure) => findings.failed("journal", &failure),
+    }
+    Ok(())
+}
+
+/// Each schema of the project's own is one.
+fn schemas(context: &Context, findings: &mut Findings) {
+    let types = match context.event_types() {
+        Ok(types) => types,
+        Err(failure) => return findings.failed("schemas", &failure),
+    };
+    let mut own = 0usize;
+    for name in types.own_names() {
+        own = own.saturating_add(1);
+        if let Err(failure) = types.check_schema(name) {
+            findings.failed("schemas", &failure);
+        }
+    }
+    findings.ok(
+        "schemas",
+        format!(
+            "{own} of the project's own; unknown types: {}",
+            types.unknown()
+        ),
+    );
+}
+
 async fn quarantine(pool: &SqlitePool, stream: Stream, findings: &mut Findings) -> Result<()> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for item in inbox::quarantined(pool, stream).await? {
         *reasons.entry(item.reason).or_default() += 1;
+    }
+    let pruned = inbox::pruned(pool, stream).await?.len();
+    if pruned > 0 {
+        findings.warn(
+            "payloads",
+            format!("{pruned} event(s) verified but for their payload, which the node had pruned"),
+            "`doctor --promote --node URL` with a node that keeps payloads",
+        );
     }
     if reasons.is_empty() {
         findings.ok("quarantine", "empty");
