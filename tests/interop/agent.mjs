@@ -5,6 +5,7 @@
 // and commands that go on.
 
 import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { claim, ensure, program, run, same } from '../polkadotjs/harness.mjs';
@@ -69,6 +70,31 @@ export async function play(directory, ours, makeProject) {
     await ours.cli('push');
     same('remembered', (await ours.cli('config', 'show')).settings.runtime.value, known);
     return known;
+  });
+
+  await claim("The project's schemas are compared with the hashes that the chain has for the tenant", async () => {
+    const folder = join(directory, 'schemas');
+    const file = join(folder, 'note.added.json');
+    mkdirSync(folder);
+    writeFileSync(file, '{"required":["text"]}');
+    const check = async (code) => {
+      const out = JSON.parse(await raw(['types', 'check'], { env: { VES_SCHEMAS_DIR: folder }, codes: [code] }));
+      return { ...out, note: out.types.find((type) => type.event_type === 'note.added') };
+    };
+    same('before', (await check(0)).note.state, 'not_registered');
+    const name = ['--event-type', 'note.added', '--schema-version', '1'];
+    await ours.cli('schemas:register', file, ...name, '--dev-admin');
+    const { note } = await check(0);
+    same('registered', `${note.state} ${note.version}`, 'registered 1');
+    writeFileSync(file, '{ "required": [ "text" ] }');
+    same('in another layout', (await check(0)).note.state, 'registered');
+    writeFileSync(file, '{"required":["other"]}');
+    const { error, note: altered } = await check(7);
+    same('altered', `${altered.state} ${error.code}`, 'differs schema_differs');
+    rmSync(file);
+    same('removed', (await check(0)).note.state, 'missing_here');
+    await ours.cli('schemas:deprecate', ...name, '--dev-admin');
+    return note.hash;
   });
 
   for (const point of CRASH_POINTS) {
