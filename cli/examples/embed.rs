@@ -18,7 +18,7 @@ use stateset_sync::{
     config::ConfigFile,
     db,
     keys::KeyStore,
-    output::{ColorChoice, Ui},
+    output::{ColorChoice, Format, Ui},
     push::{PushOptions, Signers, push},
     vault::PassphraseSource,
 };
@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let unlock = || passphrases.unlock();
     let mut signers = Signers::new(&keys, &unlock);
-    let ui = Ui::new(false, true, ColorChoice::Never);
+    let ui = Ui::new(Format::Text, true, ColorChoice::Never);
     let report = push(&pool, &chain, &mut signers, &PushOptions::default(), &ui).await?;
     if let Some(failure) = report.failure() {
         return Err(failure.into());

@@ -9,7 +9,9 @@
 use crate::{
     crypto,
     error::{Exit, Failure, Result},
+    event_types::{self, EventTypes, Judges, Unknown, Verdict},
     outbox::State,
+    parking,
 };
 use chrono::{SecondsFormat, Utc};
 use codec::Encode;
@@ -228,6 +230,51 @@ impl Draft {
 pub async fn append(db: &mut SqliteConnection, draft: &Draft) -> Result<Captured> {
     let event = draft.build()?;
     insert(db, &event, false).await
+}
+
+/// What became of an event that was judged first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the outbox.
+    Captured(Captured),
+    /// It waits for a schema of its type.
+    Parked(EventId),
+}
+
+/// Judges a payload by the schema of its type, and captures or parks the event as [`append`] does.
+///
+/// # Errors
+/// `payload_schema_mismatch`, `event_type_unknown` where unknown types are refused, otherwise as
+/// [`append`].
+pub async fn append_judged(
+    db: &mut SqliteConnection,
+    draft: &Draft,
+    types: &EventTypes,
+    judges: &mut Judges,
+) -> Result<Taken> {
+    let event = draft.build()?;
+    let verdict = types.judge(judges, &draft.event_type, &draft.payload)?;
+    match (verdict, types.unknown()) {
+        (Verdict::Misfits(found), _) => Err(event_types::refusal(&draft.event_type, &found)),
+        (Verdict::Unknown, Unknown::Refuse) => {
+            Err(event_types::unknown_type(&draft.event_type, ""))
+        }
+        (Verdict::Unknown, Unknown::Park) => {
+            parking::park(db, &event, parking::TYPE_UNKNOWN).await?;
+            Ok(Taken::Parked(event.envelope.event_id))
+        }
+        (Verdict::Fits, _) | (Verdict::Unknown, Unknown::Accept) => {
+            insert(db, &event, false).await.map(Taken::Captured)
+        }
+    }
+}
+
+/// Captures an event that is built already and not signed yet, in the caller's transaction.
+///
+/// # Errors
+/// `duplicate_event_id`, `duplicate_command_id`, or the database's refusal.
+pub async fn append_built(db: &mut SqliteConnection, event: &SubmittedEvent) -> Result<Captured> {
+    insert(db, event, false).await
 }
 
 /// Captures an event that somebody signed already, in the caller's transaction. Its signature is for the

@@ -5,27 +5,33 @@
 
 use crate::{
     config::{ConfigFile, Overrides},
-    output::ColorChoice,
+    output::{ColorChoice, Format},
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use ves_primitives::{AgentId, GenesisHash, StoreId, TenantId};
+use ves_primitives::{GenesisHash, StoreId, TenantId};
 
+mod agent_ref;
 mod events;
 mod evidence;
 mod keys;
+mod local;
 mod registry;
 
+pub use agent_ref::AgentRef;
 pub use events::*;
 pub use evidence::*;
 pub use keys::*;
+pub use local::*;
 pub use registry::*;
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
-const COLON_GROUPS: [&str; 6] = ["keys", "admin", "config", "groups", "schemas", "bundles"];
+const COLON_GROUPS: [&str; 9] = [
+    "keys", "admin", "config", "groups", "schemas", "bundles", "types", "parked", "journal",
+];
 
 /// Flags of every command that take a value: they may stand before the command's name.
-const VALUE_FLAGS: [&str; 10] = [
+const VALUE_FLAGS: [&str; 11] = [
     "--home",
     "--config",
     "--profile",
@@ -36,6 +42,7 @@ const VALUE_FLAGS: [&str; 10] = [
     "--passphrase-file",
     "--color",
     "--output",
+    "--output-format",
 ];
 
 /// Splits the command's name at its colon, so that both forms reach the same command.
@@ -80,7 +87,9 @@ Exit codes:
   130  interrupted
 
 With --json the outcome is one JSON object on stdout. An error is
-`{\"error\":{\"code\":…,\"message\":…,\"hint\":…}}` inside that object; the exit code is the same.";
+`{\"error\":{\"code\":…,\"message\":…,\"hint\":…}}` inside that object; the exit code is the same.
+With --output-format jsonl each event of a list is an object on a line of its own, and the outcome, or
+the error, is the last line.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,8 +124,12 @@ pub struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Print the outcome as one JSON object.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, conflicts_with = "output_format")]
     pub json: bool,
+    /// Form of the outcome; jsonl prints each event of a list on a line of its own, the summary or the
+    /// error last.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub output_format: Option<Format>,
     /// Write that object to this file instead; implies --json.
     #[arg(long, global = true, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -142,9 +155,10 @@ pub struct Global {
     /// Store of the stream [env: VES_STORE_ID]
     #[arg(long, global = true, value_name = "UUID")]
     pub store: Option<StoreId>,
-    /// The agent that signs [env: VES_AGENT_ID]
-    #[arg(long, global = true, value_name = "UUID")]
-    pub agent: Option<AgentId>,
+    /// The agent that signs: its id, or an unambiguous beginning of one that has keys here [env:
+    /// VES_AGENT_ID]
+    #[arg(long, global = true, value_name = "AGENT")]
+    pub agent: Option<AgentRef>,
     /// File whose first line is the passphrase of the keys [env: VES_PASSPHRASE_FILE; the
     /// passphrase itself: VES_PASSPHRASE]
     #[arg(long, global = true, value_name = "FILE")]
@@ -161,6 +175,15 @@ pub struct Global {
 }
 
 impl Global {
+    /// The form of what is printed.
+    pub fn format(&self) -> Format {
+        match self.output_format {
+            Some(Format::Jsonl) => Format::Jsonl,
+            _ if self.json || self.output.is_some() => Format::Json,
+            asked => asked.unwrap_or_default(),
+        }
+    }
+
     /// The settings among the flags.
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -171,7 +194,7 @@ impl Global {
                 node_url: self.node.clone(),
                 tenant_id: self.tenant,
                 store_id: self.store,
-                agent_id: self.agent,
+                agent_id: self.agent.as_ref().and_then(|agent| agent.id().ok()),
                 passphrase_file: self.passphrase_file.clone(),
                 ..ConfigFile::default()
             },
@@ -280,6 +303,32 @@ pulled.")]
     /// Schemas of payloads, registered on chain by hash.
     #[command(subcommand)]
     Schemas(SchemasCommand),
+    /// Event types and what their payloads look like: the project's schemas and the built-in ones.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  stateset-sync types list
+  stateset-sync types show order.created
+  stateset-sync types check                    # with the hashes on the chain
+
+A file `<event type>.json` in the project's schemas (`schemas_dir`, else schemas in the state
+directory) describes a type. Payloads are judged when they are captured."
+    )]
+    Types(TypesCommand),
+    /// Events of types that nobody described: captured, but on no way to the chain.
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+    /// What failed, and what was decided about it: appended, never changed.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  stateset-sync journal list --event 0192
+  stateset-sync journal export --out journal.jsonl
+  stateset-sync journal check --noted 0x…"
+    )]
+    Journal(JournalCommand),
     /// For operators: tenants, stores, agents and quotas.
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -351,6 +400,16 @@ Examples:
         /// Its value.
         value: String,
     },
+    /// Take the runtime that the node runs now as the one to sign for, after an upgrade that changed the
+    /// form of transactions.
+    #[command(after_help = "\
+Examples:
+  stateset-sync config accept-runtime --dry-run      # what the node runs
+  stateset-sync config accept-runtime
+
+A later runtime whose transactions keep their form needs no command: it is noted and remembered. Events
+are signed for the protocol and not for a runtime; see docs/adr/0022-runtime-before-signing.md.")]
+    AcceptRuntime,
     /// Check the files of project and user.
     Validate,
 }

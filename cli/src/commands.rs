@@ -17,13 +17,16 @@ mod groups;
 mod heads;
 mod history;
 mod init;
+mod journal;
 mod keys;
+mod parked;
 mod payloads;
 mod proofs;
 mod prove;
 mod pull;
 mod push;
 mod rotation;
+mod runtime;
 mod schemas;
 pub(crate) mod served;
 mod shell;
@@ -31,12 +34,15 @@ mod show;
 mod state;
 mod status;
 mod sync;
+mod types;
 mod verify;
 
 use crate::{
     anchor::Contract,
     chain::live::Live,
-    cli::{Cli, Command, ConfigCommand, ContractArgs, EXIT_CODES, Global, split_colon_names},
+    cli::{
+        AgentRef, Cli, Command, ConfigCommand, ContractArgs, EXIT_CODES, Global, split_colon_names,
+    },
     config::{Config, ConfigFile, process_env},
     db,
     error::{Exit, Failure, Result},
@@ -44,7 +50,7 @@ use crate::{
     inbox::{self, Stream},
     interrupt::Interrupt,
     keys::KeyStore,
-    output::{Report, Ui},
+    output::{Format, Report, Ui},
     reading::Readable,
     vault::{Passphrase, PassphraseSource},
 };
@@ -57,7 +63,7 @@ use tokio::{
     sync::mpsc,
 };
 use tracing_subscriber::EnvFilter;
-use ves_primitives::{EventId, GenesisHash};
+use ves_primitives::{AgentId, EventId, GenesisHash};
 
 /// How long an interrupted command may take to end what it is in the middle of.
 const ABORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -78,11 +84,23 @@ impl Context {
         let cwd = std::env::current_dir().map_err(|e| {
             Failure::unexpected(format!("the working directory cannot be determined: {e}"))
         })?;
-        let config = Config::load(&global.overrides(), &process_env, &cwd)?;
+        let mut overrides = global.overrides();
+        let mut config = Config::load(&overrides, &process_env, &cwd)?;
+        if let Some(agent @ AgentRef::Begins(_)) = &global.agent {
+            // The agent that signs is one with keys here, or the configured one.
+            let mut known = KeyStore::at(config.home.keys()).agents()?;
+            known.extend(config.agent().ok());
+            overrides.settings.agent_id = Some(agent.among(&known)?);
+            config = Config::load(&overrides, &process_env, &cwd)?;
+        }
         let file = config
             .get(|c| &c.passphrase_file)
             .map(|setting| setting.value);
-        let passphrases = PassphraseSource::new(file, process_env("VES_PASSPHRASE"));
+        let command = config
+            .get(|c| &c.passphrase_command)
+            .map(|setting| setting.value);
+        let passphrases =
+            PassphraseSource::new(file, process_env("VES_PASSPHRASE")).or_command(command);
         Ok(Self {
             ui,
             config,
@@ -92,15 +110,15 @@ impl Context {
         })
     }
 
-    fn keys(&self) -> KeyStore {
+    pub(crate) fn keys(&self) -> KeyStore {
         KeyStore::at(self.config.home.keys()).reading(self.readable.clone())
     }
 
-    fn unlock(&self) -> Result<Passphrase> {
+    pub(crate) fn unlock(&self) -> Result<Passphrase> {
         self.passphrases.unlock()
     }
 
-    async fn pool(&self) -> Result<SqlitePool> {
+    pub(crate) async fn pool(&self) -> Result<SqlitePool> {
         self.config.require_initialised()?;
         db::open(&self.config.home.database(), false).await
     }
@@ -108,6 +126,31 @@ impl Context {
     /// Whether the keys of this machine can be opened without asking anybody.
     fn can_unlock_quietly(&self) -> bool {
         self.passphrases.is_given()
+    }
+
+    /// Looks agents up that are named by beginnings of their ids, among those that this machine knows.
+    async fn find_agents(&self, agents: &mut [AgentRef]) -> Result<()> {
+        if agents
+            .iter()
+            .all(|agent| matches!(agent, AgentRef::Full(_)))
+        {
+            return Ok(());
+        }
+        let mut known = inbox::known_agents(&self.pool().await?).await?;
+        known.extend(self.keys().agents()?);
+        known.extend(self.config.agent().ok());
+        for agent in agents {
+            *agent = AgentRef::Full(agent.among(&known)?);
+        }
+        Ok(())
+    }
+
+    /// The same for one.
+    async fn find_agent(&self, agent: &AgentRef) -> Result<AgentId> {
+        let mut agents = [agent.clone()];
+        self.find_agents(&mut agents).await?;
+        let [found] = agents;
+        found.id()
     }
 
     fn stream(&self) -> Result<Stream> {
@@ -132,18 +175,27 @@ impl Context {
     }
 
     fn bind(&self, genesis: GenesisHash) -> Result<()> {
+        let bound = self.bind_settings(|settings| ConfigFile {
+            genesis_hash: Some(genesis),
+            ..settings
+        })?;
+        if bound {
+            self.ui
+                .note(&format!("this project is now bound to chain {genesis}"));
+        }
+        Ok(())
+    }
+
+    /// Changes settings that belong to the chain. Says whether the file was ours to change.
+    fn bind_settings(&self, bound: impl Fn(ConfigFile) -> ConfigFile) -> Result<bool> {
         let Some(path) = self.config.project_file.as_ref() else {
-            return Ok(());
+            return Ok(false);
         };
         // A file the user keeps elsewhere or writes by hand is not ours to rewrite.
         if *path != self.config.home.path().join("sync.json") {
-            return Ok(());
+            return Ok(false);
         }
         let file = ConfigFile::read(path)?;
-        let bound = |settings: ConfigFile| ConfigFile {
-            genesis_hash: Some(genesis),
-            ..settings
-        };
         // A profile with a node of its own has a chain of its own.
         let chosen = self.config.profile().map(|chosen| chosen.value);
         let profile = chosen.and_then(|name| {
@@ -155,9 +207,7 @@ impl Context {
             None => bound(file),
         };
         file.write(&self.config.home)?;
-        self.ui
-            .note(&format!("this project is now bound to chain {genesis}"));
-        Ok(())
+        Ok(true)
     }
 
     /// The authority set that this project pins.
@@ -242,18 +292,18 @@ fn unknown_event(id: impl std::fmt::Display) -> Failure {
 
 /// Runs the program on these arguments and returns its exit code.
 pub async fn run(args: Vec<String>) -> Exit {
-    let wants_json = args.iter().any(|arg| arg == "--json");
+    let asked = asked_format(&args);
     let args = split_colon_names(args);
     let parsed = Cli::command()
         .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return grammar_error(&error, wants_json),
+        Err(error) => return grammar_error(&error, asked),
     };
     log(cli.global.verbose);
-    let json = cli.global.json || cli.global.output.is_some();
-    let ui = Ui::new(json, cli.global.quiet, cli.global.color).into_file(cli.global.output.clone());
+    let global = &cli.global;
+    let ui = Ui::new(global.format(), global.quiet, global.color).into_file(global.output.clone());
     let outcome = interruptible(dispatch(cli, ui.clone()), ui.interrupt()).await;
     match outcome {
         Ok(report) => ui.print(&report),
@@ -354,16 +404,33 @@ fn log(verbose: u8) {
         .try_init();
 }
 
-fn grammar_error(error: &clap::Error, json: bool) -> Exit {
+/// The form that a command line asks for which may be wrong otherwise.
+fn asked_format(args: &[String]) -> Format {
+    let values = args.windows(2).filter_map(|pair| match pair {
+        [flag, value] if flag == "--output-format" => Some(value.as_str()),
+        _ => None,
+    });
+    let joined = args
+        .iter()
+        .filter_map(|arg| arg.strip_prefix("--output-format="));
+    match values.chain(joined).last() {
+        Some("jsonl") => Format::Jsonl,
+        Some("json") => Format::Json,
+        _ if args.iter().any(|arg| arg == "--json") => Format::Json,
+        _ => Format::Text,
+    }
+}
+
+fn grammar_error(error: &clap::Error, format: Format) -> Exit {
     let informational = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    if json && !informational {
+    if format != Format::Text && !informational {
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").trim().to_owned();
         let failure = Failure::usage("usage", message).hint("run `stateset-sync help`");
-        return Ui::new(true, true, crate::output::ColorChoice::Never).print_failure(&failure);
+        return Ui::new(format, true, crate::output::ColorChoice::Never).print_failure(&failure);
     }
     let _ = error.print();
     if informational {
@@ -398,9 +465,15 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::Init(args) => init::run(context, &args).await,
         Command::Keys(command) => keys::run(context, &command).await,
-        Command::Append(args) => append::run(context, &args).await,
+        Command::Append(mut args) => {
+            context.find_agents(&mut args.encrypt_to).await?;
+            append::run(context, &args).await
+        }
         Command::Push(args) => push::run(context, &args).await,
-        Command::Pull(args) => pull::run(context, &args).await,
+        Command::Pull(mut args) => {
+            context.find_agents(&mut args.filter.author).await?;
+            pull::run(context, &args).await
+        }
         Command::Status(args) => status::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Export(args) => verify::export(context, &args).await,
@@ -421,9 +494,13 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Bundles(command) => bundles::run(context, &command).await,
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Set { name, value }) => config::set(context, &name, &value),
+        Command::Config(ConfigCommand::AcceptRuntime) => runtime::accept(context).await,
         Command::Config(ConfigCommand::Validate) => config::validate(context),
         Command::Groups(command) => groups::run(context, &command).await,
         Command::Schemas(command) => schemas::run(context, &command).await,
+        Command::Types(command) => types::run(context, &command).await,
+        Command::Parked(command) => parked::run(context, &command).await,
+        Command::Journal(command) => journal::run(context, &command).await,
         Command::Admin(command) => admin::run(context, &command).await,
         Command::ExitCodes => Ok(exit_codes()),
         Command::Completions { shell } => shell::completions(shell),

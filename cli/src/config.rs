@@ -7,20 +7,25 @@
 
 use crate::{
     error::{Exit, Failure, Result},
+    event_types::Unknown,
     home::{Existing, Home, read_bounded, write_private},
 };
+use env::{from_env, user_directory};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 use ves_primitives::{AgentId, AuthoritySetHash, GenesisHash, StoreId, TenantId};
 
+mod env;
 mod reader;
+mod runtime;
 
+pub use env::{Env, process_env};
 pub use reader::ReaderName;
+pub use runtime::{Change, RuntimePin};
 
 /// Where the node is expected when nothing says otherwise.
 pub const DEFAULT_NODE_URL: &str = "ws://127.0.0.1:9944";
@@ -60,6 +65,9 @@ pub struct ConfigFile {
     /// The chain this project belongs to; another chain is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genesis_hash: Option<GenesisHash>,
+    /// The runtime that was signed for last; one with another form of transactions is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimePin>,
     /// The chain's first authority set: who may finalize blocks, and say who comes after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority_set: Option<AuthoritySetHash>,
@@ -72,6 +80,9 @@ pub struct ConfigFile {
     /// File with the passphrase of the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
+    /// Program and arguments whose first line of output is the passphrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_command: Option<Vec<String>>,
     /// Who reads events of an entity type when `append` does not say: `self`, `agent:UUID` or
     /// `group:UUID`. The type `*` stands for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,9 +90,27 @@ pub struct ConfigFile {
     /// Sizes in bytes to which encrypted payloads are lengthened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<Vec<u32>>,
+    /// Folder with `<event type>.json`, the schemas of payloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schemas_dir: Option<PathBuf>,
+    /// What to do with events of a type that no schema describes: `accept`, `park` or `refuse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_event_types: Option<Unknown>,
+    /// Whether payloads are judged by their type's schema; they are unless this says no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_payloads: Option<bool>,
     /// Capture nothing in the clear, and keep no decrypted payload on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_no_plaintext: Option<bool>,
+    /// Most value that a model may push at once, by currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_max_push_value: Option<BTreeMap<String, String>>,
+    /// Most value that a model may push in an hour, by currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_max_value_per_hour: Option<BTreeMap<String, String>>,
+    /// Members of payloads that hold values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_value_fields: Option<Vec<String>>,
     /// A signing key older than so many hours is due to be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_max_age_hours: Option<u32>,
@@ -285,14 +314,6 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// The settings given as flags.
     pub settings: ConfigFile,
-}
-
-/// Access to environment variables; a function so that tests need not change the process.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The real environment. Empty variables count as absent.
-pub fn process_env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// All settings of one run, resolved.
@@ -531,6 +552,7 @@ impl Config {
             row("store_id", self.get(|c| &c.store_id)),
             row("agent_id", self.get(|c| &c.agent_id)),
             row("genesis_hash", self.get(|c| &c.genesis_hash)),
+            row("runtime", self.get(|c| &c.runtime)),
             row("authority_set", self.get(|c| &c.authority_set)),
             row("l1_rpc_url", self.get(|c| &c.l1_rpc_url)),
             row("l1_registry", self.get(|c| &c.l1_registry)),
@@ -541,51 +563,29 @@ impl Config {
                     origin: setting.origin,
                 }),
             ),
+            row("passphrase_command", self.json(|c| &c.passphrase_command)),
             row("default_recipients", self.json(|c| &c.default_recipients)),
             row("padding", self.json(|c| &c.padding)),
+            row(
+                "schemas_dir",
+                self.get(|c| &c.schemas_dir).map(|setting| Setting {
+                    value: setting.value.display().to_string(),
+                    origin: setting.origin,
+                }),
+            ),
+            row("unknown_event_types", self.get(|c| &c.unknown_event_types)),
+            row("validate_payloads", self.get(|c| &c.validate_payloads)),
             row("keep_no_plaintext", self.get(|c| &c.keep_no_plaintext)),
+            row("mcp_max_push_value", self.json(|c| &c.mcp_max_push_value)),
+            row(
+                "mcp_max_value_per_hour",
+                self.json(|c| &c.mcp_max_value_per_hour),
+            ),
+            row("mcp_value_fields", self.json(|c| &c.mcp_value_fields)),
             row("key_max_age_hours", self.get(|c| &c.key_max_age_hours)),
             row("key_warn_hours", self.get(|c| &c.key_warn_hours)),
         ]
     }
-}
-
-fn user_directory(env: Env<'_>) -> Option<PathBuf> {
-    let base = match env("XDG_CONFIG_HOME") {
-        Some(dir) => PathBuf::from(dir),
-        None => PathBuf::from(env("HOME")?).join(".config"),
-    };
-    Some(base.join("stateset-sync"))
-}
-
-fn from_env(env: Env<'_>) -> Result<ConfigFile> {
-    fn parse<T: FromStr>(env: Env<'_>, name: &str) -> Result<Option<T>>
-    where
-        T::Err: fmt::Display,
-    {
-        env(name)
-            .map(|text| {
-                text.parse().map_err(|e: T::Err| {
-                    Failure::usage("environment_invalid", format!("{name}={text}: {e}"))
-                        .hint(format!("correct or unset {name}"))
-                })
-            })
-            .transpose()
-    }
-    Ok(ConfigFile {
-        profile: env("VES_PROFILE"),
-        node_url: env("VES_NODE_URL"),
-        tenant_id: parse(env, "VES_TENANT_ID")?,
-        store_id: parse(env, "VES_STORE_ID")?,
-        agent_id: parse(env, "VES_AGENT_ID")?,
-        genesis_hash: parse(env, "VES_GENESIS_HASH")?,
-        authority_set: parse(env, "VES_AUTHORITY_SET")?,
-        l1_rpc_url: env("VES_L1_RPC_URL"),
-        l1_registry: env("VES_L1_REGISTRY"),
-        passphrase_file: env("VES_PASSPHRASE_FILE").map(PathBuf::from),
-        keep_no_plaintext: parse(env, "VES_KEEP_NO_PLAINTEXT")?,
-        ..ConfigFile::default()
-    })
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl Home {
         self.0.join("keys")
     }
 
+    /// The project's own schemas of event types.
+    pub fn schemas(&self) -> PathBuf {
+        self.0.join("schemas")
+    }
+
     /// Creates the directory for the owner alone.
     ///
     /// # Errors

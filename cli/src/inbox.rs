@@ -7,10 +7,11 @@
 use crate::{
     capture::now_rfc3339,
     error::{Exit, Failure, Result},
+    journal::{self, Fact, Kind},
     rules::Problem,
 };
 use codec::Encode;
-use serde::Serialize;
+use serde_json::json;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 use std::collections::HashSet;
 use ves_primitives::{
@@ -22,11 +23,13 @@ use ves_primitives::{
 mod batches;
 mod bundles;
 mod evidence;
+mod quarantine;
 mod reading;
 
 pub use batches::{batch, batch_at, batch_of, encrypted, own_encrypted};
 pub use bundles::{Imported, bundle_of, bundles, keep_bundle};
 pub use evidence::{Evidence, evidence_of, key_record, store_evidence, store_key_record};
+pub use quarantine::{Quarantined, pruned, quarantine, quarantined};
 pub use reading::{after, of_entity, pulled_at, version_of};
 
 /// A stream by its owner and store.
@@ -170,6 +173,14 @@ pub async fn promote(
 ) -> Result<()> {
     let sequence = judged.record.sequence;
     release(db, stream, sequence, sequence).await?;
+    let event = judged.record.event.event_id;
+    let fact = Fact {
+        kind: Kind::Promoted,
+        event: Some((stream.tenant, stream.store, event)),
+        reason: "verifies now",
+        detail: json!({ "sequence": sequence }),
+    };
+    journal::note(&mut *db, &fact).await?;
     store_event(db, stream, batch_index, &judged.record, &now_rfc3339()).await?;
     // A promoted event belongs before what was projected already.
     for table in ["ves_entities", "ves_projections"] {
@@ -229,75 +240,6 @@ async fn release(db: &mut SqliteConnection, stream: Stream, from: u64, to: u64) 
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Sets a record aside with its problem; a newer finding replaces an older one.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn quarantine(
-    db: &mut SqliteConnection,
-    stream: Stream,
-    record: &SequencedEventJson,
-    problem: &Problem,
-) -> Result<()> {
-    let text = serde_json::to_string(record).map_err(Failure::unexpected)?;
-    sqlx::query(
-        "INSERT INTO ves_quarantine (tenant_id, store_id, sequence, event_id, reason, detail, \
-         record, quarantined_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-         ON CONFLICT (tenant_id, store_id, sequence) DO UPDATE SET event_id = excluded.event_id, \
-         reason = excluded.reason, detail = excluded.detail, record = excluded.record, \
-         quarantined_at = excluded.quarantined_at",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .bind(signed(record.sequence)?)
-    .bind(record.event.event_id.0.as_slice())
-    .bind(problem.reason.name())
-    .bind(&problem.detail)
-    .bind(text)
-    .bind(now_rfc3339())
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// A quarantined record, as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Quarantined {
-    /// Its place in the stream.
-    pub sequence: u64,
-    /// The event.
-    pub event_id: EventId,
-    /// Name of the broken rule.
-    pub reason: String,
-    /// What exactly.
-    pub detail: String,
-}
-
-/// Everything in quarantine, in sequence order.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn quarantined(pool: &SqlitePool, stream: Stream) -> Result<Vec<Quarantined>> {
-    let rows: Vec<(i64, Vec<u8>, String, String)> = sqlx::query_as(
-        "SELECT sequence, event_id, reason, detail FROM ves_quarantine \
-         WHERE tenant_id = ?1 AND store_id = ?2 ORDER BY sequence",
-    )
-    .bind(stream.tenant.0.as_slice())
-    .bind(stream.store.0.as_slice())
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter()
-        .map(|(sequence, event_id, reason, detail)| {
-            Ok(Quarantined {
-                sequence: unsigned(sequence)?,
-                event_id: EventId(event_id.try_into().map_err(|_| damaged("event id"))?),
-                reason,
-                detail,
-            })
-        })
-        .collect()
 }
 
 /// Whether this event id is verified already at another place of the stream.
@@ -456,7 +398,7 @@ pub async fn page(
     texts.iter().map(|text| parse_record(text)).collect()
 }
 
-/// Verified events and quarantined records of a stream.
+/// Verified events and quarantined records of a stream; those without their payload count as neither.
 ///
 /// # Errors
 /// The database's refusal.
@@ -470,7 +412,11 @@ pub async fn counts(pool: &SqlitePool, stream: Stream) -> Result<(i64, i64)> {
     };
     Ok((
         count("SELECT count(*) FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2").await?,
-        count("SELECT count(*) FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2").await?,
+        count(
+            "SELECT count(*) FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 \
+             AND reason <> 'payload_pruned'",
+        )
+        .await?,
     ))
 }
 
@@ -486,6 +432,7 @@ pub async fn ids_with_prefix(
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT event_id FROM ves_events WHERE lower(hex(event_id)) LIKE ?1 || '%' \
          UNION SELECT event_id FROM ves_outbox WHERE lower(hex(event_id)) LIKE ?1 || '%' \
+         UNION SELECT event_id FROM ves_parked WHERE lower(hex(event_id)) LIKE ?1 || '%' \
          UNION SELECT event_id FROM ves_bundles WHERE lower(hex(event_id)) LIKE ?1 || '%' LIMIT ?2",
     )
     .bind(hex_prefix)

@@ -29,6 +29,7 @@ mod secrets;
 mod server;
 mod stdio;
 mod tools;
+mod values;
 
 use crate::{
     cli::Global,
@@ -45,6 +46,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   stateset-sync mcp
   stateset-sync mcp --allow-write --allow-decrypt=order,refund
+  stateset-sync mcp --allow-write --max-push-value USD=500 --max-value-per-hour USD=2000
   VES_MCP_TOKEN=… stateset-sync mcp --http 127.0.0.1:8090
   stateset-sync mcp --check-audit
 
@@ -78,6 +80,17 @@ pub struct McpArgs {
     /// Most events pushed in an hour.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_events_per_hour: u32,
+    /// Most value in one push, by currency, as in USD=1000.00,JPY=50000; other currencies may then not go
+    /// out [config: mcp_max_push_value]
+    #[arg(long, value_name = "CODE=AMOUNT,…")]
+    pub max_push_value: Option<String>,
+    /// Most value pushed in an hour, by currency [config: mcp_max_value_per_hour]
+    #[arg(long, value_name = "CODE=AMOUNT,…")]
+    pub max_value_per_hour: Option<String>,
+    /// Members of payloads that hold values, with dots between names; all of them count [default:
+    /// total,amount] [config: mcp_value_fields]
+    #[arg(long, value_name = "PATH,…", value_delimiter = ',')]
+    pub value_field: Vec<String>,
     /// Seconds for which the token of a first step holds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300,
         value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -138,7 +151,7 @@ pub(crate) async fn run(global: Global, args: McpArgs) -> Result<Report> {
     if args.check_audit {
         return audit::check(&log);
     }
-    if global.json {
+    if global.json || global.output_format.is_some() {
         return Err(Failure::usage(
             "usage",
             "--json does not go with mcp: stdout belongs to the protocol",

@@ -22,6 +22,18 @@ use std::{
 /// Version of every JSON object this tool prints.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The form of what is printed on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// One JSON object per line: each item of a list, then what else there is to say.
+    Jsonl,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ColorChoice {
@@ -50,7 +62,7 @@ pub enum Tone {
 /// How this run talks to its user.
 #[derive(Clone, Debug)]
 pub struct Ui {
-    json: bool,
+    format: Format,
     color: bool,
     progress: bool,
     quiet: bool,
@@ -59,12 +71,15 @@ pub struct Ui {
     bar: Arc<Mutex<Option<ProgressBar>>>,
     /// One line for each object, since there may be several.
     streams: Arc<AtomicBool>,
+    /// Nobody reads what is printed any more.
+    closed: Arc<AtomicBool>,
     interrupt: Interrupt,
 }
 
 impl Ui {
     /// Decides colour and progress from the flags, the environment and the terminals.
-    pub fn new(json: bool, quiet: bool, color: ColorChoice) -> Self {
+    pub fn new(format: Format, quiet: bool, color: ColorChoice) -> Self {
+        let json = format != Format::Text;
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = match color {
@@ -74,13 +89,14 @@ impl Ui {
         };
         let progress = !json && !quiet && !dumb && std::io::stderr().is_terminal();
         Self {
-            json,
+            format,
             color: color && !json,
             progress,
             quiet,
             file: None,
             bar: Arc::default(),
             streams: Arc::default(),
+            closed: Arc::default(),
             interrupt: Interrupt::default(),
         }
     }
@@ -103,8 +119,25 @@ impl Ui {
     }
 
     /// Whether the result is printed as JSON.
-    pub const fn is_json(&self) -> bool {
-        self.json
+    pub fn is_json(&self) -> bool {
+        self.format != Format::Text
+    }
+
+    /// Whether the reader of stdout has gone away: there is no use in going on for it.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Writes lines and hands each on at once.
+    fn write_lines(&self, lines: impl IntoIterator<Item = String>) {
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            // A closed pipe is the reader's choice, not an error of ours.
+            if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                self.closed.store(true, Ordering::Relaxed);
+                return;
+            }
+        }
     }
 
     /// Text in the colour of its meaning, or plain.
@@ -184,36 +217,36 @@ impl Ui {
         self.streams.store(true, Ordering::Relaxed);
     }
 
-    /// Prints one report of a command that goes on: one line of JSON, or its text.
+    /// Prints one report of a command that goes on: its text, or JSON on lines of its own.
     pub fn emit(&self, report: &Report) {
         self.progress_done();
-        let mut out = std::io::stdout();
-        let _ = if self.json {
-            writeln!(out, "{}", report.to_json())
-        } else if report.text.is_empty() {
-            Ok(())
-        } else {
-            writeln!(out, "{}", report.text.trim_end())
-        };
-        let _ = out.flush();
+        match self.format {
+            Format::Jsonl => self.write_lines(report.to_lines().iter().map(Value::to_string)),
+            Format::Json => self.write_lines([report.to_json().to_string()]),
+            Format::Text if report.text.is_empty() => {}
+            Format::Text => self.write_lines([report.text.trim_end().to_owned()]),
+        }
     }
 
     /// Prints what a command produced and returns the exit code.
     pub fn print(&self, report: &Report) -> Exit {
         self.progress_done();
-        if self.json {
-            if let Err(failure) = self.print_json(&report.to_json()) {
+        if self.is_json() {
+            let objects = match self.format {
+                Format::Jsonl => report.to_lines(),
+                _ => vec![report.to_json()],
+            };
+            if let Err(failure) = self.print_json(&objects) {
                 self.print_failure_text(&failure);
                 return failure.exit;
             }
         } else if !report.text.is_empty() {
-            let mut out = std::io::stdout();
-            let _ = writeln!(out, "{}", report.text.trim_end());
+            self.write_lines([report.text.trim_end().to_owned()]);
         }
         match &report.failure {
             None => Exit::Done,
             Some(failure) => {
-                if !self.json {
+                if !self.is_json() {
                     self.print_failure_text(failure);
                 }
                 failure.exit
@@ -224,13 +257,13 @@ impl Ui {
     /// Prints a failure without any result: JSON on stdout in JSON mode, text on stderr otherwise.
     pub fn print_failure(&self, failure: &Failure) -> Exit {
         self.progress_done();
-        if self.json {
+        if self.is_json() {
             let value = json!({
                 "schema": "ves.cli.error",
                 "version": SCHEMA_VERSION,
                 "error": failure_json(failure),
             });
-            if let Err(unwritten) = self.print_json(&value) {
+            if let Err(unwritten) = self.print_json(&[value]) {
                 self.print_failure_text(&unwritten);
             }
         } else {
@@ -239,19 +272,24 @@ impl Ui {
         failure.exit
     }
 
-    fn print_json(&self, value: &Value) -> Result<(), Failure> {
+    fn print_json(&self, objects: &[Value]) -> Result<(), Failure> {
+        let on_lines = self.format == Format::Jsonl || self.streams.load(Ordering::Relaxed);
         match &self.file {
             Some(path) => {
-                let text = format!("{value:#}\n");
+                let text: String = objects
+                    .iter()
+                    .map(|value| match self.format {
+                        Format::Jsonl => format!("{value}\n"),
+                        _ => format!("{value:#}\n"),
+                    })
+                    .collect();
                 crate::home::write_private(path, text.as_bytes(), crate::home::Existing::Replace)
             }
             None => {
-                // A closed pipe is the reader's choice, not an error of ours.
-                let mut out = std::io::stdout();
-                let _ = match self.streams.load(Ordering::Relaxed) {
-                    true => writeln!(out, "{value}"),
-                    false => writeln!(out, "{value:#}"),
-                };
+                self.write_lines(objects.iter().map(|value| match on_lines {
+                    true => value.to_string(),
+                    false => format!("{value:#}"),
+                }));
                 Ok(())
             }
         }
@@ -277,6 +315,10 @@ pub struct Report {
     schema: &'static str,
     fields: Map<String, Value>,
     text: String,
+    /// Fields that are lists, each with the schema of its items.
+    lists: Vec<(&'static str, &'static str)>,
+    /// Reports that this one consists of, each under a field.
+    parts: Vec<(&'static str, Self)>,
     /// Set when the report is complete but its content is bad news.
     pub failure: Option<Failure>,
     /// Nothing happened that anybody has to hear about.
@@ -290,6 +332,8 @@ impl Report {
             schema,
             fields: Map::new(),
             text: String::new(),
+            lists: Vec::new(),
+            parts: Vec::new(),
             failure: None,
             is_idle: false,
         }
@@ -307,6 +351,22 @@ impl Report {
     pub fn field(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         self.fields.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Names a field that is a list, and the schema of its items: on lines of their own each of them gets
+    /// one.
+    #[must_use]
+    pub fn listing(mut self, name: &'static str, schema: &'static str) -> Self {
+        self.lists.push((name, schema));
+        self
+    }
+
+    /// Takes in another report under a field.
+    #[must_use]
+    pub fn part(mut self, name: &'static str, report: Self) -> Self {
+        self = self.field(name, report.to_json());
+        self.parts.push((name, report));
         self
     }
 
@@ -354,6 +414,44 @@ impl Report {
         &self.text
     }
 
+    /// The same as several objects: those of the parts, each item of each list, and last what is left,
+    /// with the error if there is one.
+    pub fn to_lines(&self) -> Vec<Value> {
+        let mut lines: Vec<Value> = self
+            .parts
+            .iter()
+            .flat_map(|(_, part)| part.to_lines())
+            .collect();
+        let mut rest = self.clone();
+        for (name, _) in &self.parts {
+            rest.fields.remove(*name);
+        }
+        for (name, schema) in &self.lists {
+            let Some(Value::Array(items)) = rest.fields.remove(*name) else {
+                continue;
+            };
+            for item in items {
+                let mut object = Map::new();
+                object.insert("schema".into(), (*schema).into());
+                object.insert("version".into(), SCHEMA_VERSION.into());
+                match item {
+                    // What an item says of itself does not stand in the place of what it is.
+                    Value::Object(members) => {
+                        for (name, member) in members {
+                            object.entry(name).or_insert(member);
+                        }
+                    }
+                    other => {
+                        object.insert("value".into(), other);
+                    }
+                }
+                lines.push(Value::Object(object));
+            }
+        }
+        lines.push(rest.to_json());
+        lines
+    }
+
     /// The JSON object.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
@@ -382,5 +480,48 @@ mod tests {
         assert_eq!(value["n"], 1);
         assert_eq!(value["error"]["code"], "bad");
         assert_eq!(value["error"]["hint"], "do better");
+    }
+
+    #[test]
+    fn on_lines_each_item_has_its_schema_and_what_is_left_comes_last_with_the_error() {
+        let inner = Report::new("ves.cli.inner")
+            .field("numbers", [1, 2])
+            .listing("numbers", "ves.cli.inner.number");
+        let report = Report::new("ves.cli.outer")
+            .field("events", [json!({ "id": "a", "schema": "forged" })])
+            .field("none", Vec::<u8>::new())
+            .field("count", 1)
+            .listing("events", "ves.cli.outer.event")
+            .listing("none", "ves.cli.outer.none")
+            .listing("absent", "ves.cli.outer.absent")
+            .part("inner", inner)
+            .failing(Some(Failure::usage("bad", "no good")));
+        let lines = report.to_lines();
+        let schemas: Vec<&str> = lines.iter().filter_map(|l| l["schema"].as_str()).collect();
+        assert_eq!(
+            schemas,
+            [
+                "ves.cli.inner.number",
+                "ves.cli.inner.number",
+                "ves.cli.inner",
+                "ves.cli.outer.event",
+                "ves.cli.outer"
+            ]
+        );
+        assert!(lines.iter().all(|line| line["version"] == 1));
+        assert_eq!(
+            (&lines[1]["value"], &lines[3]["id"]),
+            (&json!(2), &json!("a"))
+        );
+        let last = lines.last().unwrap();
+        assert_eq!(
+            (&last["count"], &last["error"]["code"]),
+            (&json!(1), &json!("bad"))
+        );
+        assert!(last.get("events").is_none() && last.get("inner").is_none());
+        // In one object all of it is there.
+        let whole = report.to_json();
+        assert_eq!(whole["events"][0]["id"], "a");
+        assert_eq!(whole["inner"]["numbers"][1], 2);
     }
 }

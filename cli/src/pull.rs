@@ -30,7 +30,7 @@ use std::{
 use ves_client::Header;
 use ves_finality::TrackedSets;
 use ves_primitives::{
-    AgentId, EventId, FinalityProof, KeyId, LeafHash, StreamTip, events_root,
+    AgentId, EventId, FinalityProof, KeyId, LeafHash, StreamTip, SubmittedEvent, events_root,
     registry::SigningKeyRecord,
     wire::{InclusionJson, SequencedEventJson},
 };
@@ -60,6 +60,8 @@ pub struct PullReport {
     pub stored: Vec<SequencedEventJson>,
     /// Records set aside.
     pub quarantined: Vec<QuarantinedNow>,
+    /// Events of which the node has no payload any more; all else about them holds.
+    pub pruned: Vec<QuarantinedNow>,
     /// Why the pull stopped before the head.
     pub stopped: Option<Failure>,
 }
@@ -253,6 +255,9 @@ impl<C: Chain> Pull<'_, C> {
         for item in judged {
             match item.problem {
                 None => report.stored.push(item.record),
+                Some(problem) if problem.reason == Reason::PayloadPruned => {
+                    report.pruned.push(note(&item.record, problem));
+                }
                 Some(problem) => report.quarantined.push(note(&item.record, problem)),
             }
         }
@@ -455,14 +460,18 @@ impl<C: Chain> Pull<'_, C> {
             return Ok(());
         }
         for (item, leaf) in judged.iter_mut().zip(leaves) {
-            let (Some(leaf), None) = (leaf, &item.problem) else {
+            let Some(leaf) = leaf else {
                 continue;
             };
+            let is_pruned = |problem: &Problem| problem.reason == Reason::PayloadPruned;
+            if !item.problem.as_ref().is_none_or(is_pruned) {
+                continue;
+            }
             let sequence = item.record.sequence;
             let proof = self.inclusion(sequence).await?.proof;
             let ruling = rules::position(&item.record, batch)
                 .and_then(|index| rules::inclusion(&proof, batch, index, leaf));
-            item.problem = ruling.err();
+            item.problem = ruling.err().or_else(|| item.problem.take());
         }
         Ok(())
     }
@@ -543,10 +552,13 @@ fn judge_record(
     record: &SequencedEventJson,
 ) -> Ruling<LeafHash> {
     let batch = &inclusion.batch.batch;
-    let event = rules::event_form(record)?;
+    let is_pruned = rules::is_pruned(record);
+    let event = any_form(record)?;
     rules::scope(record, &event, Some(batch))?;
-    rules::payload_hash(&event)?;
-    rules::payload_canonical(&event)?;
+    if !is_pruned {
+        rules::payload_hash(&event)?;
+        rules::payload_canonical(&event)?;
+    }
     rules::position(record, batch)?;
     if record.block_hash != inclusion.batch.block_hash {
         return Err(Problem::new(
@@ -565,12 +577,25 @@ fn judge_record(
     rules::author_key(&key, &rules::recorded_at(record))?;
     let hash = rules::signing_hash(record, &event)?;
     rules::receipt(record, &event, &hash)?;
-    rules::leaf(record, &event, &hash)
+    let leaf = rules::leaf(record, &event, &hash)?;
+    // Last: whatever else is wrong is worse.
+    match is_pruned {
+        true => Err(rules::payload_pruned()),
+        false => Ok(leaf),
+    }
+}
+
+/// The event of a record, with an empty payload if it was pruned.
+fn any_form(record: &SequencedEventJson) -> Ruling<SubmittedEvent> {
+    match rules::is_pruned(record) {
+        true => rules::pruned_form(record),
+        false => rules::event_form(record),
+    }
 }
 
 /// The leaf that a record's own bytes give, for the batch root, even if the record is bad.
 fn computed_leaf(record: &SequencedEventJson) -> Option<LeafHash> {
-    let event = rules::event_form(record).ok()?;
+    let event = any_form(record).ok()?;
     let hash = event.envelope.signing_hash().ok()?;
     Some(event.envelope.leaf_hash(record.sequence, &hash))
 }

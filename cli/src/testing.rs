@@ -12,7 +12,7 @@ use crate::{
     chain::{BlockRef, ChainError},
     db,
     keys::{KeyStore, Protection, Purpose, Signer},
-    output::{ColorChoice, Ui},
+    output::{ColorChoice, Format, Ui},
 };
 use codec::Encode;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(crate) const GENESIS: GenesisHash = GenesisHash([0xaa; 32]);
 pub(crate) const SEED: [u8; 32] = [5; 32];
 
 pub(crate) fn ui() -> Ui {
-    Ui::new(false, true, ColorChoice::Never)
+    Ui::new(Format::Text, true, ColorChoice::Never)
 }
 
 pub(crate) fn draft() -> Draft {

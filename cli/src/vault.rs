@@ -3,7 +3,10 @@
 
 //! Secrets at rest: Argon2id turns the passphrase into a key, XChaCha20-Poly1305 seals the secret.
 
-use crate::error::{Exit, Failure, Result};
+use crate::{
+    error::{Exit, Failure, Result},
+    program,
+};
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -14,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use std::{
     io::{IsTerminal, Read},
     path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
@@ -71,7 +76,20 @@ impl std::fmt::Debug for Passphrase {
 pub struct PassphraseSource {
     file: Option<std::path::PathBuf>,
     variable: Option<Passphrase>,
+    command: Option<Vec<String>>,
+    answered: Answered,
     unattended: bool,
+}
+
+/// What the command answered, once it was asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answered(Arc<OnceLock<Passphrase>>);
+
+impl Answered {
+    /// The text, for making sure that it is printed nowhere.
+    pub(crate) fn text(&self) -> Option<Zeroizing<String>> {
+        self.0.get().map(|passphrase| passphrase.0.clone())
+    }
 }
 
 impl PassphraseSource {
@@ -80,8 +98,22 @@ impl PassphraseSource {
         Self {
             file,
             variable: variable.map(Passphrase::new),
+            command: None,
+            answered: Answered::default(),
             unattended: false,
         }
+    }
+
+    /// Behind file and variable stands a program whose first line of output is the passphrase: an OS
+    /// keychain's or a password manager's. It is asked when the passphrase is needed, once.
+    #[must_use]
+    pub fn or_command(self, command: Option<Vec<String>>) -> Self {
+        Self { command, ..self }
+    }
+
+    /// Where the program's answer will be.
+    pub(crate) fn answered(&self) -> Answered {
+        self.answered.clone()
     }
 
     /// Asks nobody: what is not given is missing.
@@ -95,7 +127,7 @@ impl PassphraseSource {
 
     /// The text of the passphrase, if it is given, for making sure that it is printed nowhere.
     pub(crate) fn text(&self) -> Option<Zeroizing<String>> {
-        self.given().ok().flatten().map(|passphrase| passphrase.0)
+        self.written().ok().flatten().map(|passphrase| passphrase.0)
     }
 
     /// The passphrase of existing keys.
@@ -135,16 +167,55 @@ impl PassphraseSource {
         Ok(passphrase)
     }
 
-    /// Whether nobody has to be asked for the passphrase.
+    /// Whether nobody has to be asked for the passphrase. Whom a command asks is not known here.
     pub const fn is_given(&self) -> bool {
         self.file.is_some() || self.variable.is_some()
     }
 
-    fn given(&self) -> Result<Option<Passphrase>> {
+    fn written(&self) -> Result<Option<Passphrase>> {
         match &self.file {
             Some(path) => read_passphrase(path).map(Some),
             None => Ok(self.variable.clone()),
         }
+    }
+
+    fn given(&self) -> Result<Option<Passphrase>> {
+        if let Some(written) = self.written()? {
+            return Ok(Some(written));
+        }
+        let Some(command) = &self.command else {
+            return Ok(None);
+        };
+        if let Some(known) = self.answered.0.get() {
+            return Ok(Some(known.clone()));
+        }
+        let passphrase = passphrase_of(command)?;
+        Ok(Some(self.answered.0.get_or_init(|| passphrase).clone()))
+    }
+}
+
+/// How long the command may take: it may have to ask somebody.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+fn passphrase_of(command: &[String]) -> Result<Passphrase> {
+    let failed = |why: &str| {
+        let program = command.first().map_or("", String::as_str);
+        Failure::new(
+            Exit::Key,
+            "passphrase_command_failed",
+            format!("the passphrase command {program} failed: {why}"),
+        )
+        .hint(
+            "run it by hand: the first line of what it prints is the passphrase; \
+             `stateset-sync config show` names it",
+        )
+    };
+    let bytes = program::ask(command, None, COMMAND_PATIENCE, MAX_PASSPHRASE_BYTES)
+        .map_err(|why| failed(&why))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("its answer is not UTF-8"))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Passphrase::new(line)),
+        _ => Err(failed("the first line of its answer is empty")),
     }
 }
 
@@ -432,5 +503,57 @@ mod tests {
         let source = PassphraseSource::new(None, Some("short".into()));
         assert_eq!(source.choose().unwrap_err().code, "passphrase_too_short");
         assert!(source.unlock().is_ok());
+    }
+
+    fn command(script: &str) -> PassphraseSource {
+        let words = ["/bin/sh", "-c", script].map(str::to_owned);
+        PassphraseSource::new(None, None).or_command(Some(words.to_vec()))
+    }
+
+    #[test]
+    fn a_command_is_asked_once_and_only_when_the_passphrase_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let calls = dir.path().join("calls");
+        let script = format!(
+            "echo x >> {}; echo 'a long passphrase'; echo more",
+            calls.display()
+        );
+        let source = command(&script).unattended();
+        assert!(!source.is_given() && source.text().is_none() && !calls.exists());
+        let answered = source.answered();
+        assert!(answered.text().is_none());
+        for _ in 0..2 {
+            assert_eq!(*source.unlock().unwrap().0, "a long passphrase");
+        }
+        assert_eq!(std::fs::read_to_string(calls).unwrap(), "x\n");
+        assert_eq!(*answered.text().unwrap(), "a long passphrase");
+        assert_eq!(*source.choose().unwrap().0, "a long passphrase");
+    }
+
+    #[test]
+    fn a_command_that_gives_no_passphrase_is_named_and_what_it_printed_is_not() {
+        for script in [
+            "exit 1",
+            "true",
+            "echo; echo secret",
+            "printf '\\377\\376'",
+            "echo secret; exit 2",
+        ] {
+            let failure = command(script).unlock().unwrap_err();
+            assert_eq!(failure.code, "passphrase_command_failed", "{script}");
+            assert!(!failure.to_string().contains("secret"), "{failure}");
+        }
+        assert_eq!(
+            command("echo short").choose().unwrap_err().code,
+            "passphrase_too_short"
+        );
+    }
+
+    #[test]
+    fn a_file_or_the_variable_goes_before_the_command() {
+        let words = Some(vec!["/nonexistent/program".to_owned()]);
+        let variable = PassphraseSource::new(None, Some("from the variable".into()));
+        let source = variable.or_command(words);
+        assert_eq!(*source.unlock().unwrap().0, "from the variable");
     }
 }

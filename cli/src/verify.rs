@@ -138,8 +138,11 @@ pub async fn online<C: Chain>(
 
 /// A record alone, outside a bundle, as `show` prints it.
 pub fn record_event(record: &SequencedEventJson) -> Result<SubmittedEvent> {
-    rules::event_form(record)
-        .map_err(|problem| Failure::new(Exit::NotVerified, "event_malformed", problem.detail))
+    rules::event_form(record).map_err(|problem| match problem.reason {
+        Reason::PayloadPruned => Failure::new(Exit::NotVerified, "payload_pruned", problem.detail)
+            .hint("give the address of a node that keeps payloads with --node"),
+        _ => Failure::new(Exit::NotVerified, "event_malformed", problem.detail),
+    })
 }
 
 #[cfg(test)]

@@ -411,8 +411,16 @@ async fn resources_and_prompts_are_served() {
     let project = Project::new();
     let client = connect(&project, &[]).await;
     let resources = client.list_all_resources().await.unwrap();
-    assert_eq!(resources.len(), 5);
-    assert_eq!(client.list_all_resource_templates().await.unwrap().len(), 3);
+    assert_eq!(resources.len(), 6);
+    assert_eq!(client.list_all_resource_templates().await.unwrap().len(), 4);
+    let types = rmcp::model::ReadResourceRequestParams::new("ves://event-types");
+    let types = format!("{:?}", client.read_resource(types).await.unwrap());
+    assert!(types.contains("order.created") && types.contains("built in"));
+    let schema = rmcp::model::ReadResourceRequestParams::new("ves://event-type/order.created");
+    let schema = format!("{:?}", client.read_resource(schema).await.unwrap());
+    assert!(schema.contains("payload_schema") && schema.contains("total"));
+    let unheard = rmcp::model::ReadResourceRequestParams::new("ves://event-type/never.heard");
+    assert!(client.read_resource(unheard).await.is_err());
     let read = rmcp::model::ReadResourceRequestParams::new("ves://config");
     let read = client.read_resource(read).await.unwrap();
     assert!(format!("{read:?}").contains("node_url"));
@@ -523,4 +531,56 @@ fn a_server_that_cannot_serve_says_what_to_do() {
     let outcome = project.run_env(&["mcp", "--http", "0.0.0.0:0"], &token);
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("proxy"), "{}", outcome.stderr);
+}
+
+#[tokio::test]
+async fn a_payload_that_does_not_fit_its_type_is_answered_with_what_is_wrong_and_not_captured() {
+    let project = Project::new();
+    project.schema(
+        "order.created",
+        r#"{"required":["total"],"properties":{"total":{"type":"string"}}}"#,
+    );
+    let client = connect(&project, &["--allow-write"]).await;
+    let shown = good(
+        &client,
+        "ves_event_types",
+        json!({"event_type": "order.created"}),
+    )
+    .await;
+    assert_eq!(shown["payload_schema"]["required"], json!(["total"]));
+    for tool in ["ves_event_prepare", "ves_event_append"] {
+        let result = call(&client, tool, draft("A-1")).await;
+        assert_eq!(result.is_error, Some(true), "{tool}");
+        let value = result.structured_content.unwrap();
+        assert_eq!(value["error"]["code"], "payload_schema_mismatch", "{value}");
+        assert_eq!(value["misfits"][0]["pointer"], "/total");
+    }
+    let mut unknown = draft("A-1");
+    unknown["event_type"] = json!("never.heard");
+    let parked = good(&client, "ves_event_append", unknown).await;
+    assert_eq!(
+        (&parked["state"], &parked["captured"]),
+        (&json!("parked"), &json!(0))
+    );
+    let outbox = good(&client, "ves_outbox_list", json!({})).await;
+    assert_eq!(outbox["events"], json!([]));
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_with_a_limit_it_cannot_read() {
+    let project = Project::new();
+    for flags in [
+        ["mcp", "--max-push-value", "USD"],
+        ["mcp", "--max-value-per-hour", "USD=1,USD=2"],
+        ["mcp", "--max-push-value", "USD=-5"],
+    ] {
+        let outcome = project.run(&flags);
+        assert_eq!(outcome.code, 2, "{}{}", outcome.stdout, outcome.stderr);
+        assert!(
+            outcome.stderr.contains("setting_invalid"),
+            "{}",
+            outcome.stderr
+        );
+    }
 }

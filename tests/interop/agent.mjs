@@ -5,6 +5,7 @@
 // and commands that go on.
 
 import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { claim, ensure, program, run, same } from '../polkadotjs/harness.mjs';
@@ -29,7 +30,7 @@ function follow(cwd, args, fits) {
     });
     child.on('close', (code) => failed(new Error(`${args[0]} ended with ${code}: ${complaint.slice(-300)}`)));
   });
-  return { found, end, ended: new Promise((done) => child.on('close', done)) };
+  return { found, end, leave: () => child.stdout.destroy(), ended: new Promise((done) => child.on('close', done)) };
 }
 
 export async function play(directory, ours, makeProject) {
@@ -41,6 +42,59 @@ export async function play(directory, ours, makeProject) {
     const { healthy, findings } = await ours.cli('doctor');
     ensure(healthy, JSON.stringify(findings));
     return `${findings.length} findings`;
+  });
+
+  await claim('Nothing is signed for a runtime whose transactions have another form, until somebody accepts it', async () => {
+    await ours.cli('push');
+    const { settings } = await ours.cli('config', 'show');
+    const known = settings.runtime.value;
+    const [name, spec, transaction] = known.split('/');
+    const { event_id: id } = await order('R-1', 'created', { n: 1 });
+    for (const other of [`${name}/${spec}/${Number(transaction) + 1}`, `other/${spec}/${transaction}`, `${name}/${Number(spec) + 1}/${transaction}`]) {
+      await ours.cli('config', 'set', 'runtime', other);
+      for (const command of [['push'], ['keys:rotate']]) {
+        const { error } = JSON.parse(await raw(command, { codes: [10] }));
+        same(`${command} after ${other}`, error.code, 'runtime_changed');
+        ensure(error.hint.includes('config accept-runtime'), error.hint);
+      }
+    }
+    const diagnosis = JSON.parse(await raw(['doctor'], { codes: [10] }));
+    ensure(diagnosis.findings.some(({ check, grade }) => check === 'runtime' && grade === 'problem'), 'the doctor sees nothing');
+    same('the event', (await ours.cli('show', id)).outbox.state, 'queued');
+    await ours.cli('pull');
+    same('what is accepted', (await ours.cli('config', 'accept-runtime')).after, known);
+    await ours.cli('push');
+    // A later runtime with the same form is taken by itself, and remembered.
+    await ours.cli('config', 'set', 'runtime', `${name}/${Number(spec) - 1}/${transaction}`);
+    await order('R-2', 'created', { n: 2 });
+    await ours.cli('push');
+    same('remembered', (await ours.cli('config', 'show')).settings.runtime.value, known);
+    return known;
+  });
+
+  await claim("The project's schemas are compared with the hashes that the chain has for the tenant", async () => {
+    const folder = join(directory, 'schemas');
+    const file = join(folder, 'note.added.json');
+    mkdirSync(folder);
+    writeFileSync(file, '{"required":["text"]}');
+    const check = async (code) => {
+      const out = JSON.parse(await raw(['types', 'check'], { env: { VES_SCHEMAS_DIR: folder }, codes: [code] }));
+      return { ...out, note: out.types.find((type) => type.event_type === 'note.added') };
+    };
+    same('before', (await check(0)).note.state, 'not_registered');
+    const name = ['--event-type', 'note.added', '--schema-version', '1'];
+    await ours.cli('schemas:register', file, ...name, '--dev-admin');
+    const { note } = await check(0);
+    same('registered', `${note.state} ${note.version}`, 'registered 1');
+    writeFileSync(file, '{ "required": [ "text" ] }');
+    same('in another layout', (await check(0)).note.state, 'registered');
+    writeFileSync(file, '{"required":["other"]}');
+    const { error, note: altered } = await check(7);
+    same('altered', `${altered.state} ${error.code}`, 'differs schema_differs');
+    rmSync(file);
+    same('removed', (await check(0)).note.state, 'missing_here');
+    await ours.cli('schemas:deprecate', ...name, '--dev-admin');
+    return note.hash;
   });
 
   for (const point of CRASH_POINTS) {
@@ -197,5 +251,22 @@ export async function play(directory, ours, makeProject) {
     same('exit codes', (await Promise.all([pulling.ended, watching.ended])).join(), '130,130');
     ensure(pulled.events.some((found) => found.event_id === event), 'another event');
     return `event ${event.slice(0, 8)}…, exit codes 130`;
+  });
+
+  await claim('On lines each event is an object of its own, and a reader that goes away ends what follows', async () => {
+    await second.cli('pull');
+    const args = (command, flag, home) => [command, flag, '--output-format', 'jsonl', '--home', home];
+    const pulling = follow(directory, args('pull', '--follow', second.home),
+      (line) => line.schema === 'ves.cli.pull.event' && line.entity_id === 'L-1');
+    const watching = follow(directory, args('sync', '--watch', ours.home),
+      (line) => line.schema === 'ves.cli.push.event' && line.entity_id === 'L-1' && line.state === 'finalized');
+    await order('L-1', 'created', { n: 1 });
+    const found = await Promise.all([pulling.found, watching.found]);
+    ensure(found.every((line) => line.version === 1), 'no version');
+    pulling.leave();
+    watching.leave();
+    await order('L-2', 'created', { n: 1 });
+    same('exit codes', (await Promise.all([pulling.ended, watching.ended])).join(), '0,0');
+    return found.map((line) => line.schema).join(', ');
   });
 }

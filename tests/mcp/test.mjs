@@ -9,6 +9,7 @@ import { score, startNode, workingDirectory } from '../polkadotjs/harness.mjs';
 import { REVISIONS } from './clients.mjs';
 import { enrol } from './agents.mjs';
 import { bounds } from './bounds.mjs';
+import { conflicts, values } from './conflicts.mjs';
 import { http } from './http.mjs';
 import { journey } from './journey.mjs';
 import { traces } from './traces.mjs';
@@ -19,7 +20,9 @@ const node = await startNode(directory);
 const agents = await enrol(directory, node.url);
 for (const revision of REVISIONS) {
   await journey(revision, agents);
+  await conflicts(revision, agents);
   await bounds(revision, agents);
+  await values(revision, agents);
 }
 await http(agents);
 await traces(agents);

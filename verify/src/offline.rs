@@ -55,11 +55,23 @@ pub fn parse_bundle(bytes: &[u8]) -> Result<BundleJson, NotABundle> {
 pub fn offline(bundle: &BundleJson, trust: &TrustAnchors) -> Verification {
     let mut v = Verification::default();
     let record = &bundle.event;
+    let is_pruned = rules::is_pruned(record);
+    let form = if is_pruned {
+        rules::pruned_form(record)
+    } else {
+        rules::event_form(record)
+    };
     let event = v.rule(
         "event_form",
         "the bundle holds one event in the protocol's form",
-        rules::event_form(record),
-        |event| format!("event {}", event.envelope.event_id),
+        form,
+        |event| {
+            let id = event.envelope.event_id;
+            match is_pruned {
+                true => format!("event {id}, without its payload"),
+                false => format!("event {id}"),
+            }
+        },
     );
     if let Some(event) = &event {
         check_event(&mut v, bundle, event, trust);
@@ -97,25 +109,7 @@ fn check_event(
         scope,
         |stream| format!("stream {stream}"),
     );
-    v.rule(
-        "payload_hash",
-        "the payload is the one the author signed",
-        rules::payload_hash(event),
-        |()| format!("plain hash {}", event.envelope.payload_plain_hash),
-    );
-    v.rule(
-        "payload_canonical",
-        "a plaintext payload is canonical JSON",
-        rules::payload_canonical(event),
-        |()| {
-            if event.payload.kind().code() == 0 {
-                "canonical"
-            } else {
-                "encrypted"
-            }
-            .to_owned()
-        },
-    );
+    check_payload(v, rules::is_pruned(record), event);
     v.rule(
         "author_signature",
         "the author's key signed the event",
@@ -197,6 +191,35 @@ fn check_event(
             "the path leads from the leaf to the events root",
         ),
     }
+}
+
+/// The payload against the hash that the author signed. Of a pruned one nothing can be said but that the
+/// author signed a payload with this hash.
+fn check_payload(v: &mut Verification, is_pruned: bool, event: &SubmittedEvent) {
+    const HASH: (&str, &str) = ("payload_hash", "the payload is the one the author signed");
+    const CANONICAL: (&str, &str) = ("payload_canonical", "a plaintext payload is canonical JSON");
+    if is_pruned {
+        for (name, claim) in [HASH, CANONICAL] {
+            v.missing(name, claim, rules::payload_pruned());
+        }
+        return;
+    }
+    v.rule(HASH.0, HASH.1, rules::payload_hash(event), |()| {
+        format!("plain hash {}", event.envelope.payload_plain_hash)
+    });
+    v.rule(
+        CANONICAL.0,
+        CANONICAL.1,
+        rules::payload_canonical(event),
+        |()| {
+            if event.payload.kind().code() == 0 {
+                "canonical"
+            } else {
+                "encrypted"
+            }
+            .to_owned()
+        },
+    );
 }
 
 fn check_batch(v: &mut Verification, bundle: &BundleJson) {

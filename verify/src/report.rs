@@ -104,6 +104,12 @@ impl Verification {
         );
     }
 
+    /// What could not be judged because it is not there, for a reason that is nobody's fault.
+    pub(crate) fn missing(&mut self, name: &'static str, claim: &'static str, why: Problem) {
+        let Problem { reason, detail } = why;
+        self.push(name, claim, Verdict::NotJudged, detail, Some(reason));
+    }
+
     pub(crate) fn trusted(&mut self, name: &'static str, claim: &'static str, evidence: &str) {
         self.push(name, claim, Verdict::Trusted, evidence, None);
     }
@@ -139,6 +145,13 @@ pub fn caveats(v: &Verification) -> Vec<&'static str> {
     }
     if !online && trusted("trust_genesis") {
         caveats.push("the chain is the one the bundle names. Pin it with --genesis");
+    }
+    let is_pruned = |check: &Check| check.reason == Some(Reason::PayloadPruned);
+    if v.checks.iter().any(is_pruned) {
+        caveats.push(
+            "the payload is not there: the node that was asked had pruned it. Its hash is the one the \
+             author signed; a node that keeps payloads has the rest",
+        );
     }
     if trusted("proof_key") {
         caveats.push("a proof is endorsed with a key that only the exporting node vouches for");

@@ -27,6 +27,9 @@ pub enum Reason {
     EventMalformed,
     /// The event belongs to another stream.
     StreamMismatch,
+    /// The node that showed the record has thrown the payload away, as its operator told it to. No attack:
+    /// everything but the payload can be judged, and a node that keeps payloads has it.
+    PayloadPruned,
     /// The plaintext does not match its hash.
     PayloadHashInvalid,
     /// The encrypted bundle does not match its hash.
@@ -149,7 +152,32 @@ fn differs(reason: Reason, stated: impl fmt::Display, computed: impl fmt::Displa
 
 /// The record holds an event in the protocol's form.
 pub fn event_form(record: &SequencedEventJson) -> Ruling<SubmittedEvent> {
+    if is_pruned(record) {
+        return Err(payload_pruned());
+    }
     SubmittedEvent::try_from(&record.event).map_err(|e| Problem::new(Reason::EventMalformed, e))
+}
+
+/// Whether the record comes without any payload, as nodes show events whose payloads they pruned.
+pub const fn is_pruned(record: &SequencedEventJson) -> bool {
+    let event = &record.event;
+    event.payload.is_none() && event.payload_raw_b64u.is_none() && event.payload_encrypted.is_none()
+}
+
+/// What there is to say of a pruned payload.
+pub fn payload_pruned() -> Problem {
+    Problem::new(
+        Reason::PayloadPruned,
+        "the payload was pruned by this node; ask a node that keeps payloads",
+    )
+}
+
+/// The event of a record whose payload was pruned. In place of the payload stands an empty one, so that
+/// only what the envelope alone decides may be judged: stream, signature, signing hash, leaf, receipt.
+pub fn pruned_form(record: &SequencedEventJson) -> Ruling<SubmittedEvent> {
+    let mut event = record.event.clone();
+    event.payload_raw_b64u = Some(String::new());
+    SubmittedEvent::try_from(&event).map_err(|e| Problem::new(Reason::EventMalformed, e))
 }
 
 /// Event, record and (if given) the batch are of one stream.

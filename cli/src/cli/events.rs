@@ -3,10 +3,11 @@
 
 //! The grammar of events: capturing, pushing, pulling, looking.
 
+use super::AgentRef;
 use crate::{conflicts::Strategy, outbox::State};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
-use ves_primitives::{AgentId, CommandId, CurrencyTag, EventId, GroupId, registry::TypePattern};
+use ves_primitives::{CommandId, CurrencyTag, EventId, GroupId, registry::TypePattern};
 
 /// `append`
 #[derive(Debug, Args)]
@@ -53,9 +54,10 @@ pub struct AppendArgs {
     /// When it happened, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     pub created_at: Option<String>,
-    /// Encrypt the payload to these agents' registered keys. Asks the node.
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub encrypt_to: Vec<AgentId>,
+    /// Encrypt the payload to these agents' registered keys. Asks the node. Known agents by an
+    /// unambiguous beginning too.
+    #[arg(long, value_name = "AGENT,…", value_delimiter = ',')]
+    pub encrypt_to: Vec<AgentRef>,
     /// Encrypt the payload to the members of these groups. Asks the node.
     #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
     pub to_group: Vec<GroupId>,
@@ -72,6 +74,9 @@ pub struct AppendArgs {
     /// [default: `padding` of the configuration]
     #[arg(long, value_name = "BYTES,…", value_delimiter = ',')]
     pub pad: Vec<u32>,
+    /// Capture the event whatever the schema of its type says, and if nobody described the type.
+    #[arg(long)]
+    pub unchecked: bool,
     /// Proofs to make once the event is final; needs --encrypt-to-self.
     #[command(flatten)]
     pub wishes: WishArgs,
@@ -182,9 +187,9 @@ pub struct PullArgs {
 /// Which pulled events to list.
 #[derive(Clone, Debug, Default, Args)]
 pub struct FilterArgs {
-    /// Only events of these agents.
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub author: Vec<AgentId>,
+    /// Only events of these agents: ids or unambiguous beginnings.
+    #[arg(long, value_name = "AGENT,…", value_delimiter = ',')]
+    pub author: Vec<AgentRef>,
     /// Only events of these types: exact, `*` or `prefix.*`.
     #[arg(long = "event-type", value_name = "PATTERN,…", value_delimiter = ',')]
     pub event_types: Vec<TypePattern>,

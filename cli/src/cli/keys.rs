@@ -3,11 +3,11 @@
 
 //! The grammar of the agent's keys.
 
-use super::parse_time_ms;
+use super::{AgentRef, parse_time_ms};
 use crate::keys::Purpose;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use ves_primitives::{AgentId, SigningPublicKey, limits, registry::TypePattern};
+use ves_primitives::{SigningPublicKey, limits, registry::TypePattern};
 
 /// `keys …`
 #[derive(Debug, Subcommand)]
@@ -165,8 +165,8 @@ pub struct ExpiryArgs {
 #[derive(Debug, Args)]
 pub struct BatchRotateArgs {
     /// The agents [default: all that have signing keys on this machine]
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub agents: Vec<AgentId>,
+    #[arg(long, value_name = "AGENT,…", value_delimiter = ',')]
+    pub agents: Vec<AgentRef>,
     /// How to rotate.
     #[command(flatten)]
     pub rotate: RotateArgs,

@@ -3,10 +3,10 @@
 
 //! The grammar of what changes the chain's registry.
 
-use super::AdminSigner;
+use super::{AdminSigner, AgentRef};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use ves_primitives::{AgentId, GroupId, registry::GroupRole};
+use ves_primitives::{GroupId, registry::GroupRole};
 
 /// `groups …`
 #[derive(Debug, Subcommand)]
@@ -57,8 +57,8 @@ pub struct GroupMemberArgs {
     #[arg(value_name = "GROUP")]
     pub group: String,
     /// The agent to admit.
-    #[arg(long, value_name = "UUID")]
-    pub member: AgentId,
+    #[arg(long, value_name = "AGENT")]
+    pub member: AgentRef,
     /// reader or manager.
     #[arg(long, value_name = "ROLE", default_value = "reader")]
     pub role: GroupRole,
@@ -74,8 +74,8 @@ pub struct GroupRemoveArgs {
     #[arg(value_name = "GROUP")]
     pub group: String,
     /// The agent to remove.
-    #[arg(long, value_name = "UUID")]
-    pub member: AgentId,
+    #[arg(long, value_name = "AGENT")]
+    pub member: AgentRef,
     /// Who administers.
     #[command(flatten)]
     pub admin: AdminSigner,

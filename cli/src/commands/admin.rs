@@ -94,6 +94,7 @@ pub(super) async fn submit(
             .pair("signed by", signer.address())
             .dry());
     }
+    context.check_runtime(chain).await?;
     let (receipt, block) = execute(chain, args, &signer, calls).await?;
     Ok(receipt_fields(report, args, &receipt, block))
 }

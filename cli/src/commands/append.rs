@@ -10,8 +10,10 @@ use crate::{
     cli::AppendArgs,
     config::ReaderName,
     error::{Exit, Failure, Result},
+    event_types::{self, Judges, Unknown, Verdict},
     home::read_input,
     output::Report,
+    parking,
     proofs::{policy, wishes},
     push::current_signing_key,
 };
@@ -81,14 +83,31 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
     for draft in &drafts {
         draft.build()?;
     }
+    let parks = match judge(context, args, &drafts)? {
+        Judged::Taken(parks) => parks,
+        Judged::Misfit(report) => return Ok(report),
+    };
+    if !wishes.is_empty() && parks.contains(&true) {
+        return Err(event_types::unknown_type(
+            &template.event_type,
+            ", and a parked event gets no proof",
+        ));
+    }
     let recipients = address(context, args, &template, &mut drafts).await?;
     if context.dry_run {
-        return preview(&drafts, &recipients);
+        return preview(&drafts, &parks, &recipients);
     }
 
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut captured = Vec::with_capacity(drafts.len());
-    for draft in &drafts {
+    let mut parked = Vec::new();
+    for (draft, is_parked) in drafts.iter().zip(parks) {
+        if is_parked {
+            let event = draft.build()?;
+            parking::park(&mut tx, &event, parking::TYPE_UNKNOWN).await?;
+            parked.push((event.envelope.event_id, draft.event_type.clone()));
+            continue;
+        }
         let event = capture::append(&mut tx, draft).await?;
         for wish in &wishes {
             let (tenant, store) = (draft.tenant_id, draft.store_id);
@@ -101,7 +120,54 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
         .iter()
         .map(|wish| policy::json(&wish.policy, wish.currency))
         .collect();
-    Ok(report(&captured, &recipients).field("wishes", described))
+    Ok(report(&captured, &parked, &recipients).field("wishes", described))
+}
+
+/// What the schemas say of all drafts.
+enum Judged {
+    /// Each is to be captured or, if so marked, parked.
+    Taken(Vec<bool>),
+    /// The first that does not fit.
+    Misfit(Report),
+}
+
+/// Judges payloads by the schemas of their types, before they are encrypted.
+fn judge(context: &Context, args: &AppendArgs, drafts: &[Draft]) -> Result<Judged> {
+    if args.unchecked {
+        return Ok(Judged::Taken(vec![false; drafts.len()]));
+    }
+    let types = context.event_types()?;
+    let mut judges = Judges::default();
+    let mut parks = Vec::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let place = args.batch.as_ref().map(|_| index.saturating_add(1));
+        parks.push(
+            match types.judge(&mut judges, &draft.event_type, &draft.payload)? {
+                Verdict::Fits => false,
+                Verdict::Unknown => match types.unknown() {
+                    Unknown::Accept => false,
+                    Unknown::Park => true,
+                    Unknown::Refuse => {
+                        return Err(event_types::unknown_type(&draft.event_type, ""));
+                    }
+                },
+                Verdict::Misfits(found) => {
+                    let mut failure = event_types::refusal(&draft.event_type, &found);
+                    if let Some(place) = place {
+                        failure.message = format!("event {place}: {}", failure.message);
+                    }
+                    return Ok(Judged::Misfit(
+                        Report::new("ves.cli.append")
+                            .field("captured", 0)
+                            .field("event_type", &draft.event_type)
+                            .field("misfits", &found)
+                            .failing(Some(failure)),
+                    ));
+                }
+            },
+        );
+    }
+    Ok(Judged::Taken(parks))
 }
 
 fn drafts(args: &AppendArgs, template: &Draft) -> Result<Vec<Draft>> {
@@ -193,24 +259,27 @@ async fn carry(context: &Context, path: &Path) -> Result<Report> {
             .dry());
     }
     tx.commit().await?;
-    Ok(report(&[captured], &[]))
+    Ok(report(&[captured], &[], &[]))
 }
 
 /// The events that would be captured. Encrypted ones differ each time: keys are drawn anew.
-fn preview(drafts: &[Draft], readers: &[Reader]) -> Result<Report> {
+fn preview(drafts: &[Draft], parks: &[bool], readers: &[Reader]) -> Result<Report> {
     let mut events = Vec::new();
-    for draft in drafts {
-        events.push(EventJson::from(&draft.build()?));
+    let mut report = Report::new("ves.cli.append");
+    for (draft, is_parked) in drafts.iter().zip(parks) {
+        let event = EventJson::from(&draft.build()?);
+        report = report.line(format!(
+            "would {} {} of {} {}",
+            if *is_parked { "park" } else { "capture" },
+            event.event_type,
+            event.entity_type,
+            event.entity_id
+        ));
+        events.push(event);
     }
-    let report = events
-        .iter()
-        .fold(Report::new("ves.cli.append"), |report, event| {
-            report.line(format!(
-                "would capture {} of {} {}",
-                event.event_type, event.entity_type, event.entity_id
-            ))
-        });
+    let parked = parks.iter().filter(|is_parked| **is_parked).count();
     Ok(report
+        .field("would_park", parked)
         .field("events", events)
         .field("recipients", readers_json(readers))
         .dry())
@@ -231,7 +300,11 @@ fn addressees(
     own: AgentId,
 ) -> Option<Addressees> {
     let mut found = Addressees {
-        agents: args.encrypt_to.clone(),
+        agents: args
+            .encrypt_to
+            .iter()
+            .filter_map(|agent| agent.id().ok())
+            .collect(),
         groups: args.to_group.clone(),
     };
     if args.encrypt_to_self && !found.agents.contains(&own) {
@@ -436,7 +509,7 @@ fn readers_json(readers: &[Reader]) -> Vec<Value> {
         .collect()
 }
 
-fn report(captured: &[Captured], readers: &[Reader]) -> Report {
+fn report(captured: &[Captured], parked: &[(EventId, String)], readers: &[Reader]) -> Report {
     let events: Vec<_> = captured
         .iter()
         .map(|event| {
@@ -461,13 +534,34 @@ fn report(captured: &[Captured], readers: &[Reader]) -> Report {
             .field("encrypted", event.encrypted)
             .field("payload_plain_hash", event.payload_plain_hash)
             .line(format!("captured event {}", event.event_id));
-    } else {
+    } else if parked.is_empty() || !captured.is_empty() {
         report = report.line(format!("captured {} events", captured.len()));
+    }
+    for (event, event_type) in parked {
+        report = report.line(format!(
+            "parked event {event}: nobody described the type {event_type}"
+        ));
+    }
+    if let ([], [(event, _)]) = (captured, parked) {
+        report = report.field("event_id", event).field("state", "parked");
     }
     if !readers.is_empty() {
         report = report.line(format!("encrypted to {} key(s)", readers.len()));
     }
+    let waiting: Vec<_> = parked
+        .iter()
+        .map(|(event, event_type)| {
+            json!({ "event_id": event, "event_type": event_type, "state": "parked" })
+        })
+        .collect();
     report
         .field("events", events)
-        .line("next: stateset-sync push")
+        .field("parked", waiting)
+        .listing("events", "ves.cli.append.event")
+        .listing("parked", "ves.cli.append.parked")
+        .line(if captured.is_empty() {
+            "next: stateset-sync parked list"
+        } else {
+            "next: stateset-sync push"
+        })
 }

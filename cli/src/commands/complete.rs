@@ -9,7 +9,7 @@ use crate::{
     cli::{Cli, Global, split_colon_names},
     error::Result,
     inbox, output,
-    output::{Report, Ui},
+    output::{Format, Report, Ui},
 };
 use clap::{Arg, Command, CommandFactory};
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ async fn candidates(
     global.config = value_of(words, "--config")
         .map(PathBuf::from)
         .or(global.config);
-    let ui = Ui::new(false, true, output::ColorChoice::Never);
+    let ui = Ui::new(Format::Text, true, output::ColorChoice::Never);
     let context = Context::new(&global, ui)?;
     // Of a list, only what follows its last comma is incomplete.
     let (done, begun) = match beginning.rsplit_once(',') {

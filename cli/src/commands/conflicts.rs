@@ -100,7 +100,10 @@ pub(super) async fn list(context: &Context) -> Result<Report> {
             .hint("look with `stateset-sync resolve <id> --strategy merge --dry-run`"),
         ),
     };
-    Ok(report.field("conflicts", rows).failing(failure))
+    Ok(report
+        .field("conflicts", rows)
+        .listing("conflicts", "ves.cli.conflicts.conflict")
+        .failing(failure))
 }
 
 pub(super) async fn resolve(context: &Context, args: &ResolveArgs) -> Result<Report> {

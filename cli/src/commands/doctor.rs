@@ -3,25 +3,25 @@
 
 //! `doctor`: what is wrong, each finding with its cure.
 
-use super::Context;
+mod machine;
+
+use super::{Context, runtime};
 use crate::{
     chain::{Chain, ChainError, live::Live},
     cli::DoctorArgs,
     conflicts, db,
     error::{Exit, Failure, Result},
     inbox::{self, Stream},
-    keys::Purpose,
+    journal,
     outbox::{self, State},
     output::{Report, Tone},
-    pull,
+    parking, pull,
     push::current_signing_key,
 };
 use serde::Serialize;
 use sqlx::SqlitePool;
 use std::{
     collections::BTreeMap,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 use ves_client::BlockHash;
@@ -102,9 +102,11 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> 
     context.config.require_initialised()?;
     let stream = context.stream()?;
     let mut findings = Findings::default();
-    settings(context, &mut findings);
-    permissions(context, &mut findings);
-    keys(context, &mut findings);
+    machine::settings(context, &mut findings);
+    machine::permissions(context, &mut findings);
+    machine::schemas(context, &mut findings);
+    machine::keys(context, &mut findings);
+    machine::passphrase(context, &mut findings);
     let pool = match context.pool().await {
         Ok(pool) => Some(pool),
         Err(failure) => {
@@ -123,6 +125,7 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> 
             findings.failed("database", &failure);
         }
         outbox(pool, stream, &mut findings).await?;
+        kept(context, pool, &mut findings).await?;
         if let (true, Some(chain)) = (args.promote, &chain) {
             rechecked = pull::recheck(
                 pool,
@@ -186,107 +189,6 @@ fn report(context: &Context, findings: Vec<Finding>, rechecked: &[pull::Rechecke
     report.dry_if(context.dry_run).failing(failure)
 }
 
-fn settings(context: &Context, findings: &mut Findings) {
-    let config = &context.config;
-    match (config.genesis(), config.authority_set()) {
-        (Some(genesis), Some(_)) => {
-            findings.ok("settings", format!("bound to chain {genesis}, authorities pinned"));
-        }
-        (Some(_), None) => findings.warn(
-            "settings",
-            "the chain's authorities are trusted on first sight",
-            "compare `status` with what the operators publish, then `init --force --authorities HASH`",
-        ),
-        (None, _) => findings.warn(
-            "settings",
-            "not bound to a chain",
-            "the first connection binds; or `init --force --genesis HASH`",
-        ),
-    }
-}
-
-fn mode(path: &Path) -> Option<u32> {
-    std::fs::metadata(path)
-        .ok()
-        .map(|meta| meta.permissions().mode() & 0o777)
-}
-
-/// Files and directories that others may read.
-fn exposed(dir: &Path, found: &mut Vec<PathBuf>) {
-    if mode(dir).is_some_and(|mode| mode & 0o077 != 0) {
-        found.push(dir.to_path_buf());
-    }
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        // Links lead elsewhere, and what is there is not ours.
-        let Ok(kind) = entry.file_type() else {
-            continue;
-        };
-        if kind.is_dir() {
-            exposed(&path, found);
-        } else if kind.is_file() && mode(&path).is_some_and(|mode| mode & 0o077 != 0) {
-            found.push(path);
-        }
-    }
-}
-
-fn permissions(context: &Context, findings: &mut Findings) {
-    let home = context.config.home.path();
-    let mut found = Vec::new();
-    exposed(home, &mut found);
-    match found.first() {
-        None => findings.ok("permissions", format!("{} is private", home.display())),
-        Some(first) => findings.problem(
-            "permissions",
-            Exit::Refused,
-            format!(
-                "{} of {} path(s) may be read by others",
-                first.display(),
-                found.len()
-            ),
-            &format!("chmod -R go= {}", home.display()),
-        ),
-    }
-}
-
-fn keys(context: &Context, findings: &mut Findings) {
-    let Ok(agent) = context.config.agent() else {
-        findings.problem(
-            "keys",
-            Exit::NotConfigured,
-            "no agent is configured",
-            "run `stateset-sync init --force`",
-        );
-        return;
-    };
-    for purpose in Purpose::ALL {
-        match context.keys().list(agent, purpose) {
-            Err(failure) => findings.failed("keys", &failure),
-            Ok(files) if files.is_empty() => findings.problem(
-                "keys",
-                Exit::Key,
-                format!("no {} key", purpose.name()),
-                "run `stateset-sync keys:generate`",
-            ),
-            Ok(files) => {
-                let open = files
-                    .iter()
-                    .filter(|file| !file.is_locked() && !file.is_external())
-                    .count();
-                let text = format!("{} {} key(s)", files.len(), purpose.name());
-                match open {
-                    0 => findings.ok("keys", text),
-                    n => findings.warn(
-                        "keys",
-                        format!("{text}, {n} stored in the clear"),
-                        "make an encrypted one with `keys:generate`, then `keys:rotate`",
-                    ),
-                }
-            }
-        }
-    }
-}
-
 async fn database(pool: &SqlitePool, findings: &mut Findings) -> Result<()> {
     let verdict: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(3)")
         .fetch_all(pool)
@@ -313,6 +215,10 @@ async fn node(context: &Context, stream: Stream, findings: &mut Findings) -> Opt
             return None;
         }
     };
+    match runtime::look(context, &chain).await {
+        Ok(found) => findings.ok("runtime", format!("{found}, transactions as they were")),
+        Err(failure) => findings.failed("runtime", &failure),
+    }
     if let Err(failure) = ask_node(context, &chain, stream, findings).await {
         findings.failed("node", &failure);
     }
@@ -515,10 +421,49 @@ async fn outbox(pool: &SqlitePool, stream: Stream, findings: &mut Findings) -> R
     Ok(())
 }
 
+/// Parked events, and the journal.
+async fn kept(context: &Context, pool: &SqlitePool, findings: &mut Findings) -> Result<()> {
+    let parked = parking::list(pool).await?;
+    let types = context.event_types()?;
+    let mut described = 0usize;
+    for event in &parked {
+        let is_described = types
+            .schema(&event.event_type)
+            .is_ok_and(|found| found.is_some());
+        described = described.saturating_add(usize::from(is_described));
+    }
+    match (parked.len(), described) {
+        (0, _) => {}
+        (all, 0) => findings.warn(
+            "parked",
+            format!("{all} event(s) of types that nobody described"),
+            "`parked list` shows them: put schemas into the project's folder, or `parked drop` them",
+        ),
+        (all, described) => findings.warn(
+            "parked",
+            format!("{all} event(s), {described} of types that are described by now"),
+            "`parked release` puts them into the outbox",
+        ),
+    }
+    match journal::check(pool, None).await {
+        Ok(checked) => findings.ok("journal", format!("{} entries, linked", checked.entries)),
+        Err(failure) => findings.failed("journal", &failure),
+    }
+    Ok(())
+}
+
 async fn quarantine(pool: &SqlitePool, stream: Stream, findings: &mut Findings) -> Result<()> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for item in inbox::quarantined(pool, stream).await? {
         *reasons.entry(item.reason).or_default() += 1;
+    }
+    let pruned = inbox::pruned(pool, stream).await?.len();
+    if pruned > 0 {
+        findings.warn(
+            "payloads",
+            format!("{pruned} event(s) verified but for their payload, which the node had pruned"),
+            "`doctor --promote --node URL` with a node that keeps payloads",
+        );
     }
     if reasons.is_empty() {
         findings.ok("quarantine", "empty");

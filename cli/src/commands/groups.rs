@@ -29,35 +29,37 @@ pub(super) async fn run(context: &Context, command: &GroupsCommand) -> Result<Re
         }
         GroupsCommand::AddMember(args) => {
             let group = resolve(context, tenant, &args.group).await?;
+            let member = context.find_agent(&args.member).await?;
             let report = Report::new("ves.cli.groups.add-member")
                 .field("group_id", group)
-                .field("agent_id", args.member)
+                .field("agent_id", member)
                 .field("role", args.role)
                 .line(format!(
                     "agent {} is {} of group {}",
-                    args.member, args.role, group
+                    member, args.role, group
                 ));
             let call = AdminCall::SetGroupMember {
                 tenant,
                 group,
-                agent: args.member,
+                agent: member,
                 role: args.role,
             };
             change(context, &args.admin, call, report).await
         }
         GroupsCommand::RemoveMember(args) => {
             let group = resolve(context, tenant, &args.group).await?;
+            let member = context.find_agent(&args.member).await?;
             let report = Report::new("ves.cli.groups.remove-member")
                 .field("group_id", group)
-                .field("agent_id", args.member)
+                .field("agent_id", member)
                 .line(format!(
                     "agent {} has left group {}; what it could read it still can",
-                    args.member, group
+                    member, group
                 ));
             let call = AdminCall::RemoveGroupMember {
                 tenant,
                 group,
-                agent: args.member,
+                agent: member,
             };
             change(context, &args.admin, call, report).await
         }

@@ -23,7 +23,8 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Report>
     let pool = context.pool().await?;
     let entries = outbox::latest(&pool, args.state, args.limit).await?;
     let mut report = Report::new("ves.cli.history")
-        .field("events", entries.iter().map(entry_json).collect::<Vec<_>>());
+        .field("events", entries.iter().map(entry_json).collect::<Vec<_>>())
+        .listing("events", "ves.cli.history.event");
     if entries.is_empty() {
         report = report.line("the outbox holds no such events");
     }
@@ -52,10 +53,15 @@ async fn pulled(context: &Context, args: &HistoryArgs) -> Result<Report> {
     let stream = context.stream()?;
     let records = inbox::latest(&pool, stream, args.limit).await?;
     let quarantined = inbox::quarantined(&pool, stream).await?;
+    let pruned = inbox::pruned(&pool, stream).await?;
     let events: Vec<_> = records.iter().map(record_json).collect();
     let mut report = Report::new("ves.cli.history.pulled")
         .field("events", events)
-        .field("quarantined", &quarantined);
+        .field("quarantined", &quarantined)
+        .field("pruned", &pruned)
+        .listing("events", "ves.cli.history.pulled.event")
+        .listing("quarantined", "ves.cli.history.pulled.quarantined")
+        .listing("pruned", "ves.cli.history.pulled.pruned");
     for record in &records {
         report = report.line(format!(
             "{:>6}  {}  {} {}",

@@ -265,7 +265,7 @@ async fn register(context: &Context, args: &RegisterArgs) -> Result<Report> {
         });
     }
     let signer = admin::signer(&args.admin)?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let best = chain.best().await?;
 
     let mut calls = Vec::new();
@@ -402,7 +402,7 @@ async fn revoke(context: &Context, args: &RevokeArgs) -> Result<Report> {
         },
     };
     let signer = admin::signer(&args.admin)?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     if context.dry_run {
         let report = Report::new("ves.cli.keys.revoke")
             .field("agent_id", agent)

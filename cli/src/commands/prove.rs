@@ -82,7 +82,7 @@ async fn prove_one(
         .amount(&wish.amount_field, wish.currency)?;
     let opening = Opening::new(amount, salt);
 
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let mut signers = Signers::new(&keys, &unlock);
     let key = signers.current(&chain, envelope.tenant_id, agent).await?;
     let mut total = None;
@@ -222,7 +222,7 @@ async fn prove_all(context: &Context, args: &ProveArgs, wish: &Wish) -> Result<R
     let (keys, unlock) = (context.keys(), || context.unlock());
     let mut opener = Opener::new(&keys, agent, &unlock)?;
     let mut signers = Signers::new(&keys, &unlock);
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let known = chain
         .batch_proofs_in(batch.stream_id(), index, 1, chain.best().await?)
         .await?;

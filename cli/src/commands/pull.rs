@@ -6,7 +6,7 @@
 use super::{Context, heads::Heads};
 use crate::{
     chain::Chain,
-    cli::{FilterArgs, PullArgs},
+    cli::{AgentRef, FilterArgs, PullArgs},
     error::{Failure, Result},
     inbox,
     output::{Report, Tone},
@@ -66,6 +66,9 @@ async fn follow(context: &Context, args: &PullArgs) -> Result<Report> {
         if !report.is_idle {
             context.ui.emit(&report);
         }
+        if context.ui.is_closed() {
+            return Ok(report);
+        }
         match context.ui.unless_interrupted(heads.next()).await {
             Some(next) => next?,
             None => return Err(Failure::interrupted("interrupted between two pulls")),
@@ -79,7 +82,10 @@ fn is_listed(filter: &FilterArgs, record: &SequencedEventJson) -> bool {
     let fits = |patterns: &[TypePattern], text: &str| {
         patterns.is_empty() || patterns.iter().any(|p| p.matches(text.as_bytes()))
     };
-    (filter.author.is_empty() || filter.author.contains(&event.source_agent_id))
+    (filter.author.is_empty()
+        || filter
+            .author
+            .contains(&AgentRef::Full(event.source_agent_id)))
         && fits(&filter.event_types, &event.event_type)
         && fits(&filter.entity_types, &event.entity_type)
         && filter
@@ -136,6 +142,10 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         decrypted = decrypted.saturating_add(usize::from(item.get("payload").is_some()));
         events.push(item);
     }
+    let set_aside = outcome
+        .quarantined
+        .len()
+        .saturating_add(outcome.pruned.len());
     let mut report = Report::new("ves.cli.pull")
         .field("from_sequence", outcome.from.saturating_add(1))
         .field("to_sequence", outcome.to)
@@ -144,17 +154,34 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         .field("batches", outcome.batches)
         .field("stored", outcome.stored.len())
         .field("quarantined", &outcome.quarantined)
+        .field("pruned", &outcome.pruned)
         .field("decrypted", decrypted)
         .field("events", &events)
         .field("events_truncated", outcome.stored.len() > MAX_LISTED)
         .field("proofs_checked", !args.no_verify_proofs)
-        .field("proofs", proofs.verified.iter().map(Received::json).collect::<Vec<_>>())
+        .field(
+            "proofs",
+            proofs
+                .verified
+                .iter()
+                .map(Received::json)
+                .collect::<Vec<_>>(),
+        )
         .field(
             "quarantined_proofs",
-            proofs.quarantined.iter().map(Received::json).collect::<Vec<_>>(),
+            proofs
+                .quarantined
+                .iter()
+                .map(Received::json)
+                .collect::<Vec<_>>(),
         )
         .field("unavailable_proofs", proofs.unavailable)
-        .line(if outcome.stored.is_empty() && outcome.quarantined.is_empty() {
+        .listing("events", "ves.cli.pull.event")
+        .listing("quarantined", "ves.cli.pull.quarantined")
+        .listing("pruned", "ves.cli.pull.pruned")
+        .listing("proofs", "ves.cli.pull.proof")
+        .listing("quarantined_proofs", "ves.cli.pull.quarantined-proof")
+        .line(if outcome.stored.is_empty() && set_aside == 0 {
             format!("up to date at sequence {}", outcome.to)
         } else {
             format!(
@@ -178,6 +205,18 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
             item.detail
         ));
     }
+    for item in &outcome.pruned {
+        report = report.line(format!(
+            "{} {}  {}",
+            context.ui.paint(Tone::Warn, "without payload"),
+            item.event_id,
+            item.detail
+        ));
+    }
+    if !outcome.pruned.is_empty() {
+        report =
+            report.line("next: stateset-sync doctor --promote --node <one that keeps payloads>");
+    }
     for proof in &proofs.verified {
         report = report.line(format!(
             "proof   {}  {}",
@@ -194,7 +233,7 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         ));
     }
     let idle = outcome.stored.is_empty()
-        && outcome.quarantined.is_empty()
+        && set_aside == 0
         && proofs.verified.is_empty()
         && proofs.quarantined.is_empty();
     Ok(report.idle(idle).failing(

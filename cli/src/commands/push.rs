@@ -66,6 +66,8 @@ async fn preview(context: &Context, args: &PushArgs) -> Result<Report> {
     }
     Ok(report
         .field("events", rows)
+        .listing("events", "ves.cli.push.event")
+        .listing("held", "ves.cli.push.held")
         .field(
             "held",
             preview.held.iter().map(entry_json).collect::<Vec<_>>(),
@@ -110,7 +112,7 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
     }
     // Committed with the events before anything is sent: whoever resumes finds them.
     wishes::wish_for_open(&pool, agent, &wishes).await?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let mut signers = Signers::new(&keys, &unlock);
     let options = PushOptions {
         wait: !args.no_wait,
@@ -176,6 +178,9 @@ pub(super) fn report(context: &Context, outcome: &PushReport, proofs: &Fulfilled
             "proofs",
             proofs.wishes.iter().map(wish_json).collect::<Vec<_>>(),
         )
+        .listing("held", "ves.cli.push.held")
+        .listing("events", "ves.cli.push.event")
+        .listing("proofs", "ves.cli.push.proof")
         .line(format!(
             "{finalized} finalized, {rejected} rejected, {pending} pending of {}",
             outcome.events.len()

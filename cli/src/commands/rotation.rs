@@ -6,7 +6,7 @@
 use super::{Context, admin, keys};
 use crate::{
     chain::{Chain, ChainError, live::Live},
-    cli::{BatchRotateArgs, PolicyArgs, RotateArgs, Rotated},
+    cli::{AgentRef, BatchRotateArgs, PolicyArgs, RotateArgs, Rotated},
     error::{Exit, Failure, Result},
     keys::{KeyFile, Protection, Purpose},
     output::Report,
@@ -61,7 +61,7 @@ async fn successor(
 
 pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Report> {
     let agent = context.config.agent()?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     rotate_agent(context, &chain, agent, args).await
 }
 
@@ -69,8 +69,10 @@ pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> Result<Repor
 pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<Report> {
     context.config.require_initialised()?;
     let store = context.keys();
-    let agents = match args.agents.is_empty() {
-        false => args.agents.clone(),
+    let mut named = args.agents.clone();
+    context.find_agents(&mut named).await?;
+    let agents: Vec<AgentId> = match named.is_empty() {
+        false => named.iter().map(AgentRef::id).collect::<Result<_>>()?,
         true => store
             .agents()?
             .into_iter()
@@ -81,7 +83,7 @@ pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<R
             })
             .collect(),
     };
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let mut report = Report::new("ves.cli.keys.batch-rotate");
     let (mut rows, mut first) = (Vec::new(), None);
     for agent in &agents {
@@ -307,7 +309,7 @@ pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Repor
         .field("agent_id", agent)
         .field("key_id", key_id);
     if !args.lift && args.event_types.is_empty() {
-        let chain = context.connect().await?;
+        let chain = context.connect_to_sign().await?;
         let at = BlockHash(chain.finalized().await?.hash);
         let policy = chain
             .client()
@@ -318,7 +320,7 @@ pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Repor
     }
     let policy = (!args.lift).then(|| build(args)).transpose()?;
     admin::signer(&args.admin)?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let call = AdminCall::SetKeyPolicy {
         tenant,
         agent,

@@ -8,16 +8,14 @@ use crate::{
     chain::{Chain, ChainError},
     cli::{SchemaName, SchemasCommand},
     error::{Exit, Failure, Result},
+    event_types::{MAX_SCHEMA_BYTES, schema_hash},
     home::read_bounded,
     output::Report,
 };
 use serde_json::json;
 use std::path::Path;
 use ves_client::{AdminCall, BlockHash};
-use ves_primitives::{EventType, SchemaHash, jcs, registry::SchemaStatus, sha256};
-
-/// Largest schema file.
-const MAX_SCHEMA_BYTES: u64 = 1024 * 1024;
+use ves_primitives::{EventType, SchemaHash, registry::SchemaStatus};
 
 /// SHA-256 of the schema's canonical JSON, so that layout does not matter.
 fn hash_file(path: &Path) -> Result<SchemaHash> {
@@ -27,8 +25,7 @@ fn hash_file(path: &Path) -> Result<SchemaHash> {
             .hint("a schema is one JSON document in UTF-8")
     };
     let text = std::str::from_utf8(&bytes).map_err(|e| invalid(e.to_string()))?;
-    let canonical = jcs::canonicalize(text).map_err(|e| invalid(e.to_string()))?;
-    Ok(SchemaHash(sha256(canonical.as_bytes())))
+    schema_hash(text).map_err(invalid)
 }
 
 fn event_type(name: &SchemaName) -> Result<EventType> {

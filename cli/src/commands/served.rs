@@ -17,12 +17,14 @@ use crate::{
     cli::{Cli, Command, ContractArgs, Global},
     config::process_env,
     error::{Failure, Result},
+    event_types::{self, Judges, Unknown, Verdict},
     inbox::{self, Wanted},
     outbox::{self, Entry, State},
-    output::{ColorChoice, Report, Ui},
+    output::{ColorChoice, Format, Report, Ui},
     proofs::wishes::Fulfilled,
     push::{self, PushOptions, Signers},
     reading::Readable,
+    vault::Answered,
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -39,7 +41,7 @@ const LOOKED_THROUGH: i64 = 4096;
 impl Context {
     /// A context that asks nobody, prints nothing on stdout, and opens what it may.
     pub(crate) fn unattended(global: &Global, readable: Readable) -> Result<Self> {
-        let context = Self::new(global, Ui::new(false, true, ColorChoice::Never))?;
+        let context = Self::new(global, Ui::new(Format::Text, true, ColorChoice::Never))?;
         context.config.check_profile()?;
         Ok(Self {
             passphrases: context.passphrases.unattended(),
@@ -56,6 +58,11 @@ impl Context {
     /// From here on opens no payload.
     pub(crate) fn forbid_decryption(&mut self) {
         self.readable = Readable::Entities(Vec::new());
+    }
+
+    /// Where the passphrase is once a command has answered it.
+    pub(crate) fn answered(&self) -> Answered {
+        self.passphrases.answered()
     }
 
     /// Secrets this process holds, which nothing it says may contain.
@@ -141,25 +148,40 @@ fn cut<T>(list: &mut Vec<T>, limit: u32) -> bool {
 
 /// What an event would be, without capturing it.
 pub(crate) fn preview(context: &Context, draft: Draft) -> Result<Report> {
-    let event = Draft {
+    let draft = Draft {
         tenant_id: context.config.tenant()?,
         store_id: context.config.store()?,
         agent_id: context.config.agent()?,
         audience: Audience::Public,
         ..draft
-    }
-    .build()?;
+    };
+    let event = draft.build()?;
+    let types = context.event_types()?;
+    let (name, text) = (&draft.event_type, &draft.payload);
+    let verdict = types.judge(&mut Judges::default(), name, text)?;
+    let misfits = match &verdict {
+        Verdict::Misfits(found) => found.clone(),
+        _ => Vec::new(),
+    };
+    let problem = match (&verdict, types.unknown()) {
+        (Verdict::Misfits(found), _) => Some(event_types::refusal(name, found)),
+        (Verdict::Unknown, Unknown::Refuse) => Some(event_types::unknown_type(name, "")),
+        _ => None,
+    };
     let json = EventJson::from(&event);
     let canonical = match &event.payload {
         Payload::Plain(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Payload::Encrypted(_) => String::new(),
     };
     Ok(Report::new("ves.cli.prepare")
-        .field("valid", true)
+        .field("valid", problem.is_none())
+        .field("described", verdict != Verdict::Unknown)
+        .field("misfits", misfits)
         .field("event", json)
         .field("canonical_payload_bytes", canonical.len())
         .field("canonical_payload", canonical)
-        .field("payload_plain_hash", event.envelope.payload_plain_hash))
+        .field("payload_plain_hash", event.envelope.payload_plain_hash)
+        .failing(problem))
 }
 
 /// A self-contained proof of one event, if it convinces us.
@@ -280,7 +302,7 @@ pub(crate) async fn push(
     timeout: Duration,
 ) -> Result<Report> {
     let pool = context.pool().await?;
-    let chain = context.connect().await?;
+    let chain = context.connect_to_sign().await?;
     let (keys, unlock) = (context.keys(), || context.unlock());
     let mut signers = Signers::new(&keys, &unlock);
     let options = PushOptions {

@@ -13,6 +13,7 @@ use crate::{
     inbox::{self, Stream},
     outbox::{self, State},
     output::{Report, Tone},
+    parking,
     proofs::{received, wishes},
 };
 use serde::Serialize;
@@ -36,6 +37,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     let stream = context.stream()?;
     let counts = outbox::counts(&pool).await?;
     let (verified, quarantined) = inbox::counts(&pool, stream).await?;
+    let pruned = inbox::pruned(&pool, stream).await?.len();
     let (proofs, bad_proofs) = received::counts(&pool, stream).await?;
     let wishes = wishes::counts(&pool).await?;
     let tip = match config.genesis() {
@@ -61,6 +63,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         .map(|node| node.head_sequence.saturating_sub(tip.sequence));
     let conflicts = conflicts::detect(&pool, stream).await?.len();
     let waiting = outbox::retries(&pool).await?.len();
+    let parked = parking::count(&pool).await?;
     let (health, mut reasons) = health(&counts, (quarantined, bad_proofs), lag, trouble.as_ref());
     let health = match (conflicts, health) {
         (0, health) => health,
@@ -104,10 +107,12 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         .field("outbox", outbox_json)
         .field("conflicts", conflicts)
         .field("waiting_retries", waiting)
+        .field("parked", parked)
         .field("local_sequence", tip.sequence)
         .field("local_state_root", tip.state_root)
         .field("verified_events", verified)
         .field("quarantined_events", quarantined)
+        .field("pruned_events", pruned)
         .field("verified_proofs", proofs)
         .field("quarantined_proofs", bad_proofs)
         .field(
@@ -148,6 +153,18 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
                 sets.first().set.set_id,
                 sets.first().set.hash(genesis)
             ),
+        );
+    }
+    if pruned > 0 {
+        report = report.pair(
+            "no payload",
+            format!("{pruned} event(s); a node that keeps payloads completes them"),
+        );
+    }
+    if parked > 0 {
+        report = report.pair(
+            "parked",
+            format!("{parked}, see `stateset-sync parked list`"),
         );
     }
     let wished: Vec<String> = wishes

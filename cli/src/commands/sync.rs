@@ -23,18 +23,17 @@ async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Repo
     if let Some(failure) = pushed.failure.clone().filter(is_interruption) {
         return Ok(Report::new("ves.cli.sync")
             .line(pushed.text())
-            .field("push", pushed.to_json())
+            .part("push", pushed)
             .failing(Some(failure)));
     }
     let pulled = pull::once(context, &PullArgs::plain()).await?;
     let idle = pushed.is_idle && pulled.is_idle;
     let failure = pushed.failure.clone().or_else(|| pulled.failure.clone());
-    let (push, pull) = (pushed.to_json(), pulled.to_json());
     Ok(Report::new("ves.cli.sync")
         .line(pushed.text())
         .line(pulled.text())
-        .field("push", push)
-        .field("pull", pull)
+        .part("push", pushed)
+        .part("pull", pulled)
         .idle(idle)
         .failing(failure))
 }
@@ -73,6 +72,10 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
                 }
                 if !quiet || report.failure.is_some() {
                     context.ui.emit(&report);
+                }
+                // Nobody reads what is found any more.
+                if context.ui.is_closed() {
+                    return Ok(report);
                 }
             }
             Err(failure) if passes(&failure) => {

@@ -6,19 +6,17 @@
 //! The program gets one JSON object on standard input and answers with one on standard output. It has
 //! half a minute. Its answer is verified before anybody uses it.
 
-use crate::error::{Exit, Failure, Result};
+use crate::{
+    error::{Exit, Failure, Result},
+    program,
+};
 use serde::Deserialize;
 use serde_json::json;
-use std::{
-    io::{Read, Write},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 use ves_primitives::{AgentId, KeyId, Signature, SigningPublicKey, verify_ed25519};
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(5);
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: u64 = 4096;
 
@@ -52,9 +50,7 @@ pub(super) fn sign(
     public_key: &SigningPublicKey,
     hash: &[u8; 32],
 ) -> Result<Signature> {
-    let Some((program, args)) = command.split_first() else {
-        return Err(failed("", "no program is named"));
-    };
+    let program = command.first().map_or("", String::as_str);
     let request = json!({
         "schema": "ves.signer.request",
         "version": 1,
@@ -63,50 +59,16 @@ pub(super) fn sign(
         "public_key": public_key,
         "hash": format!("0x{}", hex::encode(hash)),
     });
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(program, error))?;
-    if let Some(mut pipe) = child.stdin.take() {
-        // A program that does not read its input may still answer.
-        let _ = writeln!(pipe, "{request}");
-    }
-    let bytes = answer(&mut child, program)?;
+    let bytes = program::ask(
+        command,
+        Some(&request.to_string()),
+        PATIENCE,
+        MAX_ANSWER_BYTES,
+    )
+    .map_err(|why| failed(program, why))?;
     let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| wrong(program, error))?;
     if !verify_ed25519(public_key, hash, &answer.signature) {
         return Err(wrong(program, "it does not verify with the public key"));
     }
     Ok(answer.signature)
-}
-
-fn answer(child: &mut Child, program: &str) -> Result<Vec<u8>> {
-    let pipe = child.stdout.take();
-    // On a thread of its own: a program that hangs must not hang us.
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            let _ = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
-        }
-        bytes
-    });
-    let patience = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait().map_err(|error| failed(program, error))? {
-            Some(status) => break status,
-            None if Instant::now() >= patience => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(failed(program, "no answer in time"));
-            }
-            None => std::thread::sleep(POLL),
-        }
-    };
-    let bytes = reader.join().unwrap_or_default();
-    // Who wrote more than anybody reads ends by a broken pipe.
-    if !status.success() && bytes.len() as u64 != MAX_ANSWER_BYTES {
-        return Err(failed(program, status));
-    }
-    Ok(bytes)
 }

@@ -12,11 +12,12 @@ use super::{
     confirm::Asking,
     secrets::Secrets,
     tools::{Call, Outcome, Tool},
+    values::{Amounts, Limits},
 };
 use crate::{
     cli::Global,
     commands::Context,
-    config::process_env,
+    config::{ConfigFile, process_env},
     error::{Exit, Failure, Result},
     home::read_bounded,
     reading::Readable,
@@ -25,6 +26,7 @@ use rmcp::model::{
     InputRequiredResult, JsonObject, ProgressNotificationParam, ProgressToken, RequestStateCodec,
 };
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -48,6 +50,8 @@ pub(super) struct Host {
     pub(super) args: McpArgs,
     pub(super) mode: Mode,
     pub(super) readable: Readable,
+    /// What a push may be worth.
+    pub(super) limits: Limits,
     /// What HTTP clients must present.
     pub(super) token: Option<Zeroizing<String>>,
     /// Seals what a client must hand back unchanged.
@@ -82,6 +86,7 @@ impl Host {
         Ok(Self {
             mode: args.mode(),
             readable: access::readable(&args),
+            limits: limits(&global, &args)?,
             token: match args.http {
                 Some(_) => Some(http_token(&args)?),
                 None => None,
@@ -226,6 +231,45 @@ impl Host {
             Err(failure) => Ended::Answer(Answer::new(Err(failure), &secrets)),
         }
     }
+}
+
+/// The limits of flags and configuration.
+fn limits(global: &Global, args: &McpArgs) -> Result<Limits> {
+    const DEFAULT_FIELDS: [&str; 2] = ["total", "amount"];
+    let config = Context::unattended(global, Readable::Entities(Vec::new()))?.config;
+    let amounts = |flag: &Option<String>,
+                   name: &str,
+                   field: fn(&ConfigFile) -> &Option<BTreeMap<String, String>>|
+     -> Result<Option<Amounts>> {
+        let configured = config.get(field).map(|setting| {
+            let pairs = setting
+                .value
+                .iter()
+                .map(|(code, most)| format!("{code}={most}"));
+            pairs.collect::<Vec<_>>().join(",")
+        });
+        let Some(text) = flag.clone().or(configured) else {
+            return Ok(None);
+        };
+        let wrong = |why| Failure::usage("setting_invalid", format!("{name}: {why}"));
+        text.parse().map(Some).map_err(wrong)
+    };
+    let fields = match args.value_field.as_slice() {
+        [] => config.get(|c| &c.mcp_value_fields).map_or_else(
+            || DEFAULT_FIELDS.map(str::to_owned).to_vec(),
+            |setting| setting.value,
+        ),
+        named => named.to_vec(),
+    };
+    Ok(Limits {
+        per_push: amounts(&args.max_push_value, "--max-push-value", |c| {
+            &c.mcp_max_push_value
+        })?,
+        per_hour: amounts(&args.max_value_per_hour, "--max-value-per-hour", |c| {
+            &c.mcp_max_value_per_hour
+        })?,
+        fields,
+    })
 }
 
 fn busy() -> Failure {

@@ -173,6 +173,48 @@ pub(super) struct Groups {
     pub(super) group_id: Option<GroupId>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventTypes {
+    /// Show the schema of this event type instead of listing all types.
+    pub(super) event_type: Option<EventTypeName>,
+}
+
+/// An event type as a word of a command: no flag, and not longer than the chain takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct EventTypeName(pub(super) String);
+
+impl TryFrom<String> for EventTypeName {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        let plausible =
+            (1..=256).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-');
+        if plausible {
+            Ok(Self(text))
+        } else {
+            Err(
+                "an event type here is a word of letters, digits, dots, dashes and underscores"
+                    .into(),
+            )
+        }
+    }
+}
+
+impl JsonSchema for EventTypeName {
+    fn schema_name() -> Cow<'static, str> {
+        "EventTypeName".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9A-Za-z._:][0-9A-Za-z._:-]{0,255}$" })
+    }
+}
+
 /// State of an event in the outbox.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

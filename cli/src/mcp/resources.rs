@@ -6,7 +6,7 @@
 use super::{
     confirm::Asking,
     host::{Ended, Host},
-    input::EventRef,
+    input::{EventRef, EventTypeName},
     server::error,
     tools,
 };
@@ -27,7 +27,7 @@ struct Fixed {
     arguments: fn() -> Value,
 }
 
-const FIXED: [Fixed; 5] = [
+const FIXED: [Fixed; 6] = [
     Fixed {
         uri: "ves://status",
         name: "status",
@@ -50,6 +50,13 @@ const FIXED: [Fixed; 5] = [
         arguments: || json!({}),
     },
     Fixed {
+        uri: "ves://event-types",
+        name: "event-types",
+        description: "The event types that are described here, with the hashes of their schemas.",
+        tool: "ves_event_types",
+        arguments: || json!({}),
+    },
+    Fixed {
         uri: "ves://outbox",
         name: "outbox",
         description: "The newest captured events and their states.",
@@ -64,6 +71,9 @@ const FIXED: [Fixed; 5] = [
         arguments: || json!({ "limit": 50 }),
     },
 ];
+
+/// Where the schema of an event type is.
+const OF_TYPE: &str = "ves://event-type/";
 
 struct OfEvent {
     prefix: &'static str,
@@ -108,13 +118,20 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
             .with_description(of.description)
             .with_mime_type(JSON)
     };
-    OF_EVENT.iter().map(describe).collect()
+    let of_type = ResourceTemplate::new(format!("{OF_TYPE}{{event_type}}"), "event-type")
+        .with_description("The JSON Schema that payloads of one event type must fit.")
+        .with_mime_type(JSON);
+    OF_EVENT.iter().map(describe).chain([of_type]).collect()
 }
 
 /// The tool behind an address, and its arguments.
 fn resolve(uri: &str) -> Option<(&'static str, Value)> {
     if let Some(fixed) = FIXED.iter().find(|fixed| fixed.uri == uri) {
         return Some((fixed.tool, (fixed.arguments)()));
+    }
+    if let Some(name) = uri.strip_prefix(OF_TYPE) {
+        let name = EventTypeName::try_from(name.to_owned()).ok()?;
+        return Some(("ves_event_types", json!({ "event_type": name.0 })));
     }
     OF_EVENT.iter().find_map(|of| {
         let event = EventRef::try_from(uri.strip_prefix(of.prefix)?.to_owned()).ok()?;
@@ -171,7 +188,8 @@ mod tests {
         let event = "01890a5d-ac96-774b-bcce-b302099a8057";
         let of_event = OF_EVENT.iter().map(|of| format!("{}{event}", of.prefix));
         let fixed = FIXED.iter().map(|fixed| fixed.uri.to_owned());
-        for uri in of_event.chain(fixed) {
+        let of_type = [format!("{OF_TYPE}order.created")];
+        for uri in of_event.chain(fixed).chain(of_type) {
             let (name, arguments) = resolve(&uri).unwrap();
             let tool = tools::find(name).unwrap();
             assert!(tool.needs == Mode::Read && !tool.decrypts, "{uri}");
@@ -189,6 +207,9 @@ mod tests {
             "ves://event/--home=x",
             "file:///etc/passwd",
             "ves://status/",
+            "ves://event-type/",
+            "ves://event-type/--own",
+            "ves://event-type/../../x",
         ] {
             assert!(resolve(uri).is_none(), "{uri}");
         }

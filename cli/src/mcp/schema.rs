@@ -183,6 +183,22 @@ pub(super) fn keys() -> Value {
     object(&[("agent_id", of("string")), ("keys", list(&key))])
 }
 
+pub(super) fn event_types() -> Value {
+    perhaps(
+        object(&[]),
+        &[
+            ("types", of("[object]")),
+            ("folder", of("string")),
+            ("unknown", of("string")),
+            ("validates", of("boolean")),
+            ("event_type", of("string")),
+            ("source", of("string")),
+            ("hash", of("string")),
+            ("payload_schema", of("any")),
+        ],
+    )
+}
+
 pub(super) fn groups() -> Value {
     perhaps(
         object(&[("tenant_id", of("string"))]),
@@ -241,13 +257,17 @@ pub(super) fn decrypted() -> Value {
 }
 
 pub(super) fn prepared() -> Value {
-    object(&[
-        ("valid", of("boolean")),
-        ("event", of("object")),
-        ("canonical_payload", of("string")),
-        ("canonical_payload_bytes", of("integer")),
-        ("payload_plain_hash", of("string")),
-    ])
+    perhaps(
+        object(&[
+            ("valid", of("boolean")),
+            ("event", of("object")),
+            ("canonical_payload", of("string")),
+            ("canonical_payload_bytes", of("integer")),
+            ("payload_plain_hash", of("string")),
+            ("described", of("boolean")),
+        ]),
+        &[("misfits", of("[object]"))],
+    )
 }
 
 pub(super) fn verification() -> Value {
@@ -327,15 +347,21 @@ pub(super) fn proofs() -> Value {
 }
 
 pub(super) fn appended() -> Value {
-    object(&[
-        ("captured", of("integer")),
-        ("event_id", of("string")),
-        ("local_seq", of("integer")),
-        ("state", of("string")),
-        ("encrypted", of("boolean")),
-        ("payload_plain_hash", of("string")),
-        ("recipients", of("[object]")),
-    ])
+    perhaps(
+        object(&[
+            ("captured", of("integer")),
+            ("event_id", of("string")),
+            ("state", of("string")),
+            ("recipients", of("[object]")),
+            ("parked", of("[object]")),
+        ]),
+        &[
+            ("local_seq", of("integer")),
+            ("encrypted", of("boolean")),
+            ("payload_plain_hash", of("string")),
+            ("misfits", of("[object]")),
+        ],
+    )
 }
 
 fn conflict() -> Value {
@@ -405,7 +431,7 @@ pub(super) fn push_prepared() -> Value {
             ("token", of("string?")),
             ("expires_in_seconds", of("integer")),
         ]),
-        &[("chain", of("string"))],
+        &[("chain", of("string")), ("values", of("object"))],
     )
 }
 
@@ -433,6 +459,7 @@ pub(super) fn pulled() -> Value {
         ("batches", of("integer")),
         ("stored", of("integer")),
         ("quarantined", of("[object]")),
+        ("pruned", of("[object]")),
         ("events", list(&event)),
         ("events_truncated", of("boolean")),
         ("proofs", of("[object]")),

@@ -7,7 +7,7 @@
 //! entry is searched for the secrets that the process holds, and for what an endpoint's address
 //! hides between scheme and host or behind the path.
 
-use crate::{commands::Context, config::ConfigFile};
+use crate::{commands::Context, config::ConfigFile, vault::Answered};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -19,13 +19,17 @@ const SHORTEST: usize = 6;
 const KEY_LIKE: usize = 20;
 
 /// The texts to hide.
-pub(super) struct Secrets(Vec<Zeroizing<String>>);
+pub(super) struct Secrets {
+    texts: Vec<Zeroizing<String>>,
+    /// The passphrase that a command may answer during the call.
+    answered: Answered,
+}
 
 impl Secrets {
     /// What this process holds, and what its endpoints' addresses hold.
     pub(super) fn of(context: &Context, token: Option<&str>) -> Self {
         let mut texts = context.secrets();
-        texts.extend(Self::bare(token).0);
+        texts.extend(Self::bare(token).texts);
         let endpoint: [fn(&ConfigFile) -> &Option<String>; 2] =
             [|config| &config.node_url, |config| &config.l1_rpc_url];
         for field in endpoint {
@@ -33,7 +37,10 @@ impl Secrets {
                 texts.extend(of_address(&setting.value));
             }
         }
-        Self::new(texts)
+        Self {
+            answered: context.answered(),
+            ..Self::new(texts)
+        }
     }
 
     /// What is known without a configuration.
@@ -48,21 +55,25 @@ impl Secrets {
 
     /// Nothing to hide.
     #[cfg(test)]
-    pub(super) const fn none() -> Self {
-        Self(Vec::new())
+    pub(super) fn none() -> Self {
+        Self::new(Vec::new())
     }
 
     fn new(mut texts: Vec<Zeroizing<String>>) -> Self {
         texts.retain(|text| text.chars().count() >= SHORTEST);
         // The longest first: a secret may be part of another.
         texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        Self(texts)
+        Self {
+            texts,
+            answered: Answered::default(),
+        }
     }
 
     /// The text without any secret.
     pub(super) fn hide(&self, text: &str) -> String {
         let mut clean = text.to_owned();
-        for secret in &self.0 {
+        let late = self.answered.text().filter(|text| text.len() >= SHORTEST);
+        for secret in late.iter().chain(&self.texts) {
             if clean.contains(secret.as_str()) {
                 clean = clean.replace(secret.as_str(), HIDDEN);
             }

@@ -4,7 +4,12 @@
 //! Moves that somebody decides: giving an event up, replacing it, trying it again.
 
 use super::{Entry, State, row::RawRow};
-use crate::{capture::now_rfc3339, error::Result, inbox::Stream};
+use crate::{
+    capture::now_rfc3339,
+    error::Result,
+    inbox::Stream,
+    journal::{self, Kind},
+};
 use sqlx::{SqliteConnection, SqlitePool};
 
 /// Events with a base version, oldest first, of the entities of which one is unsent or was rejected for a
@@ -54,6 +59,14 @@ pub async fn set_aside(
     .execute(&mut *db)
     .await?
     .rows_affected();
+    if moved == 1 {
+        let kind = match to {
+            State::Superseded => Kind::Superseded,
+            _ => Kind::Dead,
+        };
+        let reason = format!("decided, was {from}");
+        journal::note_outbox(&mut *db, kind, local_seq, &reason).await?;
+    }
     super::forget(db, local_seq).await?;
     Ok(moved == 1)
 }
@@ -63,6 +76,12 @@ pub async fn set_aside(
 /// # Errors
 /// The database's refusal: for instance another event has taken over its command.
 pub async fn revive(db: &mut SqliteConnection, local_seq: i64) -> Result<bool> {
+    let reason: Option<String> =
+        sqlx::query_scalar("SELECT reason FROM ves_outbox WHERE local_seq = ?1")
+            .bind(local_seq)
+            .fetch_optional(&mut *db)
+            .await?
+            .flatten();
     let moved = sqlx::query(
         "UPDATE ves_outbox SET state = CASE WHEN signature IS NULL THEN 'queued' ELSE 'signed' END, \
          reason = NULL, last_error = NULL, attempts = 0, updated_at = ?2 \
@@ -73,6 +92,10 @@ pub async fn revive(db: &mut SqliteConnection, local_seq: i64) -> Result<bool> {
     .execute(&mut *db)
     .await?
     .rows_affected();
+    if moved == 1 {
+        let was = reason.as_deref().unwrap_or("given up");
+        journal::note_outbox(&mut *db, Kind::Revived, local_seq, was).await?;
+    }
     super::forget(db, local_seq).await?;
     Ok(moved == 1)
 }

@@ -4,7 +4,11 @@
 //! Recording what became of events: thousands at a time, so what is the same for many is one statement.
 
 use super::{Entry, forget, note_failure};
-use crate::{capture::now_rfc3339, error::Result};
+use crate::{
+    capture::now_rfc3339,
+    error::Result,
+    journal::{self, Kind},
+};
 use serde_json::{Value, json};
 use sqlx::{SqliteConnection, SqlitePool};
 use std::collections::BTreeMap;
@@ -220,7 +224,16 @@ async fn record_one(db: &mut SqliteConnection, local_seq: i64, outcome: &Outcome
         Some(text) => query.bind(text.clone()),
         None => query,
     };
-    query.execute(&mut *db).await?;
+    let moved = query.execute(&mut *db).await?.rows_affected() > 0;
+    match outcome {
+        Outcome::Rejected { reason } if moved => {
+            journal::note_outbox(&mut *db, Kind::Rejected, local_seq, reason).await?;
+        }
+        Outcome::GivenUp { error } if moved => {
+            journal::note_outbox(&mut *db, Kind::Dead, local_seq, error).await?;
+        }
+        _ => {}
+    }
     match outcome {
         Outcome::Deferred { error } | Outcome::Trouble { error } => {
             note_failure(db, local_seq, error).await

@@ -61,7 +61,9 @@ pub async fn recheck<C: Chain>(
         keys: HashMap::new(),
     };
     let mut found = Vec::new();
-    for item in inbox::quarantined(pool, stream).await? {
+    let pruned = inbox::pruned(pool, stream).await?;
+    let quarantined = inbox::quarantined(pool, stream).await?;
+    for item in quarantined.into_iter().chain(pruned) {
         // Behind the tip nothing is linked to what is known: the next pull judges it.
         if item.sequence > tip.sequence {
             continue;

@@ -116,6 +116,44 @@ fn each_alteration_has_its_own_failure() {
 }
 
 #[test]
+fn a_bundle_without_its_payload_verifies_but_for_the_payload_and_says_so() {
+    let mut pruned = bundle();
+    pruned.event.event.payload = None;
+    pruned.event.event.payload_raw_b64u = None;
+    pruned.event.event.payload_encrypted = None;
+    let v = offline(&pruned, &TrustAnchors::default());
+    assert!(v.holds(), "{:?}", v.first_failure());
+    for name in ["payload_hash", "payload_canonical"] {
+        let check = v.checks.iter().find(|check| check.name == name).unwrap();
+        assert_eq!(check.verdict, Verdict::NotJudged);
+        assert_eq!(check.reason, Some(Reason::PayloadPruned));
+    }
+    for name in [
+        "author_signature",
+        "signing_hash",
+        "receipt",
+        "leaf",
+        "inclusion",
+    ] {
+        let check = v.checks.iter().find(|check| check.name == name).unwrap();
+        assert_eq!(check.verdict, Verdict::Pass, "{name}");
+    }
+    assert!(
+        caveats(&v)
+            .iter()
+            .any(|caveat| caveat.contains("payload is not there"))
+    );
+    // The hash that the author signed still binds it.
+    pruned.event.event.payload_plain_hash.0[0] ^= 1;
+    let v = offline(&pruned, &TrustAnchors::default());
+    assert_eq!(v.first_failure().unwrap().name, "author_signature");
+    assert_eq!(
+        record_event(&pruned.event).unwrap_err().code,
+        "payload_pruned"
+    );
+}
+
+#[test]
 fn a_header_without_a_commitment_this_program_can_read_proves_no_batch_and_says_why() {
     let inclusion = bundle().inclusion;
     let header = rules::header(&inclusion).unwrap();

@@ -122,6 +122,27 @@ impl Project {
         outcome(child.wait_with_output().unwrap())
     }
 
+    /// Describes an event type.
+    pub(crate) fn schema(&self, event_type: &str, schema: &str) {
+        let folder = self.state().join("schemas");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{event_type}.json")), schema).unwrap();
+    }
+
+    /// Captures an event of this type.
+    pub(crate) fn append_typed(&self, event_type: &str, payload: &str, more: &[&str]) -> Outcome {
+        let args = [
+            "append",
+            "--json",
+            "--entity-type",
+            "note",
+            "--entity-id",
+            "N-1",
+        ];
+        let typed = ["--event-type", event_type, "--payload", payload];
+        self.run(&[&args[..], &typed[..], more].concat())
+    }
+
     pub(crate) fn append(&self, payload: &str) -> Outcome {
         self.run(&[
             "append",

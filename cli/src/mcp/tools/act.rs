@@ -12,8 +12,11 @@ use crate::{
         approval::{Kind, Plan},
         confirm::{Consent, consent},
         input, schema,
+        values::Valued,
     },
+    outbox::Entry,
     output::Report,
+    reading::Reader,
 };
 use serde_json::Value;
 use std::{
@@ -143,6 +146,9 @@ async fn prepare(mut call: Call<'_>) -> Result<Outcome> {
         .field("events", due.iter().map(Due::json).collect::<Vec<_>>())
         .field("count", due.len())
         .field("has_more", more);
+    let entries: Vec<&Entry> = due.iter().map(|due| &due.entry).collect();
+    let values = values(&call, &entries)?;
+    let report = report.field("values", call.host.limits.check_push(&values)?.json());
     if due.is_empty() {
         return Ok(report
             .field("token", None::<String>)
@@ -195,11 +201,54 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
         )
         .hint("check the node's address with ves_config_show, then prepare again"));
     }
-    check_still_due(&call, events, ids).await?;
+    let due = check_still_due(&call, events, ids).await?;
+    let entries: Vec<&Entry> = due.iter().map(|due| &due.entry).collect();
+    let values = values(&call, &entries)?;
+    let pool = call.context.pool().await?;
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    call.host.limits.take(&mut tx, &values, now_ms).await?;
     call.host.volume().take(events.len(), Instant::now())?;
+    tx.commit().await?;
     let timeout = Duration::from_secs(patience);
     let report = served::push(&call.context, events.clone(), timeout).await?;
     Ok(report.into())
+}
+
+/// What events are worth, if the operator wants to know.
+fn values(call: &Call<'_>, entries: &[&Entry]) -> Result<Vec<Valued>> {
+    let limits = &call.host.limits;
+    if !limits.is_set() {
+        return Ok(Vec::new());
+    }
+    let context = &call.context;
+    let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
+    let mut valued = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let envelope = &entry.event.envelope;
+        let text = reader
+            .read(&entry.event, &|| context.unlock())
+            .map_err(|failure| {
+                Failure::new(
+                Exit::Refused,
+                "value_unreadable",
+                format!(
+                    "the value of event {} is not known: {} ({})",
+                    entry.event_id(),
+                    failure.message,
+                    failure.code
+                ),
+            )
+            .hint(
+                "the operator limits values: encrypt to this agent too (encrypt_to_self), and ask \
+                 for --allow-decrypt for this entity type",
+            )
+            })?;
+        let payload: Value = serde_json::from_str(&text).map_err(Failure::unexpected)?;
+        let place = (envelope.tenant_id, envelope.store_id, envelope.event_id);
+        valued.push((place, limits.value(envelope.event_id, &payload)?));
+    }
+    Ok(valued)
 }
 
 /// Refuses to push part of what was approved.
@@ -207,7 +256,7 @@ async fn check_still_due(
     call: &Call<'_>,
     events: &BTreeMap<i64, ves_primitives::EventSigningHash>,
     ids: &[ves_primitives::EventId],
-) -> Result<()> {
+) -> Result<Vec<Due>> {
     let stale = |why: String| {
         Err(Failure::new(Exit::Refused, "approval_stale", why)
             .hint("nothing was sent; prepare again and look at what is due now"))
@@ -216,7 +265,7 @@ async fn check_still_due(
         Ok((due, _)) => {
             let now: BTreeMap<_, _> = due.iter().map(|d| (d.entry.local_seq, d.hash)).collect();
             if now == *events {
-                Ok(())
+                Ok(due)
             } else {
                 stale("the events are not what was approved".into())
             }

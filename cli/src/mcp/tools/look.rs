@@ -81,6 +81,17 @@ pub(super) const TOOLS: &[Tool] = &[
         ..READS
     },
     Tool {
+        name: "ves_event_types",
+        title: "Event types",
+        description: "The event types that are described here, and what happens to events of others \
+                      (accept, park or refuse); with event_type the JSON Schema that payloads of \
+                      that type must fit. Call it before capturing an event.",
+        input: takes::<input::EventTypes>,
+        output: schema::event_types,
+        run: |call| Box::pin(event_types(call)),
+        ..READS
+    },
+    Tool {
         name: "ves_outbox_list",
         title: "Outbox",
         description: "Events captured by this agent, newest first, with their state on the way to \
@@ -170,6 +181,15 @@ async fn groups(mut call: Call<'_>) -> Result<Outcome> {
     let words = match input.group_id {
         None => words(["groups", "list"]),
         Some(group) => words(["groups", "show", &group.to_string()]),
+    };
+    Ok(served::command(&call.context, words).await?.into())
+}
+
+async fn event_types(mut call: Call<'_>) -> Result<Outcome> {
+    let input: input::EventTypes = call.input()?;
+    let words = match input.event_type {
+        None => words(["types", "list"]),
+        Some(name) => words(["types", "show", &name.0]),
     };
     Ok(served::command(&call.context, words).await?.into())
 }

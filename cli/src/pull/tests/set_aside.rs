@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Payloads that a node pruned, and what the journal keeps of records that were set aside.
+
+use super::*;
+
+/// As a node shows an event whose payload it pruned.
+fn prune(record: &mut SequencedEventJson) {
+    record.event.payload = None;
+    record.event.payload_raw_b64u = None;
+    record.event.payload_encrypted = None;
+}
+
+#[tokio::test]
+async fn a_pruned_payload_is_no_failure_and_is_completed_by_a_node_that_has_it() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            prune(record);
+        }
+    }));
+    let report = run(&chain, &db).await;
+    assert_eq!(report.failure(), None);
+    assert_eq!((report.stored.len(), report.to), (13, 14));
+    let noted: Vec<_> = report
+        .pruned
+        .iter()
+        .map(|p| (p.sequence, p.reason))
+        .collect();
+    assert_eq!(noted, [(6, Reason::PayloadPruned)]);
+    assert!(
+        report.pruned[0]
+            .detail
+            .contains("ask a node that keeps payloads")
+    );
+    assert!(report.quarantined.is_empty());
+    assert!(inbox::quarantined(&db, STREAM).await.unwrap().is_empty());
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (13, 0));
+    assert_eq!(inbox::pruned(&db, STREAM).await.unwrap().len(), 1);
+    let journal = crate::journal::after(&db, 0, None, 10).await.unwrap();
+    assert!(journal.is_empty(), "{journal:?}");
+    // The same node cannot help; one that keeps payloads can.
+    let again = recheck(&db, &chain, STREAM, None, false, &ui())
+        .await
+        .unwrap();
+    assert!(!again[0].promoted);
+    chain.record_lie = None;
+    let again = recheck(&db, &chain, STREAM, None, false, &ui())
+        .await
+        .unwrap();
+    assert!(again[0].promoted, "{again:?}");
+    assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (14, 0));
+    assert!(inbox::pruned(&db, STREAM).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_without_payload_is_judged_by_all_that_its_envelope_says() {
+    expect_quarantine("signature_invalid", |record| {
+        prune(record);
+        flip(&mut record.event.agent_signature);
+    })
+    .await;
+    expect_quarantine("signature_invalid", |record| {
+        prune(record);
+        record.event.payload_plain_hash.0[0] ^= 1;
+    })
+    .await;
+    expect_quarantine("stream_mismatch", |record| {
+        prune(record);
+        record.event.store_id = StoreId([7; 16]);
+    })
+    .await;
+    expect_quarantine("receipt_invalid", |record| {
+        prune(record);
+        record.receipt_hash.0[0] ^= 1;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_quarantined_is_in_the_journal_once_with_the_record_and_its_promotion_too() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            flip(&mut record.event.agent_signature);
+        }
+    }));
+    run(&chain, &db).await;
+    let journal = crate::journal::after(&db, 0, None, 10).await.unwrap();
+    let [entry] = journal.as_slice() else {
+        panic!("{journal:?}");
+    };
+    assert_eq!(
+        (entry.kind.as_str(), entry.reason.as_str()),
+        ("quarantined", "signature_invalid")
+    );
+    assert!(
+        entry.detail["record"]
+            .as_str()
+            .unwrap()
+            .contains("agent_signature")
+    );
+    chain.record_lie = None;
+    recheck(&db, &chain, STREAM, None, false, &ui())
+        .await
+        .unwrap();
+    let journal = crate::journal::after(&db, 1, None, 10).await.unwrap();
+    assert_eq!(journal[0].kind, "promoted");
+    crate::journal::check(&db, Some(&entry.hash)).await.unwrap();
+}
