@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod config;
 pub mod http;
 pub mod journal;

@@ -10,7 +10,10 @@
 //! 2. A batch that is in flight or on chain is not submitted again.
 //! 3. A batch counts as anchored only when the contract's record, read at the confirmed block,
 //!    equals it in every stored field.
-//! 4. A stream that cannot go on is named with its reason and does not hold up the others.
+//! 4. Nothing follows a stream's first batch before the contract holds it. A registry without strict
+//!    genesis takes any batch as the first: should the first one fail, say by a pause, and the next
+//!    one not, the hole would stay for good.
+//! 5. A stream that cannot go on is named with its reason and does not hold up the others.
 
 use std::fmt;
 use ves_primitives::{BatchCommitment, StateRoot, StreamId};
@@ -304,7 +307,9 @@ fn plan_stream(view: &StreamView, limits: Limits, actions: &mut Vec<Action>) -> 
         }
         let simulate = reached.sequence == head.sequence;
         submitting = true;
-        if view.may_submit && in_flight + out.submit.len() < limits.per_stream {
+        let behind_the_first = head == Head::EMPTY && reached != head;
+        let room = in_flight + out.submit.len() < limits.per_stream;
+        if view.may_submit && room && !behind_the_first {
             out.submit.push((index, simulate));
         }
         reached = Head {

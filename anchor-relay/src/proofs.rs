@@ -53,6 +53,10 @@ impl ProofScan {
         if self.asked_at == Some(head) {
             return Ok(0);
         }
+        // The head may have moved since the walk. Batches that the walk has not come to have proofs,
+        // and streams, that are asked about again.
+        let cursor = journal.cursor().await?;
+        let walked = cursor.is_some_and(|cursor| cursor.hash == head);
         let mut rows = journal.streams().await?;
         rows.retain(|row| row.tip.batch_count > 0);
         let all = rows.len() <= STREAMS_PER_STEP;
@@ -81,7 +85,7 @@ impl ProofScan {
         let caught_up = rows
             .iter()
             .all(|row| self.older.get(&row.stream).copied().unwrap_or(0) == 0);
-        self.asked_at = (all && caught_up).then_some(head);
+        self.asked_at = (all && caught_up && walked).then_some(head);
         Ok(new)
     }
 

@@ -69,9 +69,11 @@ mod one_stream {
     use super::*;
 
     #[test]
-    fn an_empty_contract_gets_the_batches_in_order_up_to_the_limit() {
-        let actions = plan(&[view(0, Head::EMPTY, &batches(0, 6))], OPEN);
-        let expected: Vec<_> = (0..4).map(|index| (id(0), index)).collect();
+    fn the_contract_gets_the_batches_in_order_up_to_the_limit() {
+        let batches = batches(0, 7);
+        let head = head_after(&batches[0]);
+        let actions = plan(&[view(0, head, &batches[1..])], OPEN);
+        let expected: Vec<_> = (1..5).map(|index| (id(0), index)).collect();
         assert_eq!(submitted(&actions), expected);
         assert!(matches!(actions[0], Action::Submit { simulate: true, .. }));
         assert!(matches!(
@@ -81,6 +83,18 @@ mod one_stream {
                 ..
             }
         ));
+    }
+
+    /// A contract without strict genesis would take the second batch as the first.
+    #[test]
+    fn nothing_follows_the_first_batch_of_a_stream_before_the_contract_holds_it() {
+        let mut view = view(0, Head::EMPTY, &batches(0, 3));
+        assert_eq!(
+            submitted(&plan(std::slice::from_ref(&view), OPEN)),
+            [(id(0), 0)]
+        );
+        view.batches[0].in_flight = true;
+        assert!(plan(&[view], OPEN).is_empty());
     }
 
     #[test]
@@ -94,14 +108,16 @@ mod one_stream {
 
     #[test]
     fn a_batch_in_flight_is_not_submitted_again_and_its_successor_follows() {
-        let mut view = view(0, Head::EMPTY, &batches(0, 2));
+        let batches = batches(0, 3);
+        let mut view = view(0, head_after(&batches[0]), &batches[1..]);
         view.batches[0].in_flight = true;
-        assert_eq!(submitted(&plan(&[view], OPEN)), [(id(0), 1)]);
+        assert_eq!(submitted(&plan(&[view], OPEN)), [(id(0), 2)]);
     }
 
     #[test]
     fn a_failed_batch_waits_until_its_successors_in_flight_have_failed_too() {
-        let mut view = view(0, Head::EMPTY, &batches(0, 3));
+        let batches = batches(0, 4);
+        let mut view = view(0, head_after(&batches[0]), &batches[1..]);
         view.batches[1].in_flight = true;
         assert!(plan(std::slice::from_ref(&view), OPEN).is_empty());
         view.batches[1].in_flight = false;
@@ -230,8 +246,10 @@ impl Model {
         let batch = self.pending.remove(0);
         let stream = batch.stream_id();
         let head = self.head(stream);
-        let chained =
-            batch.sequence_start == head.sequence + 1 && batch.prev_state_root == head.state_root;
+        // Without strict genesis any batch may be the first of a stream.
+        let chained = head == Head::EMPTY
+            || batch.sequence_start == head.sequence + 1
+                && batch.prev_state_root == head.state_root;
         self.live.remove(&(stream, batch.batch_index));
         if chained && !fail {
             self.heads.entry(stream).or_default().push(batch);

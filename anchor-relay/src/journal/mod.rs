@@ -11,6 +11,7 @@ mod proofs;
 mod sends;
 mod streams;
 
+pub use crate::clock::now_ms;
 pub use error::JournalError;
 pub use proofs::{ProofKey, ProofRow};
 pub use sends::{Attempt, Carried, Item, ItemKind, Send, SendState};
@@ -27,7 +28,7 @@ use sqlx::{
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use ves_primitives::{BatchCommitment, GenesisHash, StoreId, StreamId, StreamTip, TenantId};
 
@@ -60,14 +61,6 @@ pub struct Journal {
     pool: SqlitePool,
     // Held for the life of the process: two relays on one journal would share nonces.
     _lock: Option<File>,
-}
-
-/// Unix time in milliseconds.
-pub fn now_ms() -> u64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Journal {
@@ -111,6 +104,26 @@ impl Journal {
                 other => other,
             })?;
         Ok(journal)
+    }
+
+    /// A journal that ends with the process.
+    #[cfg(test)]
+    pub(crate) async fn in_memory() -> Result<Self, JournalError> {
+        let options = SqliteConnectOptions::new()
+            .in_memory(true)
+            .foreign_keys(true);
+        let pool = connect(Path::new(":memory:"), options).await?;
+        sqlx::raw_sql(include_str!("schema.sql"))
+            .execute(&pool)
+            .await?;
+        Ok(Self { pool, _lock: None })
+    }
+
+    /// Changes it by hand, as a faulty program would.
+    #[cfg(test)]
+    pub(crate) async fn tamper(&self, sql: &'static str) -> Result<(), JournalError> {
+        sqlx::query(sql).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Opens an existing journal for reading; works beside a running relay.

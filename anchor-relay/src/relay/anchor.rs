@@ -5,11 +5,11 @@
 
 use super::{Hold, MAX_HOLD, Settings, backoff, pause, stopping, submit::Room};
 use crate::{
-    Observer,
+    Observer, clock,
     journal::{Journal, JournalError, ProofKey, StreamRow, now_ms},
     metrics::{Shared, StreamLag},
     plan::{Conflict, Limits, StreamView},
-    sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Park, Sender},
+    sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Key, Park, Sender},
     view::{TickError, plan_with_records, snapshot},
 };
 use alloy::primitives::{Address, U256, keccak256};
@@ -46,12 +46,40 @@ pub(super) struct AnchorLoop {
 }
 
 impl AnchorLoop {
+    /// Knows nothing yet but what is in the journal.
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        chain: Arc<Chain>,
+        key: Key,
+        settings: Settings,
+        shared: Arc<Shared>,
+        observer: Observer,
+    ) -> Self {
+        let sender = Sender::new(Arc::clone(&chain), key, settings.send, observer.clone());
+        Self {
+            sender,
+            journal,
+            chain,
+            settings,
+            shared,
+            observer,
+            identified: false,
+            holds: BTreeMap::new(),
+            proof_holds: BTreeMap::new(),
+            alone: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            implementation: None,
+            turn: 0,
+            l1_fee: 0,
+        }
+    }
+
     pub(super) async fn run(&mut self, wake: &Notify, mut stop: watch::Receiver<bool>) {
         let mut failures = 0u32;
         // A failure that goes on is said once, another one again.
         let mut said = String::new();
         while !stopping(&stop) {
-            let wait = match self.tick().await {
+            let wait = match self.look().await {
                 Ok(more) => {
                     failures = 0;
                     said.clear();
@@ -62,10 +90,6 @@ impl AnchorLoop {
                     let text = error.to_string();
                     if text != said {
                         tracing::warn!(%error, "cannot anchor now, trying again");
-                    }
-                    if !matches!(error, TickError::Journal(_)) {
-                        // The endpoint may be another one when it comes back.
-                        self.identified = false;
                     }
                     self.shared.anchor_error(&text);
                     said = text;
@@ -83,6 +107,18 @@ impl AnchorLoop {
     }
 
     /// Looks at both sides once and acts. Gives whether a backlog is being worked on.
+    pub(super) async fn look(&mut self) -> Result<bool, TickError> {
+        let result = self.tick().await;
+        if result
+            .as_ref()
+            .is_err_and(|error| !matches!(error, TickError::Journal(_)))
+        {
+            // The endpoint may be another one when it comes back.
+            self.identified = false;
+        }
+        result
+    }
+
     async fn tick(&mut self) -> Result<bool, TickError> {
         // Whoever answers may be another than at the last look.
         if self.identified {
@@ -255,7 +291,7 @@ impl AnchorLoop {
     }
 
     fn apply_holds(&mut self, views: &mut [StreamView], rows: &[StreamRow]) {
-        let now = Instant::now();
+        let now = clock::now();
         self.holds
             .retain(|stream, _| rows.iter().any(|row| row.stream == *stream && row.open > 0));
         for view in views {
@@ -271,7 +307,7 @@ impl AnchorLoop {
 
     pub(super) fn hold(&mut self, stream: StreamId, why: &str) {
         let hold = self.holds.entry(stream).or_insert_with(|| Hold {
-            until: Instant::now(),
+            until: clock::now(),
             tries: 0,
         });
         let time = self
@@ -280,7 +316,7 @@ impl AnchorLoop {
             .saturating_mul(1 << hold.tries.min(16))
             .min(MAX_HOLD);
         hold.tries = hold.tries.saturating_add(1);
-        hold.until = Instant::now() + time;
+        hold.until = clock::now() + time;
         tracing::warn!(%stream, wait = ?time, "waiting with this stream: {why}");
         self.shared.stream_note(stream, Some(why));
     }

@@ -11,6 +11,8 @@
 mod anchor;
 mod proofs;
 mod reports;
+#[cfg(test)]
+mod simulation;
 mod submit;
 mod walk;
 
@@ -20,13 +22,12 @@ use crate::{
     Observer,
     journal::{Journal, now_ms},
     metrics::Shared,
-    sink::{Chain, Confirmation, Key, SendPolicy, Sender},
+    sink::{Chain, Confirmation, Key, SendPolicy},
     source::{Halt, Source, Walker},
 };
 use alloy::primitives::Address;
 use anchor::AnchorLoop;
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -118,22 +119,14 @@ impl<S: Source> Relay<S> {
             &wake,
             stop.clone(),
         );
-        let mut anchor = AnchorLoop {
-            sender: Sender::new(Arc::clone(&chain), key, settings.send, observer.clone()),
-            journal: Arc::clone(&journal),
+        let mut anchor = AnchorLoop::new(
+            Arc::clone(&journal),
             chain,
-            settings: settings.clone(),
-            shared: Arc::clone(&shared),
-            observer: observer.clone(),
-            identified: false,
-            holds: BTreeMap::new(),
-            proof_holds: BTreeMap::new(),
-            alone: Default::default(),
-            suspects: BTreeMap::new(),
-            implementation: None,
-            turn: 0,
-            l1_fee: 0,
-        };
+            key,
+            settings.clone(),
+            Arc::clone(&shared),
+            observer.clone(),
+        );
         let anchor = async {
             anchor.run(&wake, stop.clone()).await;
             Ok(())

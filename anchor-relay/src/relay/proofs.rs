@@ -6,13 +6,13 @@
 
 use super::{Hold, MAX_HOLD, anchor::AnchorLoop, submit::Room};
 use crate::{
-    Point,
+    Point, clock,
     journal::{Item, ItemKind, ProofKey, ProofRow},
     sink::{Payload, Refusal, SubmitOutcome, same_proof, same_record},
     view::{Snapshot, TickError},
 };
 use alloy::primitives::B256;
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 /// Why a proof cannot be anchored.
 const OTHER_PROOF: &str = "the contract holds another proof of this batch; somebody else sent it";
@@ -98,7 +98,7 @@ impl AnchorLoop {
         let waits = self
             .proof_holds
             .get(&key)
-            .is_some_and(|hold| hold.until > Instant::now());
+            .is_some_and(|hold| hold.until > clock::now());
         if !of_proof.is_empty() || waits {
             return Ok(());
         }
@@ -151,12 +151,12 @@ impl AnchorLoop {
     fn hold_proof(&mut self, key: ProofKey, why: &str) {
         let poll = self.settings.poll;
         let hold = self.proof_holds.entry(key).or_insert_with(|| Hold {
-            until: Instant::now(),
+            until: clock::now(),
             tries: 0,
         });
         let time = poll.saturating_mul(1 << hold.tries.min(16)).min(MAX_HOLD);
         hold.tries = hold.tries.saturating_add(1);
-        hold.until = Instant::now() + time;
+        hold.until = clock::now() + time;
         tracing::warn!(stream = %key.0, batch = key.1, wait = ?time, "proof waits: {why}");
     }
 }

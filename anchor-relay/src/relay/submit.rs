@@ -5,7 +5,7 @@
 
 use super::anchor::AnchorLoop;
 use crate::{
-    Point,
+    Point, clock,
     journal::{JournalError, ProofRow, now_ms},
     plan::{Action, Conflict},
     sink::{Block, Payload, Refusal, SubmitOutcome, same_record},
@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use ves_primitives::{BatchCommitment, StreamId};
 
@@ -124,7 +124,7 @@ impl AnchorLoop {
         proofs: &[ProofRow],
         room: &mut Room,
     ) -> Result<(), TickError> {
-        let now = Instant::now();
+        let now = clock::now();
         self.alone.retain(|_, until| *until > now);
         let proofs: BTreeMap<_, _> = proofs.iter().map(|row| (row.key(), row)).collect();
         let proof_wait = u64::try_from(self.settings.proof_wait.as_millis()).unwrap_or(u64::MAX);
@@ -310,7 +310,7 @@ impl AnchorLoop {
         let stream = batch.stream_id();
         if reverts > 0 {
             // Whichever batch was at fault: alone it harms no other.
-            self.alone.insert(stream, Instant::now() + ALONE);
+            self.alone.insert(stream, clock::now() + ALONE);
         }
         let known = self.holds.get(&stream).map_or(0, |hold| hold.tries);
         if reverts <= known {

@@ -143,6 +143,20 @@ impl Chain {
         })
     }
 
+    /// Talks to what `providers` lead to.
+    #[cfg(test)]
+    pub(crate) fn over(
+        providers: Vec<RootProvider<Ethereum>>,
+        identity: Identity,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            endpoints: Arc::new(Endpoints::of(providers)),
+            identity,
+            timeout,
+        }
+    }
+
     pub(super) fn provider(&self) -> &RootProvider<Ethereum> {
         self.endpoints.provider()
     }

@@ -3,6 +3,7 @@
 
 //! The L2's JSON-RPC endpoints: one is used until it fails, then the next one that is not resting.
 
+use crate::clock::now;
 use alloy::{network::Ethereum, providers::RootProvider};
 use serde::Serialize;
 use std::{
@@ -82,6 +83,21 @@ impl Endpoints {
         })
     }
 
+    /// Providers that are there already.
+    #[cfg(test)]
+    pub(super) fn of(providers: Vec<RootProvider<Ethereum>>) -> Self {
+        let named = providers.into_iter().enumerate();
+        let list = named.map(|(n, provider)| Endpoint {
+            name: format!("endpoint {n}"),
+            provider,
+            breaker: Mutex::default(),
+        });
+        Self {
+            list: list.collect(),
+            active: AtomicUsize::new(0),
+        }
+    }
+
     fn index(&self) -> usize {
         self.active.load(Ordering::Relaxed).min(self.list.len() - 1)
     }
@@ -98,10 +114,7 @@ impl Endpoints {
             .iter()
             .enumerate()
             .filter(move |(n, endpoint)| {
-                let resting = endpoint
-                    .breaker()
-                    .until
-                    .is_some_and(|at| at > Instant::now());
+                let resting = endpoint.breaker().until.is_some_and(|at| at > now());
                 *n != active && !resting
             })
             .map(|(_, endpoint)| &endpoint.provider)
@@ -124,7 +137,7 @@ impl Endpoints {
                 .min(LONGEST_REST);
             breaker.failures = breaker.failures.saturating_add(1);
             breaker.errors = breaker.errors.saturating_add(1);
-            breaker.until = Some(Instant::now() + rest);
+            breaker.until = Some(now() + rest);
         }
         // The one that may be asked again first; without a rest that is at once. Of equals the next.
         let count = self.list.len();
@@ -132,7 +145,7 @@ impl Endpoints {
             .map(|step| (active + step) % count)
             .min_by_key(|n| {
                 let until = self.list[*n].breaker().until;
-                until.filter(|at| *at > Instant::now())
+                until.filter(|at| *at > now())
             })
             .unwrap_or(active);
         if next != active {
@@ -152,7 +165,7 @@ impl Endpoints {
             EndpointStats {
                 endpoint: endpoint.name.clone(),
                 errors: breaker.errors,
-                resting: breaker.until.is_some_and(|at| at > Instant::now()),
+                resting: breaker.until.is_some_and(|at| at > now()),
                 active: n == active,
             }
         };

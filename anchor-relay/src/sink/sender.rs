@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Observer, Point,
+    clock::now,
     journal::{Attempt, ItemKind, Journal, JournalError, Send, SendState, now_ms},
 };
 use alloy::{
@@ -414,10 +415,14 @@ impl Sender {
     /// Base fee and tip to reckon with: asked once for many transactions in a row.
     async fn fee_inputs(&mut self, latest: &Block) -> Result<(u128, u128), SendError> {
         match self.fees {
-            Some((asked, at, fees)) if at == latest.hash && asked.elapsed() < FEES_HOLD => Ok(fees),
+            Some((asked, at, fees))
+                if at == latest.hash && now().duration_since(asked) < FEES_HOLD =>
+            {
+                Ok(fees)
+            }
             _ => {
                 let fees = self.chain.fee_inputs(latest).await?;
-                self.fees = Some((Instant::now(), latest.hash, fees));
+                self.fees = Some((now(), latest.hash, fees));
                 Ok(fees)
             }
         }

@@ -11,4 +11,5 @@ mod model;
 mod pool;
 mod quota;
 mod retention;
+mod simulation;
 mod submit;
