@@ -4,8 +4,8 @@
 #
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
-# Chromium, an event store that is killed while it is filled, operators' drills, a network under zombienet, and runs
-# of the real binaries from an agent's event to its anchor and back.
+# Chromium, event stores killed while they are filled and shared by nodes, operators' drills, a network under
+# zombienet, and runs of the real binaries from an agent's event to its anchor and back.
 # Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -101,6 +101,7 @@ beside "REST gateway" node tests/gateway/test.mjs
 beside "end to end" "$CARGO_TARGET_DIR/debug/ves-demo" --no-color
 beside "operators' drills" node ops/drill.mjs
 beside "event store under kills" node tests/store/kills.mjs
+beside "one node reads what another one indexes" node tests/store/readers.mjs
 beside "explorer in a browser" node tests/explorer/test.mjs
 beside "MCP server" node tests/mcp/test.mjs
 beside "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no-color

@@ -92,7 +92,10 @@ export async function reads({ gateway, key, events, receipts }) {
 
   await claim('The history of an entity names the version that each event made, page by page', async () => {
     const { json: all } = await gateway.get(`/api/v1/ves/events?${stream}&limit=1000`, key);
-    const { entity_type: type, entity_id: id } = all.events[0];
+    const about = ({ entity_type, entity_id }) => JSON.stringify([entity_type, entity_id]);
+    const counts = all.events.reduce((counts, event) => counts.set(about(event), (counts.get(about(event)) ?? 0) + 1), new Map());
+    // Of the entity with the longest one.
+    const [[type, id]] = [...counts].sort(([, one], [, other]) => other - one).map(([entity]) => JSON.parse(entity));
     const path = `/api/v1/ves/entities/${encodeURIComponent(type)}/${encodeURIComponent(id)}?${stream}`;
     const mine = all.events.filter((event) => event.entity_type === type && event.entity_id === id).map((event) => event.sequence_number);
     const seen = [];

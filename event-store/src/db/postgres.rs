@@ -47,6 +47,8 @@ pub(super) async fn connect_to_read(url: &str) -> Result<PgPool, String> {
     let options = options(url)?.options([
         ("default_transaction_read_only", "on"),
         ("statement_timeout", READ_TIMEOUT),
+        // A plan for whatever values may come would treat a stream of millions as an average one.
+        ("plan_cache_mode", "force_custom_plan"),
     ]);
     pool(READERS_MAX)
         .connect_with(options)

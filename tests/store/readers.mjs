@@ -1,0 +1,131 @@
+#!/usr/bin/env node
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// Two real nodes over one event store: one indexes it and forgets payloads of old blocks, the other only
+// reads it. One line for each claim; exit code 0 if and only if all of them hold.
+
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { claim, ensure, program, run, same, score, startProgram, waitFor, workingDirectory } from '../polkadotjs/harness.mjs';
+import { Agent, STORE, TENANT } from '../polkadotjs/scene.mjs';
+
+const RETAIN_BLOCKS = 4;
+// The network identity that belongs to the key below; both are public.
+const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
+const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
+
+process.exitCode = 1;
+const here = workingDirectory();
+const store = join(here, 'events.sqlite');
+
+/** A port that was free a moment ago. */
+const freePort = () =>
+  new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+
+async function start(name, more) {
+  const metrics = await freePort();
+  const args = [
+    ...['--chain', 'dev', '--base-path', join(here, name), '--event-store', store, '--rpc-port', '0'],
+    ...['--prometheus-port', String(metrics), '--no-mdns', '--no-telemetry', '--rpc-max-request-size', '32', ...more],
+  ];
+  const log = join(here, `${name}.log`);
+  const node = await startProgram('ves-node', args, log, /Running JSON-RPC server: addr=([^,\s]+)/);
+  const ask = async (method, ...params) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await (await fetch(`http://${node.told}`, { method: 'POST', headers, body })).json();
+    if (answer.error) throw Object.assign(new Error(answer.error.message), answer.error);
+    return answer.result;
+  };
+  /** The values of a metric, by their labels. */
+  const metric = async (wanted) => {
+    const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(`${wanted}{`) || line.startsWith(`${wanted} `));
+    return lines.map((line) => Number(line.split(' ').at(-1))).reduce((sum, value) => sum + value, 0);
+  };
+  return { ...node, url: `ws://${node.told}`, ask, metric };
+}
+
+const port = await freePort();
+const address = `/ip4/127.0.0.1/tcp/${port}`;
+const writer = await start('writer', [
+  ...['--alice', '--force-authoring', '--node-key', NODE_KEY, '--listen-addr', address],
+  ...['--event-store-retain-blocks', String(RETAIN_BLOCKS)],
+]);
+await waitFor('the store', async () => (await writer.ask('ves_health')).indexed_block > 0);
+const reader = await start('reader', [
+  ...['--event-store-replica', '--state-pruning', '256', '--listen-addr', '/ip4/127.0.0.1/tcp/0', '--allow-private-ip'],
+  ...['--bootnodes', `${address}/p2p/${PEER}`, '--unsafe-force-node-key-generation'],
+]);
+
+let stream;
+await claim('A reader serves the events that another node indexes, as that one does', async () => {
+  await run(join(program('examples'), 'load'), [
+    ...['--url', writer.url, '--rate', '100', '--seconds', '6', '--batch', '16', '--streams', '2'],
+  ], { cwd: here });
+  const [first] = (await writer.ask('ves_streams')).streams;
+  stream = [first.tenant_id, first.store_id];
+  const { sequence } = first;
+  await waitFor('the reader', async () => (await reader.ask('ves_head', ...stream)).sequence >= sequence);
+  for (const [method, ...params] of [['ves_batch', 0], ['ves_inclusionProof', sequence], ['ves_batchOfSequence', 1]]) {
+    const [one, other] = await Promise.all([writer, reader].map((node) => node.ask(method, ...stream, ...params)));
+    same(method, JSON.stringify(other), JSON.stringify(one));
+  }
+  return `${sequence} events of a stream`;
+});
+
+await claim('Its health names what it is and how far it is behind, and it follows the chain', async () => {
+  const health = await waitFor('the reader to be level', async () => {
+    const found = await reader.ask('ves_health');
+    return found.lag_blocks <= 2 && found.finalized_block > RETAIN_BLOCKS && found;
+  });
+  same('replica', health.replica, true);
+  same('lag', health.lag_blocks, Math.max(0, health.finalized_block - health.indexed_block));
+  same('replica of the writer', (await writer.ask('ves_health')).replica, false);
+  ensure((await reader.metric('ves_store_indexed_block')) >= health.indexed_block, 'the metric is older than the answer');
+  return `block ${health.indexed_block} of ${health.finalized_block}`;
+});
+
+await claim('Payloads older than the retention go by themselves, and every event is still there and proven', async () => {
+  const kept = ({ event }) => 'payload' in event || 'payload_raw_b64u' in event || 'payload_encrypted' in event;
+  // The last of the load may become final meanwhile.
+  const page = await waitFor('the payloads to go', async () => {
+    const { events, head_sequence: head } = await reader.ask('ves_events', ...stream, 1, 1000);
+    return events.length === head && !events.some(kept) && events;
+  });
+  const sequence = page.length;
+  same('the sequences', page.map((event) => event.sequence).join(), Array.from({ length: sequence }, (_, n) => n + 1).join());
+  ensure((await writer.metric('ves_store_pruned_events_total')) >= sequence, 'the metric does not tell');
+  same('failures', await writer.metric('ves_store_retention_failures_total'), 0);
+  same('what the reader forgot', await reader.metric('ves_store_pruned_events_total'), 0);
+  const proof = await reader.ask('ves_inclusionProof', ...stream, 1);
+  same('the leaf', proof.leaf_hash, page[0].leaf_hash);
+  return `${sequence} events without payloads`;
+});
+
+await claim('Both count what finalized blocks say about proofs and quotas', async () => {
+  const agent = new Agent(here, writer.url);
+  const place = ['--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase'];
+  await agent.cli(['init', '--node', writer.url, ...place]);
+  for (const args of [['keys:generate'], ['admin:register-agent', '--dev-admin'], ['keys:register', '--dev-admin']]) await agent.cli(args);
+  await agent.order('P-1', { total: '980.00' }, '--encrypt-to-self');
+  await agent.cli(['push', '--prove', 'aml.threshold=1000']);
+  const verdicts = await waitFor('the verdict at both', async () => {
+    const found = await Promise.all([writer, reader].map((node) => node.metric('ves_proof_verdicts_total')));
+    return found.every((count) => count === 1) && found;
+  });
+  const counts = await Promise.all([writer, reader].map((node) => node.metric('ves_tenant_quota_used_ratio_count')));
+  ensure(counts[0] > 0, 'nothing is counted');
+  same('blocks that were left out', await writer.metric('ves_unreadable_blocks_total'), 0);
+  return `${verdicts.join(' and ')} verdicts, ${counts.join(' and ')} uses`;
+});
+
+const { claims, failures } = score();
+console.log(`\n${claims - failures} of ${claims} claims hold`);
+process.exit(failures === 0 ? 0 : 1);
