@@ -6,7 +6,7 @@
 # node, agents, the relay and an EVM chain, all processes of this machine. Does its own set-up. Exit code
 # 0 if every line of the scenario holds; otherwise 1, and everything is kept, logs included.
 #
-# run.sh            consortium.zndsl: a quarter of an hour, and the build of a second runtime
+# run.sh            consortium.zndsl: six to nine minutes, and the build of a second runtime
 # run.sh --short    short.zndsl: three minutes
 set -euo pipefail
 source "$(dirname "$0")/../scripts/env.sh"
