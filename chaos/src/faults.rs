@@ -288,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn the_seeds_of_the_short_form_reach_every_fault_that_it_names() {
+        use Kind::{Delay, Halves, Kill, Loss, Pause, RelayKill};
+        // As in test.sh.
+        let named = [Kill, Halves, Delay, Loss, Pause, RelayKill];
+        let reached: BTreeSet<Kind> = (2..5)
+            .flat_map(|seed| Schedule::make(seed, &named, 2, LONGEST / 2).steps)
+            .flat_map(|step| step.faults)
+            .map(|fault| fault.kind)
+            .collect();
+        assert_eq!(reached, BTreeSet::from(named));
+    }
+
+    #[test]
     fn what_changes_the_set_for_good_comes_last() {
         for seed in 0..300 {
             let schedule = make(seed, 3);
