@@ -9,7 +9,7 @@ use crate::{
     faults::{Fault, Kind, Schedule, Step},
     history::{FaultRecord, Finality, History, Verdicts},
     load::{Counts, Door, Load, now_ms},
-    network::{NAMES, Network, Tools},
+    network::{ARCHIVE, NAMES, Network, Tools},
     process::Guard,
     record::{self, Watch},
     strike::{self, Strike},
@@ -21,6 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use ves_client::ChainClient;
 
 /// Blocks that one node may be behind another.
 const CLOSE: u32 = 4;
@@ -265,7 +266,6 @@ impl Stage {
         let counts = self.load.quiet(SETTLE_MAX).await;
         let (tenant, streams) = self.load.streams();
         let final_now = self.watch.finalized();
-        let mut clients = Vec::new();
         for node in 0..NAMES.len() {
             let door = Door::new(self.network.url(node), None);
             let ready = async || {
@@ -277,11 +277,11 @@ impl Stage {
             };
             // A node whose store stays behind lacks events, and the checker says which.
             let _ = wait(SETTLE_MAX, ready).await;
-            clients.push(door.client().await?);
         }
         let mut exports = Vec::new();
-        for (client, name) in clients.iter().zip(NAMES) {
-            exports.push(record::export(client, name, tenant, streams).await?);
+        for (node, name) in NAMES.iter().enumerate() {
+            let client = ChainClient::connect(&self.network.url(node), None).await?;
+            exports.push(record::export(&client, name, tenant, streams).await?);
         }
         let batches = exports.iter().map(|export| export.batches.len()).max();
         let all = batches.unwrap_or_default();
@@ -290,7 +290,7 @@ impl Stage {
             anchors.is_ok_and(|anchors| anchors.len() >= all)
         });
         let relay_settled = settled.await.is_ok();
-        let archive = clients.last().context("no archive")?;
+        let archive = ChainClient::connect(&self.network.url(ARCHIVE), None).await?;
         let history = History {
             clients: self.load.log(),
             heads: self.watch.heads(),
@@ -298,7 +298,7 @@ impl Stage {
             anchors: record::anchors(&self.network).await?,
             faults: self.faults.clone(),
             verdicts: Verdicts {
-                expelled: record::expelled(archive).await?,
+                expelled: record::expelled(&archive).await?,
                 duplicated: self.duplicated.clone(),
                 relay_settled,
                 unknown: counts.waiting,
