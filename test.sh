@@ -5,7 +5,7 @@
 # All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
 # Chromium, event stores killed while they are filled and shared by nodes, operators' drills, a network under
-# zombienet, and runs of the real binaries from an agent's event to its anchor and back.
+# zombienet, chaos, and runs of the real binaries from an agent's event to its anchor and back.
 # Does its own set-up.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -71,6 +71,16 @@ full_disk() {
     "${own[@]}" "$CARGO_TARGET_DIR/debug/ves-demo" full-disk --no-color
 }
 
+# Three schedules whose seeds reach kills, a partition into halves, delay, loss, a pause and a killed relay.
+chaos() {
+    local code=0
+    "$CARGO_TARGET_DIR/debug/ves-chaos" run --seed 2 --schedules 3 --per-network 3 --steps 2 --seconds 10 --rate 60 \
+        --faults kill,halves,delay,loss,pause,relay-kill || code=$?
+    # A container without network namespaces: what it takes has been said. The checker was tested all the same.
+    [ "$code" -ne 3 ] || { printf '    chaos is not possible on this machine; nothing was shown\n' >&2; code=0; }
+    return "$code"
+}
+
 # Workspace members are compiled by clippy itself, so that lints cost no second build; warnings are
 # errors. Dependencies are compiled by rustc and shared with every other build.
 export RUSTC_WORKSPACE_WRAPPER=clippy-driver
@@ -108,5 +118,7 @@ beside "censoring validators" "$CARGO_TARGET_DIR/debug/ves-demo" censorship --no
 beside "polkadot.js and bad input" node tests/polkadotjs/test.mjs
 beside "full disk" full_disk
 all_of_them
+# Alone: its faults are timed.
+step "chaos" chaos
 
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

@@ -22,6 +22,8 @@ packages_missing() {
     command -v zstd >/dev/null || echo zstd
     # Checks the units of ops/; nothing is run by it.
     command -v systemd-analyze >/dev/null || echo systemd
+    # Namespaces for ves-chaos.
+    command -v ip >/dev/null || [ -x /usr/sbin/ip ] || echo iproute2
     # Another implementation for tests/interop.
     python3 -c 'import cryptography' 2>/dev/null ||
         /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography

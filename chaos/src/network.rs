@@ -1,0 +1,423 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! The programs under test: four validators, an archive, an EVM chain with the contract, the relay.
+
+use crate::{
+    faults::VALIDATORS,
+    machine::{Machine, SmallDisk},
+    process::{Guard, Process, run},
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use ves_client::Rpc;
+
+/// The nodes in the order of their devices, which begin with 1.
+pub(crate) const NAMES: [&str; 5] = ["alice", "bob", "charlie", "dave", "archive"];
+/// Place of the archive among the nodes.
+pub(crate) const ARCHIVE: usize = 4;
+/// The node whose disk can be filled.
+pub(crate) const ON_SMALL_DISK: usize = 3;
+const RELAY: usize = 6;
+const EVM: usize = 7;
+const TWIN: usize = 8;
+const SPACES: [&str; 8] = [
+    "alice", "bob", "charlie", "dave", "archive", "relay", "evm", "twin",
+];
+/// Room on it, bytes.
+const SMALL_DISK: u64 = 512 * 1024 * 1024;
+const RPC_PORT: u16 = 9_944;
+const EVM_PORT: u16 = 8_545;
+const EVM_CHAIN: u64 = 31_337;
+/// Final on the EVM chain is what has twice as many blocks above it: more than a reorg takes away.
+const EVM_EPOCH: &str = "6";
+/// Longest time until a node answers.
+const START_MAX: Duration = Duration::from_secs(240);
+const BATCH_COMMITTED: &str =
+    "BatchCommitted(bytes32 indexed,bytes32 indexed,bytes32,bytes32,uint64,uint64,uint32)";
+
+/// Where the programs are.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    /// `ves-node`.
+    pub(crate) node: PathBuf,
+    /// `anchor-relay`.
+    pub(crate) relay: PathBuf,
+    /// The directory of the contracts, with their node packages.
+    pub(crate) contracts: PathBuf,
+    /// `libfaketime.so.1`, if there is one.
+    pub(crate) faketime: Option<PathBuf>,
+}
+
+impl Tools {
+    fn package(&self, name: &str) -> PathBuf {
+        self.contracts.join("node_modules/.bin").join(name)
+    }
+}
+
+struct Node {
+    base: PathBuf,
+    process: Option<Process>,
+    /// File with the offset of its clock, if that can be changed.
+    clock: Option<PathBuf>,
+}
+
+/// The contract, and who may write to it.
+pub(crate) struct Contract {
+    /// JSON-RPC of the EVM chain.
+    pub(crate) url: String,
+    /// Address of the registry.
+    pub(crate) address: String,
+    /// First topic of `BatchCommitted`.
+    pub(crate) topic: String,
+}
+
+/// All of it, running.
+pub(crate) struct Network {
+    guard: Arc<Guard>,
+    tools: Tools,
+    dir: PathBuf,
+    nodes: Vec<Node>,
+    peers: Vec<String>,
+    /// Counts the starts of each node.
+    pub(crate) lives: Arc<Vec<AtomicU32>>,
+    /// The contract.
+    pub(crate) contract: Contract,
+    relay: Option<Process>,
+    twin: Option<Process>,
+    /// Of [`ON_SMALL_DISK`], if asked for.
+    pub(crate) disk: Option<SmallDisk>,
+    // Last, so that what uses them ends first.
+    _evm: Process,
+    /// Namespaces and links.
+    pub(crate) machine: Machine,
+}
+
+fn secret_file(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut options = fs::File::options();
+    let mut file = options.write(true).create(true).mode(0o600).open(path)?;
+    Ok(writeln!(file, "{text}")?)
+}
+
+/// Key of a device's address in the network; public.
+fn node_key(device: usize) -> String {
+    format!("{device:064x}")
+}
+
+impl Network {
+    /// Starts everything in an empty directory.
+    pub(crate) async fn start(
+        guard: &Arc<Guard>,
+        tools: &Tools,
+        dir: &Path,
+        seed: u64,
+        small_disk: bool,
+    ) -> Result<Self> {
+        let machine = Machine::make(guard, &SPACES, seed)?;
+        let mut peers = Vec::new();
+        for device in 1..=NAMES.len() {
+            let file = dir.join("node.key");
+            secret_file(&file, &node_key(device))?;
+            let inspect = ["key", "inspect-node-key", "--file"];
+            let id = run(Command::new(&tools.node).args(inspect).arg(&file))?;
+            let ip = machine.ip(device);
+            peers.push(format!("/ip4/{ip}/tcp/30333/p2p/{}", id.trim()));
+        }
+        let disk = if small_disk {
+            let name = NAMES.get(ON_SMALL_DISK).copied().unwrap_or_default();
+            Some(SmallDisk::make(guard, &dir.join(name), SMALL_DISK)?)
+        } else {
+            None
+        };
+        let (evm, contract) = start_evm(guard, tools, &machine, dir).await?;
+        let node = |name: &&str| Node {
+            base: dir.join(name),
+            process: None,
+            clock: None,
+        };
+        let mut network = Self {
+            guard: Arc::clone(guard),
+            machine,
+            tools: tools.clone(),
+            dir: dir.to_owned(),
+            nodes: NAMES.iter().map(node).collect(),
+            peers,
+            lives: Arc::new(NAMES.iter().map(|_| AtomicU32::new(0)).collect()),
+            contract,
+            relay: None,
+            twin: None,
+            disk,
+            _evm: evm,
+        };
+        let all: Vec<_> = (0..NAMES.len()).collect();
+        network.start_nodes(&all)?;
+        Ok(network)
+    }
+
+    /// WebSocket of a node.
+    pub(crate) fn url(&self, node: usize) -> String {
+        format!("ws://{}:{RPC_PORT}", self.machine.ip(node + 1))
+    }
+
+    fn node_command(&self, device: usize, base: &Path, identity: Option<&str>) -> Result<Command> {
+        let mut command = self.machine.command(device, &self.tools.node)?;
+        let ip = self.machine.ip(device);
+        command
+            .args(["--chain", "local", "--base-path"])
+            .arg(base)
+            .args(["--listen-addr", &format!("/ip4/{ip}/tcp/30333")])
+            .args(["--node-key", &node_key(device)])
+            .args(["--allow-private-ip", "--no-mdns", "--no-telemetry"])
+            .args(["--no-prometheus", "--unsafe-rpc-external", "--rpc-cors=all"])
+            .args(["--rpc-port", &RPC_PORT.to_string()])
+            .args(["--rpc-methods", "safe", "--rpc-max-connections", "200"]);
+        if let Some(name) = identity {
+            command.args(["--validator", &format!("--{name}")]);
+        }
+        for (n, peer) in (1..).zip(&self.peers) {
+            if n != device {
+                command.args(["--reserved-nodes", peer]);
+            }
+        }
+        Ok(command)
+    }
+
+    fn node(&mut self, node: usize) -> Result<&mut Node> {
+        self.nodes.get_mut(node).context("no such node")
+    }
+
+    /// Log of a node.
+    pub(crate) fn log(&self, node: usize) -> PathBuf {
+        let name = NAMES.get(node).copied().unwrap_or_default();
+        self.dir.join(format!("{name}.log"))
+    }
+
+    /// Starts a node and waits until it answers.
+    pub(crate) fn start_node(&mut self, node: usize) -> Result<()> {
+        self.start_nodes(&[node])
+    }
+
+    /// Starts nodes at one time and waits until all of them answer.
+    pub(crate) fn start_nodes(&mut self, nodes: &[usize]) -> Result<()> {
+        let begun = nodes.iter().map(|node| self.spawn_node(*node));
+        for (node, (mut process, from)) in nodes.iter().zip(begun.collect::<Result<Vec<_>>>()?) {
+            process.said(from, "Running JSON-RPC server", START_MAX)?;
+            self.node(*node)?.process = Some(process);
+        }
+        Ok(())
+    }
+
+    /// Starts a node; answers where its log went on from.
+    fn spawn_node(&mut self, node: usize) -> Result<(Process, u64)> {
+        let (log, guard) = (self.log(node), Arc::clone(&self.guard));
+        let name = NAMES.get(node).copied().context("no such node")?;
+        let (base, clock) = {
+            let node = self.node(node)?;
+            (node.base.clone(), node.clock.clone())
+        };
+        let identity = (node < VALIDATORS).then_some(name);
+        let mut command = self.node_command(node + 1, &base, identity)?;
+        if let (Some(clock), Some(library)) = (clock, &self.tools.faketime) {
+            command
+                .env("LD_PRELOAD", library)
+                .env("FAKETIME_TIMESTAMP_FILE", clock)
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .env("DONT_FAKE_MONOTONIC", "1");
+        }
+        let from = fs::metadata(&log).map_or(0, |log| log.len());
+        if let Some(life) = self.lives.get(node) {
+            life.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok((Process::start(&guard, name, &mut command, &log)?, from))
+    }
+
+    /// The process of a node that runs.
+    pub(crate) fn process(&mut self, node: usize) -> Result<&mut Process> {
+        let process = self.node(node)?.process.as_mut();
+        process.with_context(|| format!("node {node} does not run"))
+    }
+
+    /// Whether a node that was started has ended by itself.
+    pub(crate) fn has_ended(&mut self, node: usize) -> Option<String> {
+        let process = self.nodes.get_mut(node)?.process.as_mut()?;
+        let status = process.ended()?;
+        Some(status.to_string())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill_node(&mut self, node: usize) -> Result<()> {
+        match self.node(node)?.process.take() {
+            Some(mut process) => process.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// SIGTERM, and waits.
+    pub(crate) fn stop_node(&mut self, node: usize) -> Result<()> {
+        match self.node(node)?.process.take() {
+            Some(mut process) => process.stop(),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets a node's clock off by so many seconds. It must be started anew if it had the right time
+    /// until now; none gives it the machine's clock at its next start.
+    pub(crate) fn set_clock(&mut self, node: usize, offset: Option<i64>) -> Result<()> {
+        let clock = self.dir.join(format!("clock-{node}"));
+        if let Some(offset) = offset {
+            fs::write(&clock, format!("{offset:+}\n"))?;
+        }
+        self.node(node)?.clock = offset.map(|_| clock);
+        Ok(())
+    }
+
+    /// Directory of a node's database.
+    pub(crate) fn database(&self, node: usize) -> Result<PathBuf> {
+        let base = self.nodes.get(node).map(|node| &node.base);
+        let chains = base.context("no such node")?.join("chains");
+        let mut places = fs::read_dir(&chains)?;
+        let chain = places.next().context("no chain")??.path();
+        Ok(chain.join("paritydb/full"))
+    }
+
+    /// Deletes a node's database, or all that it has.
+    pub(crate) fn wipe(&mut self, node: usize, all: bool) -> Result<()> {
+        ensure!(self.node(node)?.process.is_none(), "the node runs");
+        let place = if all {
+            self.node(node)?.base.clone()
+        } else {
+            let database = self.database(node)?;
+            database.parent().context("no database")?.to_owned()
+        };
+        Ok(fs::remove_dir_all(place)?)
+    }
+
+    /// Starts a second node with a validator's keys and a place of its own.
+    pub(crate) fn start_twin(&mut self, of: usize) -> Result<()> {
+        let name = NAMES.get(of).copied().context("no such node")?;
+        let (base, log) = (self.dir.join("twin"), self.dir.join("twin.log"));
+        let mut command = self.node_command(TWIN, &base, Some(name))?;
+        let mut process = Process::start(&self.guard, "twin", &mut command, &log)?;
+        process.said(0, "Running JSON-RPC server", START_MAX)?;
+        self.twin = Some(process);
+        Ok(())
+    }
+
+    /// Ends it.
+    pub(crate) fn stop_twin(&mut self) {
+        self.twin = None;
+    }
+
+    /// Configures the relay for this chain and starts it.
+    pub(crate) fn set_up_relay(&mut self, genesis: &str) -> Result<()> {
+        let (node, Contract { url, address, .. }) = (self.url(ARCHIVE), &self.contract);
+        let config = format!(
+            "[source]\nnode_url = \"{node}\"\ngenesis = \"{genesis}\"\nprove_reads = true\n\
+             [destination]\nrpc_url = \"{url}\"\nchain_id = {EVM_CHAIN}\nregistry = \"{address}\"\n\
+             confirmations = \"finalized\"\n[key]\nfile = \"relay.key\"\nplain = true\n\
+             [journal]\npath = \"relay.db\"\n[send]\npoll_ms = 500\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n"
+        );
+        fs::write(self.dir.join("relay.toml"), config)?;
+        self.start_relay()
+    }
+
+    /// Starts the relay, again if it has run before.
+    pub(crate) fn start_relay(&mut self) -> Result<()> {
+        let mut command = self.machine.command(RELAY, &self.tools.relay)?;
+        command
+            .current_dir(&self.dir)
+            .args(["--config", "relay.toml", "run"]);
+        let log = self.dir.join("relay.log");
+        let relay = Process::start(&self.guard, "anchor-relay", &mut command, &log)?;
+        self.relay = Some(relay);
+        Ok(())
+    }
+
+    /// The relay's process.
+    pub(crate) fn relay(&mut self) -> Result<&mut Process> {
+        self.relay.as_mut().context("the relay does not run")
+    }
+
+    /// Cuts or restores a way of the relay: to its node, or to the EVM chain.
+    pub(crate) fn cut_relay(&self, from_node: bool, cut: bool) {
+        let other = if from_node { ARCHIVE + 1 } else { EVM };
+        self.machine.switch.change(|wires| {
+            let link = crate::wire::Link {
+                cut,
+                ..Default::default()
+            };
+            wires.set(RELAY, other, link);
+            wires.set(other, RELAY, link);
+        });
+    }
+
+    /// A method of the EVM chain.
+    pub(crate) async fn evm(&self, method: &str, params: Value) -> Result<Value> {
+        let rpc = Rpc::connect(&self.contract.url).await?;
+        let params = params.as_array().cloned().unwrap_or_default();
+        Ok(rpc.call(method, params).await?)
+    }
+}
+
+async fn start_evm(
+    guard: &Arc<Guard>,
+    tools: &Tools,
+    machine: &Machine,
+    dir: &Path,
+) -> Result<(Process, Contract)> {
+    let (ip, log) = (machine.ip(EVM), dir.join("evm.log"));
+    let accounts = dir.join("anvil.json");
+    let mut command = machine.command(EVM, &tools.package("anvil"))?;
+    command
+        .args(["--host", &ip, "--port", &EVM_PORT.to_string()])
+        .args(["--chain-id", &EVM_CHAIN.to_string(), "--block-time", "1"])
+        .args(["--slots-in-an-epoch", EVM_EPOCH, "--mnemonic-random"])
+        .arg("--config-out")
+        .arg(&accounts);
+    let mut process = Process::start(guard, "anvil", &mut command, &log)?;
+    process.said(0, "Listening on ", START_MAX)?;
+    let accounts: Value = serde_json::from_slice(&fs::read(&accounts)?)?;
+    let text = |pointer: &str| {
+        let found = accounts.pointer(pointer).and_then(Value::as_str);
+        found.with_context(|| format!("anvil's accounts lack {pointer}"))
+    };
+    let (owner, relay) = (
+        text("/available_accounts/0")?,
+        text("/available_accounts/1")?,
+    );
+    secret_file(&dir.join("relay.key"), text("/private_keys/1")?)?;
+    let url = format!("http://{ip}:{EVM_PORT}");
+    let deploy = tools.contracts.join("script/deploy.mjs");
+    let chain = EVM_CHAIN.to_string();
+    let deployed = run(Command::new(deploy)
+        .args(["--rpc-url", &url, "--chain-id", &chain, "--owner", owner])
+        .args(["--sequencer", relay, "--unlocked", owner]))?;
+    let deployed: Value = serde_json::from_str(&deployed).context("deploy.mjs")?;
+    let address = deployed["proxy"].as_str().context("no proxy")?.to_owned();
+    let topic = run(Command::new(tools.package("cast")).args(["sig-event", BATCH_COMMITTED]))?;
+    let contract = Contract {
+        url,
+        address,
+        topic: topic.trim().to_owned(),
+    };
+    Ok((process, contract))
+}
+
+/// The filter of the contract's `BatchCommitted` events.
+pub(crate) fn batch_filter(contract: &Contract) -> Value {
+    json!([{ "fromBlock": "0x0", "address": contract.address, "topics": [contract.topic] }])
+}
