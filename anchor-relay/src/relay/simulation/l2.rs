@@ -122,6 +122,8 @@ pub(super) struct L2 {
     pub(super) pool: BTreeMap<(Address, u64), Tx>,
     pub(super) finalized: u64,
     pub(super) base_fee: u128,
+    /// Transactions that reorgs took out of blocks.
+    pub(super) taken_back: usize,
     owner: Vec<Owner>,
     salt: u64,
 }
@@ -150,6 +152,7 @@ impl L2 {
             pool: BTreeMap::new(),
             finalized: 0,
             base_fee: CALM_BASE_FEE,
+            taken_back: 0,
             owner: Vec::new(),
             salt: 0,
         }
@@ -310,6 +313,7 @@ impl L2 {
             .min(self.head().number - self.finalized);
         for _ in 0..depth {
             let block = self.blocks.pop().unwrap();
+            self.taken_back += block.mined.len();
             let mut owner = block.owner.clone();
             owner.append(&mut self.owner);
             self.owner = owner;

@@ -486,7 +486,13 @@ fn judge_waste(world: &mut World, relays: usize, window: usize) {
     }
     // What is on its way when the contract closes fails, once; what follows it in its stream too.
     let closures = usize::try_from(world.stats.closures).unwrap();
-    let caught = closures * window * relays + races;
+    // So may what a reorg puts behind the closing.
+    let moved = if closures == 0 {
+        0
+    } else {
+        world.l2.taken_back
+    };
+    let caught = closures * window * relays + moved + races;
     if other > caught {
         world.violation(format!(
             "{other} transactions reverted, {caught} had a reason to"
