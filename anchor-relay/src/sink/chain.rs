@@ -375,7 +375,7 @@ impl Chain {
     /// The block up to which anchors count as done.
     ///
     /// # Errors
-    /// When the chain does not answer.
+    /// When the chain does not answer, or `latest` is no block of it any more.
     pub async fn confirmed(&self, latest: &Block, rule: Confirmation) -> Result<Block, ChainError> {
         let at = match rule {
             Confirmation::Blocks(1) => return Ok(*latest),
@@ -393,11 +393,23 @@ impl Chain {
                 .await?
                 .ok_or_else(|| unavailable("eth_getBlockByNumber", "no block 0"))?,
         };
-        Ok(if block.number > latest.number {
-            *latest
+        if block.number < latest.number {
+            return Ok(block);
+        }
+        // The chain went on since `latest` was asked for, perhaps on another branch: an orphaned block
+        // confirms nothing, and a node may still serve its state.
+        let there = if block.number == latest.number {
+            Some(block)
         } else {
-            block
-        })
+            self.block(BlockNumberOrTag::Number(latest.number)).await?
+        };
+        if there.is_none_or(|there| there.hash != latest.hash) {
+            return Err(unavailable(
+                "eth_getBlockByNumber",
+                "the chain changed between two questions",
+            ));
+        }
+        Ok(*latest)
     }
 
     /// Transactions of ours up to a block.
