@@ -50,11 +50,16 @@ export const SPOILED = [
   }],
 ];
 
-/** What a bundle proves: if a changed bundle still verifies, this must be unchanged. */
-export const substance = (bundle) =>
+const PAYLOAD = ['payload', 'payload_raw_b64u', 'payload_encrypted'];
+
+/**
+ * What a bundle proves: if a changed bundle still verifies, this must be unchanged. Without a payload, which a changed
+ * name takes away, it proves the rest, as of an event whose payload the node had pruned.
+ */
+export const substance = (bundle, names) =>
   JSON.stringify([
     bundle.genesis_hash.toLowerCase(),
-    bundle.event.event,
+    names.map((name) => [name, bundle.event.event[name]]),
     bundle.event.sequence,
     bundle.event.block_number,
     bundle.event.block_hash,
@@ -62,3 +67,7 @@ export const substance = (bundle) =>
     bundle.inclusion,
     bundle.signing_key.public_key,
   ]).toLowerCase();
+
+/** The names of an honest event's members that count. */
+export const members = (bundle, hasPayload) =>
+  Object.keys(bundle.event.event).filter((name) => hasPayload || !PAYLOAD.includes(name));

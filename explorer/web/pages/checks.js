@@ -17,7 +17,8 @@ export function summary(outcome) {
   if (outcome.not_a_bundle) return `Not a bundle: ${outcome.not_a_bundle}`;
   if (outcome.holds) {
     const passed = outcome.checks.filter((check) => check.verdict === 'pass').length;
-    return `Verified: ${passed} checks pass, none fails`;
+    const open = outcome.checks.filter((check) => check.verdict === 'not_judged').length;
+    return `Verified: ${passed} checks pass, none fails${open ? `, ${open} could not be judged` : ''}`;
   }
   const failed = outcome.checks.find((check) => check.verdict === 'fail');
   return `Not verified: ${failed.name}: ${failed.reason}`;
