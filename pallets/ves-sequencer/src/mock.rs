@@ -102,27 +102,32 @@ pub(crate) fn new_chain(tenants: Vec<(TenantId, u64, Vec<StoreId>)>) -> sp_io::T
     sp_io::TestExternalities::new(storage)
 }
 
+/// The agent, with its key, in a block that has begun.
+pub(crate) fn enrol() {
+    let admin = || RuntimeOrigin::signed(ADMIN);
+    Registry::register_agent(admin(), TENANT, AGENT).expect("agent is new");
+    let public = SigningPublicKey(ed25519_zebra::VerificationKeyBytes::from(&key()).into());
+    let statement = PossessionStatement {
+        genesis: Registry::genesis_hash(),
+        tenant: TENANT,
+        agent: AGENT,
+        key_id: KEY,
+        purpose: KeyPurpose::Signing,
+        public_key: public.0,
+    };
+    let proof = sign(&statement.hash());
+    let window = ValidityWindow::default();
+    Registry::register_signing_key(admin(), TENANT, AGENT, KEY, public, window, proof)
+        .expect("key is admissible");
+}
+
 /// Runs the test in block 1 of a chain with one tenant, two stores and an agent with a key; ends
 /// the last block and checks the invariants of both pallets afterwards.
 pub(crate) fn chain(test: impl FnOnce()) {
     let tenants = vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])];
     new_chain(tenants).execute_with(|| {
         begin_block(1);
-        let admin = || RuntimeOrigin::signed(ADMIN);
-        Registry::register_agent(admin(), TENANT, AGENT).expect("agent is new");
-        let public = SigningPublicKey(ed25519_zebra::VerificationKeyBytes::from(&key()).into());
-        let statement = PossessionStatement {
-            genesis: Registry::genesis_hash(),
-            tenant: TENANT,
-            agent: AGENT,
-            key_id: KEY,
-            purpose: KeyPurpose::Signing,
-            public_key: public.0,
-        };
-        let proof = sign(&statement.hash());
-        let window = ValidityWindow::default();
-        Registry::register_signing_key(admin(), TENANT, AGENT, KEY, public, window, proof)
-            .expect("key is admissible");
+        enrol();
         test();
         end_block();
         Sequencer::do_try_state().expect("the sequencer's invariants hold");

@@ -40,34 +40,31 @@ pub(super) enum Write {
     },
 }
 
+/// The batch that a call states: two calls state it by members of the same names.
+macro_rules! batch_of {
+    ($call:ident) => {
+        BatchInput {
+            batchId: $call.batchId,
+            tenantId: $call.tenantId,
+            storeId: $call.storeId,
+            eventsRoot: $call.eventsRoot,
+            prevStateRoot: $call.prevStateRoot,
+            newStateRoot: $call.newStateRoot,
+            sequenceStart: $call.sequenceStart,
+            sequenceEnd: $call.sequenceEnd,
+            eventCount: $call.eventCount,
+        }
+    };
+}
+
 impl Write {
     /// Reads the calls that write; `None` for all others.
     pub(super) fn decode(call: &[u8]) -> Option<Self> {
         Some(match SetRegistryCalls::abi_decode(call).ok()? {
             SetRegistryCalls::commitBatches(call) => Self::Batches(call.batches),
-            SetRegistryCalls::commitBatch(c) => Self::Batches(vec![BatchInput {
-                batchId: c.batchId,
-                tenantId: c.tenantId,
-                storeId: c.storeId,
-                eventsRoot: c.eventsRoot,
-                prevStateRoot: c.prevStateRoot,
-                newStateRoot: c.newStateRoot,
-                sequenceStart: c.sequenceStart,
-                sequenceEnd: c.sequenceEnd,
-                eventCount: c.eventCount,
-            }]),
+            SetRegistryCalls::commitBatch(c) => Self::Batches(vec![batch_of!(c)]),
             SetRegistryCalls::commitBatchWithStarkProof(c) => Self::Proven(
-                BatchInput {
-                    batchId: c.batchId,
-                    tenantId: c.tenantId,
-                    storeId: c.storeId,
-                    eventsRoot: c.eventsRoot,
-                    prevStateRoot: c.prevStateRoot,
-                    newStateRoot: c.newStateRoot,
-                    sequenceStart: c.sequenceStart,
-                    sequenceEnd: c.sequenceEnd,
-                    eventCount: c.eventCount,
-                },
+                batch_of!(c),
                 ProofRecord {
                     proofHash: c.proofHash,
                     policyHash: c.policyHash,

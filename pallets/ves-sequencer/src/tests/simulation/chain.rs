@@ -14,8 +14,7 @@ use polkadot_sdk::{
 };
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use ves_primitives::{
-    BLOCK_COMMITMENT_ENGINE, BlockCommitment, EventId, KeyPurpose, PossessionStatement,
-    SigningPublicKey, StreamId, StreamTip, SubmittedEvent, limits, registry::ValidityWindow,
+    BLOCK_COMMITMENT_ENGINE, BlockCommitment, EventId, StreamId, StreamTip, SubmittedEvent, limits,
     sha256,
 };
 
@@ -91,21 +90,7 @@ impl State {
         let mut chain = new_chain(vec![(TENANT, ADMIN, vec![STORE, OTHER_STORE])]);
         chain.execute_with(|| {
             begin_block(1);
-            let admin = || RuntimeOrigin::signed(ADMIN);
-            Registry::register_agent(admin(), TENANT, AGENT).expect("agent is new");
-            let public = SigningPublicKey(ed25519_zebra::VerificationKeyBytes::from(&key()).into());
-            let statement = PossessionStatement {
-                genesis: Registry::genesis_hash(),
-                tenant: TENANT,
-                agent: AGENT,
-                key_id: KEY,
-                purpose: KeyPurpose::Signing,
-                public_key: public.0,
-            };
-            let proof = sign(&statement.hash());
-            let window = ValidityWindow::default();
-            Registry::register_signing_key(admin(), TENANT, AGENT, KEY, public, window, proof)
-                .expect("key is admissible");
+            enrol();
             end_block();
             System::finalize();
         });
