@@ -4,7 +4,7 @@
 #
 # Chaos before a release: a hundred random schedules of faults, each by its own seed on a network of its
 # own, and two hundred kill cycles, all under load, each checked. As root, with network namespaces; takes
-# five hours or so on two cores. Clocks are left alone unless libfaketime is installed.
+# five hours or so on two cores.
 #
 #   scripts/long-chaos.sh [FIRST_SEED [SCHEDULES [CYCLES]]]
 #

@@ -12,7 +12,7 @@ use crate::{
     process::Guard,
     run::{Outcome, Stage},
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{
     path::{Path, PathBuf},
@@ -117,9 +117,6 @@ struct Common {
     /// Contracts with their node packages [default: contracts/ above this program or the working directory].
     #[arg(long, env = "VES_CONTRACTS_DIR", value_name = "DIR")]
     contracts: Option<PathBuf>,
-    /// libfaketime.so.1, without which clocks are left alone [default: where Debian puts it].
-    #[arg(long, env = "VES_FAKETIME", value_name = "FILE")]
-    faketime: Option<PathBuf>,
 }
 
 fn existing(paths: impl IntoIterator<Item = PathBuf>, what: &str) -> Result<PathBuf> {
@@ -147,20 +144,10 @@ impl Common {
         let contracts = contracts
             .into_iter()
             .filter(|dir| dir.join("node_modules").exists());
-        let debian = ["x86_64", "aarch64"].map(|cpu| {
-            PathBuf::from(format!(
-                "/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"
-            ))
-        });
-        let faketime = match &self.faketime {
-            Some(named) => Some(existing([named.clone()], "libfaketime")?),
-            None => debian.into_iter().find(|path| path.exists()),
-        };
         Ok(Tools {
             node: program(&self.node_bin, "ves-node")?,
             relay: program(&self.relay_bin, "anchor-relay")?,
             contracts: existing(contracts, "contracts with node packages")?,
-            faketime,
         })
     }
 
@@ -256,25 +243,12 @@ fn begin() -> Result<std::sync::Arc<Guard>> {
     Guard::start()
 }
 
-fn allowed(run: &Run, tools: &Tools) -> Result<Vec<Kind>> {
-    let clocks = |kind: &Kind| matches!(kind, Kind::ClockSkew | Kind::ClockJump);
-    if tools.faketime.is_some() {
-        let all = Kind::value_variants().to_vec();
-        return Ok(if run.faults.is_empty() {
-            all
-        } else {
-            run.faults.clone()
-        });
+fn allowed(run: &Run) -> Vec<Kind> {
+    if run.faults.is_empty() {
+        Kind::value_variants().to_vec()
+    } else {
+        run.faults.clone()
     }
-    if run.faults.iter().any(clocks) {
-        bail!("clocks need libfaketime: apt-get install libfaketime, or --faketime");
-    }
-    if !run.faults.is_empty() {
-        return Ok(run.faults.clone());
-    }
-    say("no libfaketime: clocks are left alone");
-    let all = Kind::value_variants().iter();
-    Ok(all.copied().filter(|kind| !clocks(kind)).collect())
 }
 
 fn plan(schedule: &Schedule) {
@@ -287,8 +261,7 @@ fn plan(schedule: &Schedule) {
 }
 
 async fn schedules(run: &Run) -> Result<bool> {
-    let tools = run.common.tools()?;
-    let allowed = allowed(run, &tools)?;
+    let allowed = allowed(run);
     let longest = Duration::from_secs(run.seconds);
     if run.plan {
         for seed in run.seed..run.seed + run.schedules {
@@ -296,6 +269,7 @@ async fn schedules(run: &Run) -> Result<bool> {
         }
         return Ok(true);
     }
+    let tools = run.common.tools()?;
     let guard = begin()?;
     let place = run.common.place()?;
     let (mut good, mut seed, end) = (true, run.seed, run.seed + run.schedules);

@@ -53,9 +53,9 @@ pub(crate) enum Kind {
     Pause,
     /// SIGSTOP of two validators: no quorum.
     PauseTwo,
-    /// One validator's clock is wrong by up to 30 s (needs libfaketime).
+    /// One validator's clock is wrong by up to 30 s.
     ClockSkew,
-    /// One validator's clock jumps while it runs (needs libfaketime).
+    /// One validator's clock jumps while it runs.
     ClockJump,
     /// The disk of one validator is full.
     DiskFull,

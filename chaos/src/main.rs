@@ -7,6 +7,7 @@
 
 mod checker;
 mod cli;
+mod clock;
 mod device;
 mod faults;
 mod history;

@@ -4,6 +4,7 @@
 //! The programs under test: four validators, an archive, an EVM chain with the contract, the relay.
 
 use crate::{
+    clock::Clock,
     faults::VALIDATORS,
     machine::{Machine, SmallDisk},
     process::{Guard, Process, run},
@@ -56,8 +57,6 @@ pub(crate) struct Tools {
     pub(crate) relay: PathBuf,
     /// The directory of the contracts, with their node packages.
     pub(crate) contracts: PathBuf,
-    /// `libfaketime.so.1`, if there is one.
-    pub(crate) faketime: Option<PathBuf>,
 }
 
 impl Tools {
@@ -69,8 +68,8 @@ impl Tools {
 struct Node {
     base: PathBuf,
     process: Option<Process>,
-    /// File with the offset of its clock, if that can be changed.
-    clock: Option<PathBuf>,
+    /// Its clock, if that is not the machine's.
+    clock: Option<Clock>,
 }
 
 /// The contract, and who may write to it.
@@ -229,13 +228,8 @@ impl Network {
         };
         let identity = (node < VALIDATORS).then_some(name);
         let mut command = self.node_command(node + 1, &base, identity)?;
-        if let (Some(clock), Some(library)) = (clock, &self.tools.faketime) {
-            command
-                .env("LD_PRELOAD", library)
-                .env("FAKETIME_TIMESTAMP_FILE", clock)
-                .env("FAKETIME_NO_CACHE", "1")
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                .env("DONT_FAKE_MONOTONIC", "1");
+        if let Some(clock) = clock {
+            clock.rule(&mut command);
         }
         let from = fs::metadata(&log).map_or(0, |log| log.len());
         if let Some(life) = self.lives.get(node) {
@@ -276,12 +270,16 @@ impl Network {
     /// Sets a node's clock off by so many seconds. It must be started anew if it had the right time
     /// until now; none gives it the machine's clock at its next start.
     pub(crate) fn set_clock(&mut self, node: usize, offset: Option<i64>) -> Result<()> {
-        let clock = self.dir.join(format!("clock-{node}"));
-        if let Some(offset) = offset {
-            fs::write(&clock, format!("{offset:+}\n"))?;
+        let Some(offset) = offset else {
+            self.node(node)?.clock = None;
+            return Ok(());
+        };
+        if self.node(node)?.clock.is_none() {
+            let clock = Clock::make(&self.dir, &format!("clock-{node}"))?;
+            self.node(node)?.clock = Some(clock);
         }
-        self.node(node)?.clock = offset.map(|_| clock);
-        Ok(())
+        let clock = self.node(node)?.clock.as_ref();
+        clock.context("no clock")?.set(offset)
     }
 
     /// Directory of a node's database.
