@@ -100,8 +100,11 @@ pub enum ClientError {
         /// The node's text.
         reason: String,
     },
-    /// The pool does not take the transaction now: full, priority too low, or the same bytes were
-    /// in a block or refused moments ago. Ask the chain what became of the events, then try again.
+    /// The pool has seen these very bytes and does not look at them again for a while: they wait in it
+    /// and were handed over more than once, were in a block, or were refused. Ask the chain which.
+    #[error("the transaction pool has seen these bytes already")]
+    TemporarilyBanned,
+    /// The pool does not take the transaction now: full, or its priority is too low.
     #[error("transaction pool does not take it now: {reason}")]
     PoolBusy {
         /// The node's text.
@@ -148,6 +151,7 @@ impl ClientError {
             Self::Unreachable { .. }
             | Self::Timeout { .. }
             | Self::PoolBusy { .. }
+            | Self::TemporarilyBanned
             | Self::LeftPool { .. }
             | Self::WatchEnded => true,
             Self::Rpc { code, .. } => matches!(
@@ -218,8 +222,8 @@ impl ClientError {
                 None => Self::PoolInvalid { reason: text() },
             },
             pool::ALREADY_IMPORTED => Self::AlreadyInPool,
+            pool::TEMPORARILY_BANNED => Self::TemporarilyBanned,
             pool::UNKNOWN_VALIDITY
-            | pool::TEMPORARILY_BANNED
             | pool::TOO_LOW_PRIORITY
             | pool::IMMEDIATELY_DROPPED => Self::PoolBusy { reason: text() },
             code => Self::Rpc {
@@ -275,6 +279,7 @@ mod tests {
         assert!(!answer(1010, Some("Custom error: 999")).is_retryable());
         assert!(!answer(1010, Some("Transaction has a bad signature")).is_retryable());
         assert!(answer(1010, Some("Transaction would exhaust the block limits")).is_retryable());
+        assert_eq!(answer(1012, None), ClientError::TemporarilyBanned);
         assert!(answer(1012, None).is_retryable());
         assert!(answer(1016, Some("limit")).is_retryable());
         assert_eq!(answer(1013, Some("0x01")), ClientError::AlreadyInPool);

@@ -167,6 +167,7 @@ impl ChainClient {
     /// # Errors
     /// [`ClientError::PoolRejected`] with the reason of the first event that is new and not
     /// acceptable, [`ClientError::Stale`] if every event is on chain already,
+    /// [`ClientError::TemporarilyBanned`] if the pool has seen the same bytes before,
     /// [`ClientError::PoolBusy`] and transport errors if it is worth trying again.
     pub async fn submit_events(&self, events: &[SubmittedEvent]) -> Result<TxHash, ClientError> {
         let extrinsic = self.submission(events).await?;

@@ -254,7 +254,7 @@ impl From<ClientError> for ApiError {
             ClientError::Rpc { code, .. } if *code == codes::NOT_INDEXED_YET => {
                 Self::unavailable("the node's event store has not indexed this yet")
             }
-            ClientError::PoolBusy { .. } => {
+            ClientError::PoolBusy { .. } | ClientError::TemporarilyBanned => {
                 Self::unavailable("the transaction pool does not take it now").retry_after(5)
             }
             ClientError::WrongChain { .. } => Self::unavailable("the node runs another chain"),

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { claim, ensure, run, same } from '../polkadotjs/harness.mjs';
+import { claim, ensure, run, same, sleep } from '../polkadotjs/harness.mjs';
 import { fields, signer, store, tenant } from './scene.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -166,6 +166,20 @@ export async function ingest(scene) {
     same('receipts', again.json.receipts.length, 2);
     same('finalized', again.json.finalized, true);
     return `in a block after ${early.json.finalized ? 'finality' : 'less than finality'}`;
+  });
+
+  await claim('Whenever the same event is sent again, before, in and after its block, the answer is its one final receipt', async () => {
+    const event = wallet.event(fields(agent));
+    const answers = await Promise.all(Array.from({ length: 60 }, async (_, n) => {
+      await sleep(100 * n);
+      return scene.send([event]);
+    }));
+    for (const [n, { status, text, json }] of answers.entries()) {
+      ensure(status === 200 && json.receipts.length === 1, `request ${n}: ${status} ${text}`);
+      same(`finalized, in request ${n}`, json.finalized, true);
+      same(`the receipt of request ${n}`, JSON.stringify(json.receipts), JSON.stringify(answers[0].json.receipts));
+    }
+    return `${answers.length} requests, sequence ${answers[0].json.receipts[0].sequenceNumber}`;
   });
 
   await claim('Sixteen requests at a time lose nothing and double nothing', async () => {

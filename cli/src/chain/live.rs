@@ -38,6 +38,7 @@ impl From<ClientError> for ChainError {
             ClientError::Stale => Self::AllSequenced,
             ClientError::AlreadyInPool => Self::AlreadyInPool,
             ClientError::PoolBusy { .. }
+            | ClientError::TemporarilyBanned
             | ClientError::LeftPool { .. }
             | ClientError::WatchEnded => Self::PoolBusy(text),
             _ => Self::Node(text),

@@ -113,8 +113,10 @@ impl Work<'_> {
             if self.wait != WaitFor::None {
                 at = self.included(items).await?;
             }
-        } else if self.wait == WaitFor::Finalized {
-            // Replays alone: wait until what they replay is final, which it mostly is.
+        }
+        // Replays alone, as the request was, or became because a block was faster: wait until what they
+        // replay is final, which it mostly is.
+        if self.wait == WaitFor::Finalized && first_open(items).is_none() {
             at = self.replays_final(items).await?;
         }
         let finalized = self.app.node.heads()?.finalized;
@@ -163,6 +165,9 @@ impl Work<'_> {
                 Err(ClientError::PoolRejected { .. } | ClientError::Stale) => {
                     self.preflight(items).await?;
                 }
+                // The same bytes wait in the pool, or were in a block: the pool says so once and then bans
+                // them for half an hour. What was in a block the chain knows; the others are waited for.
+                Err(ClientError::TemporarilyBanned) => return self.preflight(items).await,
                 Err(ClientError::Invalid { .. }) => {
                     return Err(ApiError::batch_too_large(
                         "the events are more than one submission carries; send fewer at a time",

@@ -332,7 +332,8 @@ pub async fn submit(
         return Err(refused(refusal));
     }
     match chain.submit_proof(&submission).await {
-        Ok(_) => {}
+        // Of bytes that the pool has seen before, the chain tells what became of them.
+        Ok(_) | Err(ClientError::TemporarilyBanned | ClientError::Stale) => {}
         Err(ClientError::PoolRejected { name, .. }) => {
             return Err(ApiError::conflict(format!("the chain refuses it: {name}")));
         }
