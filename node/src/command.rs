@@ -19,6 +19,10 @@ use ves_runtime::Block;
 const POOL_LIMIT: &str = "16384";
 /// Their KiB: about half a minute of the longest blocks.
 const POOL_KBYTES: &str = "131072";
+/// Seconds for which the pool does not look at bytes again that it has refused. It refuses those that wait
+/// in it already, too, so that half an hour, the SDK's default, would keep an agent from sending again what
+/// left the pool.
+const POOL_BAN: &str = "60";
 
 /// The argument, off by default if it is the size of the trie cache.
 fn without_trie_cache(arg: clap::Arg) -> clap::Arg {
@@ -60,7 +64,8 @@ impl SubstrateCli for Cli {
 
     /// As the SDK does it, with defaults of this chain. The pool: few validators fork rarely, and
     /// submissions are long. The trie cache: none, since copying its nodes for each submission of a
-    /// block costs more than reading them from the database (`docs/adr/0016-throughput.md`).
+    /// block costs more than reading them from the database (`docs/adr/0016-throughput.md`). The network:
+    /// the other backend leaves named peers hanging (`docs/adr/0056-network-backend.md`).
     fn setup_command(command: clap::Command) -> clap::Command {
         command
             .name(Self::executable_name())
@@ -75,6 +80,8 @@ impl SubstrateCli for Cli {
             .mut_arg("pool_type", |arg| arg.default_value("single-state"))
             .mut_arg("pool_limit", |arg| arg.default_value(POOL_LIMIT))
             .mut_arg("pool_kbytes", |arg| arg.default_value(POOL_KBYTES))
+            .mut_arg("tx_ban_seconds", |arg| arg.default_value(POOL_BAN))
+            .mut_arg("network_backend", |arg| arg.default_value("libp2p"))
             .mut_args(without_trie_cache)
             .mut_subcommands(|command| command.mut_args(without_trie_cache))
     }
