@@ -223,9 +223,9 @@ impl ClientError {
             },
             pool::ALREADY_IMPORTED => Self::AlreadyInPool,
             pool::TEMPORARILY_BANNED => Self::TemporarilyBanned,
-            pool::UNKNOWN_VALIDITY
-            | pool::TOO_LOW_PRIORITY
-            | pool::IMMEDIATELY_DROPPED => Self::PoolBusy { reason: text() },
+            pool::UNKNOWN_VALIDITY | pool::TOO_LOW_PRIORITY | pool::IMMEDIATELY_DROPPED => {
+                Self::PoolBusy { reason: text() }
+            }
             code => Self::Rpc {
                 code,
                 message: text(),
