@@ -12,9 +12,20 @@ export const CHANGE_MS = 150_000;
 
 const keyring = new Keyring({ type: 'sr25519' });
 /** Everybody knows the keys of these. The first four are the council. */
-export const [alice, bob, charlie, dave, eve] = ['Alice', 'Bob', 'Charlie', 'Dave', 'Eve'].map((name) =>
+export const [alice, bob, charlie, dave, eve, ferdie] = ['Alice', 'Bob', 'Charlie', 'Dave', 'Eve', 'Ferdie'].map((name) =>
   keyring.addFromUri(`//${name}`, { name }),
 );
+
+let awaited = 'Finalized';
+let mortality = {};
+/**
+ * From here on decisions are those of blocks that are not final: there is no finality to wait for, and a
+ * transaction must not name a block that may be on a branch which is given up.
+ */
+export function withoutFinality() {
+  awaited = 'InBlock';
+  mortality = { era: 0 };
+}
 
 /** Sends transactions of one signer each and waits until they are final; returns the last one's block. */
 export async function send(api, ...transactions) {
@@ -28,14 +39,17 @@ export async function send(api, ...transactions) {
     const place = own.findIndex(([, other]) => other === transaction);
     const nonce = (await nonces.get(address)) + place;
     return new Promise((done, failed) => {
-      transaction.signAndSend(signer, { nonce }, ({ status, dispatchError, isError }) => {
+      transaction.signAndSend(signer, { nonce, ...mortality }, ({ status, dispatchError, isError }) => {
         if (dispatchError) {
           const { section, name } = dispatchError.isModule
             ? api.registry.findMetaError(dispatchError.asModule)
             : { section: 'runtime', name: dispatchError.toString() };
           failed(new Error(`${section}.${name}`));
-        } else if (status.isFinalized) done(status.asFinalized.toHex());
-        else if (isError) failed(new Error(`the transaction is ${status.type}`));
+        } else if (status[`is${awaited}`]) done(status[`as${awaited}`].toHex());
+        else if (isError) {
+          const { section, method } = transaction.method;
+          failed(new Error(`${section}.${method} of ${address} is ${status.type}`));
+        }
       }).catch(failed);
     });
   }));
@@ -66,17 +80,17 @@ export const set = async (api) => (await api.query.session.validators()).map(Str
 export const setId = async (api) => (await api.query.grandpa.currentSetId()).toNumber();
 
 /** Waits until the set is this one, and until its members have finalized some blocks more. */
-export async function becomes(api, accounts) {
+export async function becomes(api, accounts, patience = CHANGE_MS) {
   const wanted = accounts.map(({ address }) => address);
   await waitFor(`the set ${accounts.map(({ meta }) => meta.name)}`, async () => {
     const now = await set(api);
     return now.length === wanted.length && wanted.every((account) => now.includes(account));
-  }, CHANGE_MS);
+  }, patience);
   const from = (await api.rpc.chain.getHeader()).number.toNumber();
   return waitFor('finality with the new set', async () => {
     const now = await finalized(api);
     return now >= from + 4 && now;
-  }, CHANGE_MS);
+  }, patience);
 }
 
 /** Which accounts made the last blocks. */
@@ -90,11 +104,11 @@ export async function authors(api, blocks) {
   return found;
 }
 
-/** New keys in a node's keystore, registered by its account. `api` is of that node. */
-export async function register(api, account) {
+/** New keys in a node's keystore, registered by its account. `api` is of that node, `by` of one that is in sync. */
+export async function register(api, account, by = api) {
   const owner = `0x${Buffer.from(account.publicKey).toString('hex')}`;
   const { keys, proof } = await ask(api, 'author_rotateKeysWithOwner', owner);
-  await send(api, [account, api.tx.session.setKeys(keys, proof)]);
+  await send(by, [account, by.tx.session.setKeys(keys, proof)]);
   return keys;
 }
 

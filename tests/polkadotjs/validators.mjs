@@ -8,45 +8,16 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { blockAt, connect, finalized } from './chain.mjs';
-import { claim, ensure, program, run, same, score, sleep, startProgram, waitFor, withoutHints, workingDirectory } from './harness.mjs';
+import { blockAt, finalized } from './chain.mjs';
+import { claim, ensure, program, run, same, score, sleep, waitFor, withoutHints, workingDirectory } from './harness.mjs';
 import { CHANGE_MS, alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId } from './council.mjs';
+import { gone, validatorsIn } from './network.mjs';
 import { Agent, STORE, TENANT } from './scene.mjs';
 
 withoutHints();
 process.exitCode = 1;
 const directory = workingDirectory();
-/** Public: of the first node's address in the network. */
-const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
-const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
-
-let bootnode = null;
-/** Starts a validator; `identity` are the flags for publicly known keys, if it has such. */
-async function validator(name, identity) {
-  const log = join(directory, `${name}.log`);
-  const args = [
-    ...['--chain', 'local', '--validator', ...identity, '--base-path', join(directory, name)],
-    ...['--rpc-port', '0', '--rpc-methods', 'unsafe', '--listen-addr', '/ip4/127.0.0.1/tcp/0'],
-    ...['--allow-private-ip', '--no-mdns', '--no-prometheus', '--no-telemetry', '--name', name],
-    ...(bootnode
-      ? ['--bootnodes', bootnode, '--unsafe-force-node-key-generation', '--no-event-store']
-      : ['--node-key', NODE_KEY]),
-  ];
-  const node = await startProgram('ves-node', args, log, /Running JSON-RPC server: addr=([^,\s]+)/);
-  const api = await connect(`ws://${node.told}`);
-  if (!bootnode) {
-    const listening = (await api.rpc.system.localListenAddresses()).map(String);
-    const address = listening.find((address) => address.includes('127.0.0.1'));
-    bootnode = `${address.split('/p2p/')[0]}/p2p/${PEER_ID}`;
-  }
-  return { ...node, api, name, url: `ws://${node.told}` };
-}
-
-/** Ends a node. */
-async function gone(node) {
-  await node.api.disconnect();
-  node.stop();
-}
+const validator = validatorsIn(directory);
 
 /** The pallet's events since a block. */
 async function since(api, from, name) {

@@ -77,7 +77,14 @@ where
     fn change(&self, end: u32) -> Result<FinalityProof, String> {
         let justification = self
             .kept(end)?
-            .ok_or_else(|| format!("block {end} ends an authority set and has no justification"))?;
+            // No signatures of the old set lead to the new one.
+            .ok_or_else(|| {
+                format!(
+                    "the authority set that ends with block {end} has justified nothing after it: the next one \
+                     took over by force; tell readers the set that the operators publish, as \
+                     `stateset-sync init --force --authorities` does"
+                )
+            })?;
         let mut headers = Vec::new();
         for number in (end.saturating_sub(MAX_FINALITY_HEADERS)..=end).rev() {
             let header = self.header(number)?;

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// Validators of the local chain on loopback. The first one is whom the others look for.
+
+import { join } from 'node:path';
+import { connect } from './chain.mjs';
+import { startProgram } from './harness.mjs';
+
+/** Public: of the first node's address in the network. */
+const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
+const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
+
+/** Starts validators with their places in a directory; `identity` are the flags for publicly known keys. */
+export function validatorsIn(directory) {
+  let bootnode = null;
+  let lives = 0;
+  return async (name, identity) => {
+    // Of its own for each life: where it listens is read from it.
+    const log = join(directory, `${name}-${(lives += 1)}.log`);
+    const args = [
+      ...['--chain', 'local', '--validator', ...identity, '--base-path', join(directory, name)],
+      ...['--rpc-port', '0', '--rpc-methods', 'unsafe', '--listen-addr', '/ip4/127.0.0.1/tcp/0'],
+      ...['--allow-private-ip', '--no-mdns', '--no-prometheus', '--no-telemetry', '--name', name],
+      ...(bootnode
+        ? ['--bootnodes', bootnode, '--unsafe-force-node-key-generation', '--no-event-store']
+        : ['--node-key', NODE_KEY]),
+    ];
+    const node = await startProgram('ves-node', args, log, /Running JSON-RPC server: addr=([^,\s]+)/);
+    const api = await connect(`ws://${node.told}`);
+    if (!bootnode) {
+      const listening = (await api.rpc.system.localListenAddresses()).map(String);
+      const address = listening.find((address) => address.includes('127.0.0.1'));
+      bootnode = `${address.split('/p2p/')[0]}/p2p/${PEER_ID}`;
+    }
+    return { ...node, api, name, url: `ws://${node.told}` };
+  };
+}
+
+/** Ends a node. */
+export async function gone(node) {
+  await node.api.disconnect();
+  node.stop();
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+// Two of four validators are gone for ever: what docs/OPERATIONS.md (VesFinalityStalled) says to do about it,
+// done with real nodes. One line for each claim; exit code 0 if and only if all of them hold.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ask, finalized } from './chain.mjs';
+import { claim, ensure, same, score, sleep, waitFor, withoutHints, workingDirectory } from './harness.mjs';
+import { alice, becomes, bob, charlie, dave, decide, eve, ferdie, register, set, setId, withoutFinality } from './council.mjs';
+import { gone, validatorsIn } from './network.mjs';
+import { Agent, STORE, TENANT } from './scene.mjs';
+
+withoutHints();
+process.exitCode = 1;
+const directory = workingDirectory();
+const validator = validatorsIn(directory);
+const PATIENCE_MS = 300_000;
+const best = async (api) => (await api.rpc.chain.getHeader()).number.toNumber();
+
+const nodes = {};
+let api;
+let agent;
+const assembled = await claim('Four validators finalize what an agent pushes', async () => {
+  nodes.alice = await validator('alice', ['--alice']);
+  for (const name of ['bob', 'charlie', 'dave']) nodes[name] = await validator(name, [`--${name}`]);
+  api = nodes.alice.api;
+  await waitFor('finality', async () => (await finalized(api)) >= 3, 90_000);
+  agent = new Agent(directory, nodes.alice.url);
+  writeFileSync(join(agent.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
+  const admin = ['--admin-suri-file', 'admin'];
+  await agent.cli(['init', '--node', agent.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
+  await agent.cli(['keys:generate']);
+  await agent.cli(['admin:register-agent', ...admin]);
+  await agent.cli(['keys:register', ...admin]);
+  await agent.order('A-1', { total: '1.00' });
+  await agent.cli(['push']);
+  await agent.cli(['pull']);
+  return `sequence ${(await ask(api, 'ves_head', TENANT, STORE)).sequence}`;
+});
+if (!assembled) process.exit(1);
+
+let stalled;
+await claim('With two of them gone nothing becomes final, and the chain goes on without it', async () => {
+  await Promise.all([gone(nodes.charlie), gone(nodes.dave)]);
+  withoutFinality();
+  await sleep(8_000);
+  [stalled, nodes.before] = [await finalized(api), await best(api)];
+  await sleep(15_000);
+  same('the final block', await finalized(api), stalled);
+  ensure((await best(api)) > nodes.before, 'no blocks are made');
+  return `block ${stalled} final, ${await best(api)} made`;
+});
+
+await claim('What an agent pushes meanwhile is kept, and not called final', async () => {
+  for (const name of ['A-2', 'A-3']) await agent.order(name, { total: '2.00' });
+  await agent.cli(['push', '--no-wait']);
+  const { outbox } = await agent.cli(['status']);
+  same('final ones', outbox.finalized, 1);
+  return JSON.stringify(outbox);
+});
+
+await claim('The council admits two others, who register their keys, and lets the lost ones go', async () => {
+  for (const one of [eve, ferdie]) same('the motion', await decide(api, api.tx.consortium.addValidator(one.address)), null);
+  for (const one of [eve, ferdie]) {
+    const name = one.meta.name.toLowerCase();
+    nodes[name] = await validator(name, []);
+    await waitFor('it to follow', async () => (await best(nodes[name].api)) + 2 >= (await best(api)), PATIENCE_MS);
+    await register(nodes[name].api, one, api);
+  }
+  for (const one of [charlie, dave]) same('the motion', await decide(api, api.tx.consortium.removeValidator(one.address)), null);
+  same('the set until now', (await set(api)).length, 4);
+  return `block ${await best(api)}, ${stalled} final`;
+});
+
+await claim('Ordered to, the new set takes over by force, and finality is back', async () => {
+  const present = [nodes.alice, nodes.bob, nodes.eve, nodes.ferdie];
+  const common = Math.min(...(await Promise.all(present.map((node) => finalized(node.api)))));
+  same('the motion', await decide(api, api.tx.consortium.recoverFinality(8, common)), null);
+  const began = Date.now();
+  await becomes(api, [alice, bob, eve, ferdie], PATIENCE_MS);
+  for (const node of present) {
+    await waitFor(`finality at ${node.name}`, async () => (await finalized(node.api)) > nodes.before, PATIENCE_MS);
+  }
+  const seconds = ((Date.now() - began) / 1000).toFixed(0);
+  return `set ${await setId(api)} of ${common} final for all, block ${await finalized(api)} final ${seconds} s after the order`;
+});
+
+await claim('Nothing that was pushed is lost, nothing stands twice', async () => {
+  await agent.cli(['push'], { codes: [0, 4] });
+  const { events } = await ask(api, 'ves_events', TENANT, STORE, 1, 100);
+  same('the events', events.map(({ sequence }) => sequence).join(), '1,2,3');
+  return `sequence ${events.length}`;
+});
+
+await claim('A reader stops where no signatures lead on, is told why, and goes on with the new set', async () => {
+  const stopped = await agent.cli(['pull'], { codes: [0, 1, 2, 3, 4, 5, 6, 7, 8] });
+  ensure(/took over by force/.test(JSON.stringify(stopped)), `it says ${JSON.stringify(stopped)}`);
+  // What the operators publish: the set as the chain has it.
+  const authorities = (await api.call.grandpaApi.grandpaAuthorities()).map(([key, weight]) => ({
+    key: key.toHex(), weight: weight.toNumber(),
+  }));
+  const published = { set_id: await setId(api), authorities };
+  writeFileSync(join(agent.cwd, 'set.json'), JSON.stringify(published));
+  await agent.cli(['init', '--force', '--authorities', 'set.json', '--node', agent.url, '--tenant', TENANT, '--store', STORE]);
+  await agent.cli(['pull']);
+  const { authorities: trusted, verified_events: verified } = await agent.cli(['status']);
+  same('the set it trusts', trusted.present.set_id, published.set_id);
+  same('verified events', verified, 3);
+  return `set ${published.set_id}, ${verified} events verified`;
+});
+
+await claim('One of the lost that comes back after all follows, and does no harm', async () => {
+  nodes.charlie = await validator('charlie', ['--charlie']);
+  const head = await finalized(api);
+  await waitFor('it to follow', async () => (await finalized(nodes.charlie.api)) >= head, PATIENCE_MS);
+  const [one, other] = await Promise.all([nodes.charlie, nodes.alice].map((node) => ask(node.api, 'chain_getBlockHash', head)));
+  same('its block', one, other);
+  return `block ${head}`;
+});
+
+const { claims, failures } = score();
+console.log(`${claims - failures} of ${claims} claims hold`);
+process.exit(failures === 0 ? 0 : 1);
