@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The VES Appchain contributors
 # SPDX-License-Identifier: Apache-2.0
 #
-# All tests: documents, format, lints, no_std builds, unit and integration tests, contracts, polkadot.js
+# All tests: documents, format, lints, dependencies, no_std builds, unit and integration tests, contracts, polkadot.js
 # and bad input against a real node, validators that come and go, the REST gateway, the explorer page in
 # Chromium, event stores killed while they are filled and shared by nodes, operators' drills, a network under
 # zombienet, chaos, and runs of the real binaries from an agent's event to its anchor and back.
@@ -37,6 +37,8 @@ collect() {
         failed+=("$name")
         printf '\n==> %s FAILED:\n' "$name" >&2
         cat "$logs/$name" >&2
+        # Said once more at the end, which is what is seen first of a long log.
+        grep -hE '^ *(FAIL|NOTE|VIOLATION|error|Error)' "$logs/$name" | cut -c 1-2000 | sed "s/^/$name: /" >>"$logs/reasons" || true
     done
 }
 
@@ -57,7 +59,9 @@ beside() {
 all_of_them() {
     wait
     collect
-    [ "${#failed[@]}" -eq 0 ] || fail "failed: ${failed[*]}"
+    [ "${#failed[@]}" -gt 0 ] || return 0
+    [ ! -s "$logs/reasons" ] || tail -n 40 "$logs/reasons" >&2
+    fail "failed: ${failed[*]}"
 }
 
 # In a mount namespace of its own where that is allowed, so that nothing stays mounted after a kill.
@@ -99,12 +103,14 @@ step "no_std build of the primitives" env RUSTUP_TOOLCHAIN="$WASM_BUILD_TOOLCHAI
 step "no_std build of the proof verifier" \
     cargo build --locked -p ves-stark-verifier --no-default-features --target wasm32v1-none
 step "layering" scripts/check-layering.sh
+step "licences, bans and sources of dependencies" scripts/audit.sh
 step "tests" cargo test --workspace --locked --quiet
 step "contracts" contracts/test.sh
 step "alerts and dashboard of the relay" anchor-relay/ops/test.sh
 step "alerts and units of operators" ops/test.sh
 # The longest first, so that none is left alone at the end.
 beside "validators join, change, leave and are expelled" node tests/polkadotjs/validators.mjs
+beside "two of four validators are gone for ever" node tests/polkadotjs/recovery.mjs
 beside "other implementations, and agents" node tests/interop/test.mjs
 beside "network under zombienet" zombienet/run.sh --short
 beside "REST gateway" node tests/gateway/test.mjs

@@ -36,9 +36,11 @@ export async function schema({ directory, gateway, wide, operator }) {
   for (const [who, key] of [['an agent', wide], ['an operator', operator]]) {
     await claim(`What schemathesis makes of the document for ${who} is answered as the document says`, async () => {
       ensure(existsSync(schemathesis), 'schemathesis is missing: run scripts/setup.sh');
+      // With one worker: CPython 3.11 parses Python in one thread at a time only (its issue 106905), which two of
+      // this tool's run into now and then.
       const { code, out } = await run([
         'run', `${gateway.url}/openapi.json`, '--seed', '7', '--max-examples', '15', '--phases', 'examples,coverage,fuzzing',
-        '--checks', CHECKS.join(), '--header', `x-api-key: ${key}`, '--request-timeout', '60', '--workers', '2',
+        '--checks', CHECKS.join(), '--header', `x-api-key: ${key}`, '--request-timeout', '60', '--workers', '1',
         '--suppress-health-check', 'all', '--warnings', 'off', '--max-failures', '20',
       ], directory);
       ensure(code === 0, out.slice(-6000));
