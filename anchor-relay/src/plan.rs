@@ -10,9 +10,10 @@
 //! 2. A batch that is in flight or on chain is not submitted again.
 //! 3. A batch counts as anchored only when the contract's record, read at the confirmed block,
 //!    equals it in every stored field.
-//! 4. Nothing follows a stream's first batch before the contract holds it. A registry without strict
-//!    genesis takes any batch as the first: should the first one fail, say by a pause, and the next
-//!    one not, the hole would stay for good.
+//! 4. Nothing follows a stream's first batch before the contract holds it at the confirmed block,
+//!    unless the registry has strict genesis. Without it any batch is taken as the first: should the
+//!    first one fail, say by a pause or because a reorg lets another relay's second one overtake it,
+//!    the hole would stay for good.
 //! 5. A stream that cannot go on is named with its reason and does not hold up the others.
 
 use std::fmt;
@@ -87,6 +88,8 @@ pub struct Limits {
     pub free: usize,
     /// Transactions of one stream that may be in flight.
     pub per_stream: usize,
+    /// The registry itself refuses a batch as the first of a stream that is not.
+    pub strict_genesis: bool,
 }
 
 /// Why a stream was set aside.
@@ -307,7 +310,8 @@ fn plan_stream(view: &StreamView, limits: Limits, actions: &mut Vec<Action>) -> 
         }
         let simulate = reached.sequence == head.sequence;
         submitting = true;
-        let behind_the_first = head == Head::EMPTY && reached != head;
+        let behind_the_first =
+            !limits.strict_genesis && view.confirmed == Head::EMPTY && reached != Head::EMPTY;
         let room = in_flight + out.submit.len() < limits.per_stream;
         if view.may_submit && room && !behind_the_first {
             out.submit.push((index, simulate));

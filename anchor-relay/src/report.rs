@@ -271,6 +271,7 @@ pub async fn dry_run(config: &Config) -> Result<Vec<Step>, DryRunError> {
             .window
             .saturating_mul(config.settings.max_batches),
         per_stream: config.settings.per_stream,
+        strict_genesis: chain.strict_genesis().await.map_err(TickError::from)?,
     };
     let actions = plan_with_records(&chain, &mut snapshot, limits).await?;
     let proofs = journal

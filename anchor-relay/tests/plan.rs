@@ -17,6 +17,7 @@ const OPEN: Limits = Limits {
     open: true,
     free: 8,
     per_stream: 4,
+    strict_genesis: false,
 };
 
 fn batches(stream: u8, count: u32) -> Vec<BatchCommitment> {
@@ -95,6 +96,29 @@ mod one_stream {
         );
         view.batches[0].in_flight = true;
         assert!(plan(&[view], OPEN).is_empty());
+    }
+
+    /// A reorg could take it back, and another relay's second batch be first then.
+    #[test]
+    fn nothing_follows_the_first_batch_before_it_is_confirmed() {
+        let batches = batches(0, 2);
+        let mut view = view(0, head_after(&batches[0]), &batches[1..]);
+        view.confirmed = Head::EMPTY;
+        assert!(plan(std::slice::from_ref(&view), OPEN).is_empty());
+        view.confirmed = view.head;
+        assert_eq!(submitted(&plan(&[view], OPEN)), [(id(0), 1)]);
+    }
+
+    #[test]
+    fn with_strict_genesis_the_first_batch_is_followed_at_once() {
+        let strict = Limits {
+            strict_genesis: true,
+            ..OPEN
+        };
+        let mut view = view(0, Head::EMPTY, &batches(0, 3));
+        view.batches[0].in_flight = true;
+        let sent = submitted(&plan(&[view], strict));
+        assert_eq!(sent, [(id(0), 1), (id(0), 2)]);
     }
 
     #[test]
@@ -326,7 +350,7 @@ proptest! {
                 })
                 .collect();
             let room = free.saturating_sub(model.pending.len());
-            let limits = Limits { open: step != 8, free: room, per_stream };
+            let limits = Limits { open: step != 8, free: room, per_stream, ..OPEN };
             let actions = plan(&views, limits);
             let sent = submitted(&actions);
             prop_assert!(limits.open || sent.is_empty());

@@ -176,6 +176,7 @@ impl AnchorLoop {
             open: gate.is_open(),
             free: free.saturating_mul(self.settings.max_batches),
             per_stream: self.settings.per_stream,
+            strict_genesis: gate.strict_genesis,
         };
         let actions = plan_with_records(&self.chain, &mut snapshot, limits).await?;
         let proofs = self.journal.open_proofs(PROOFS_AT_ONCE).await?;

@@ -293,7 +293,7 @@ impl Chain {
         } = self.identity;
         let contract = self.registry();
         let mut parked = Vec::new();
-        let (authorised, paused, strict, balance, implementation) = tokio::join!(
+        let (authorised, paused, strict, strict_genesis, balance, implementation) = tokio::join!(
             self.read("authorizedSequencers", async {
                 contract.authorizedSequencers(sender).call().await
             }),
@@ -301,6 +301,7 @@ impl Chain {
             self.read("strictModeEnabled", async {
                 contract.strictModeEnabled().call().await
             }),
+            self.strict_genesis(),
             self.rpc("eth_getBalance", async {
                 self.provider().get_balance(sender).await
             }),
@@ -329,7 +330,8 @@ impl Chain {
         if paused? {
             parked.push(Park::Paused);
         }
-        let (strict, balance, implementation) = (strict?, balance?, implementation?);
+        let (strict, strict_genesis) = (strict?, strict_genesis?);
+        let (balance, implementation) = (balance?, implementation?);
         if balance < U256::from(cost) {
             parked.push(Park::EmptyBalance {
                 sender,
@@ -340,9 +342,26 @@ impl Chain {
         Ok(Gate {
             parked,
             strict: Some(strict),
+            strict_genesis,
             implementation,
             balance,
         })
+    }
+
+    /// Does the registry refuse a stream that does not begin at its beginning? One that has no such
+    /// rule does not.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn strict_genesis(&self) -> Result<bool, ChainError> {
+        let contract = self.registry();
+        let read = self.read("strictGenesisEnabled", async {
+            contract.strictGenesisEnabled().call().await
+        });
+        match read.await {
+            Err(error @ ChainError::Unavailable { .. }) => Err(error),
+            read => Ok(read.unwrap_or(false)),
+        }
     }
 
     /// A block by tag or height.

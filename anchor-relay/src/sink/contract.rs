@@ -67,6 +67,7 @@ sol! {
         function authorizedSequencers(address sequencer) external view returns (bool);
         function paused() external view returns (bool);
         function strictModeEnabled() external view returns (bool);
+        function strictGenesisEnabled() external view returns (bool);
 
         error NotAuthorizedSequencer();
         error NotStreamSubmitter(address submitter);

@@ -145,6 +145,8 @@ pub struct Gate {
     pub parked: Vec<Park>,
     /// Does the contract enforce chained batches?
     pub strict: Option<bool>,
+    /// Does it enforce where a stream begins? The peer's contract does not.
+    pub strict_genesis: bool,
     /// The code behind the registry's proxy.
     pub implementation: Option<Address>,
     /// Our balance, wei.

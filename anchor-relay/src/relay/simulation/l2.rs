@@ -38,8 +38,6 @@ pub(super) struct Rules {
     pub(super) strict_genesis: bool,
     /// Blocks are taken back.
     pub(super) reorgs: bool,
-    /// The owner pauses, and takes rights away.
-    pub(super) closes: bool,
     /// State of blocks that are gone can still be read.
     pub(super) remembers_orphans: bool,
 }

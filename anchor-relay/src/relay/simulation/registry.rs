@@ -294,6 +294,9 @@ impl Registry {
             SetRegistryCalls::strictModeEnabled(_) => {
                 SetRegistry::strictModeEnabledCall::abi_encode_returns(&true)
             }
+            SetRegistryCalls::strictGenesisEnabled(_) => {
+                SetRegistry::strictGenesisEnabledCall::abi_encode_returns(&self.strict_genesis)
+            }
             _ => return None,
         })
     }
