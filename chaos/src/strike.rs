@@ -318,10 +318,14 @@ impl<'a> Strike<'a> {
         Ok(file.set_len(length - cut)?)
     }
 
-    /// Overwrites a page of one of the tables, one that is in use.
+    /// Overwrites a page of one of the tables, one that is in use; of a log, if there is no table yet.
     fn corrupt(&mut self, network: &Network) -> Result<()> {
         let database = network.database(self.fault.order[0])?;
         let mut tables = files(&database, "table")?;
+        if tables.is_empty() {
+            // A young database has all in its logs.
+            tables = files(&database, "log")?;
+        }
         tables.sort();
         let mut page = vec![0u8; usize::try_from(PAGE)?];
         for _ in 0..PAGES_TRIED {
