@@ -91,8 +91,44 @@ async fn d2_a_new_journal_finds_what_is_anchored_and_sends_nothing_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_streams_second_batch_waits_until_the_first_is_confirmed_unless_genesis_is_strict() {
+    for strict in [false, true] {
+        let evm = Evm::start().await;
+        evm.admin(Admin::setStrictGenesisCall { enabled: strict })
+            .await;
+        let (_dir, path) = place();
+        let script = Script::regular(1, 2);
+        let batches = all(&script);
+        let source = ScriptedSource::all(script);
+        let relay = start(&evm, &path, source, settings(Confirmation::Finalized)).await;
+        let held = async |count| {
+            relay
+                .until("commitments", async |_: &Running| {
+                    evm.committed().await.len() == count
+                })
+                .await;
+        };
+        held(1).await;
+        if strict {
+            held(2).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(evm.committed().await.len(), 1, "the first one is not final");
+            evm.mine(10).await;
+            held(2).await;
+        }
+        evm.mine(10).await;
+        relay.until_anchored(2).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d9_an_anchor_counts_only_at_the_confirmed_block() {
     let evm = Evm::start().await;
+    evm.admin(Admin::setStrictGenesisCall { enabled: true })
+        .await;
     let (_dir, path) = place();
     let script = Script::regular(2, 2);
     let batches = all(&script);

@@ -34,6 +34,7 @@ sol! {
         function pause() external;
         function unpause() external;
         function setStrictMode(bool enabled) external;
+        function setStrictGenesis(bool enabled) external;
         function setStreamSubmitter(bytes32 tenantId, bytes32 storeId, address submitter) external;
         function setSequencerAuthorization(address sequencer, bool authorized) external;
         event BatchCommitted(bytes32 indexed batchId, bytes32 indexed tenantStoreKey, bytes32 eventsRoot, bytes32 newStateRoot, uint64 sequenceStart, uint64 sequenceEnd, uint32 eventCount);
