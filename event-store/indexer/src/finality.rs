@@ -81,8 +81,7 @@ where
             .ok_or_else(|| {
                 format!(
                     "the authority set that ends with block {end} has justified nothing after it: the next one \
-                     took over by force; tell readers the set that the operators publish, as \
-                     `stateset-sync init --force --authorities` does"
+                     took over by force, and no signatures lead on"
                 )
             })?;
         let mut headers = Vec::new();
