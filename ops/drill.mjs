@@ -197,12 +197,8 @@ if (!stands) process.exit(1);
 
 await claim('An archive node takes what agents push', async () => {
   const agent = new Agent(here, archive.url.replace('http', 'ws'));
-  const admin = ['--admin-suri-file', 'admin'];
   renameSync(join(here, 'admin'), join(agent.cwd, 'admin'));
-  await agent.cli(['init', '--node', agent.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
-  await agent.cli(['keys:generate']);
-  await agent.cli(['admin:register-agent', ...admin]);
-  await agent.cli(['keys:register', ...admin]);
+  await agent.enrol();
   for (const n of [1, 2, 3]) await agent.order(`A-${n}`, { total: `${n}.00` });
   await agent.cli(['push']);
   archive.agent = agent;

@@ -29,6 +29,15 @@ export class Agent {
     return out ? JSON.parse(out) : null;
   }
 
+  /** Makes a project with keys, which the tenant's admin registers: its phrase is in the file `admin`. */
+  async enrol() {
+    const admin = ['--admin-suri-file', 'admin'];
+    await this.cli(['init', '--node', this.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
+    await this.cli(['keys:generate']);
+    await this.cli(['admin:register-agent', ...admin]);
+    await this.cli(['keys:register', ...admin]);
+  }
+
   /** Captures an order; further arguments are those of `append`. */
   async order(name, payload, ...extra) {
     const args = ['append', '--entity-type', 'order', '--entity-id', name];

@@ -12,7 +12,7 @@ import { blockAt, finalized } from './chain.mjs';
 import { claim, ensure, program, run, same, score, sleep, waitFor, withoutHints, workingDirectory } from './harness.mjs';
 import { CHANGE_MS, alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId } from './council.mjs';
 import { gone, validatorsIn } from './network.mjs';
-import { Agent, STORE, TENANT } from './scene.mjs';
+import { Agent } from './scene.mjs';
 
 withoutHints();
 process.exitCode = 1;
@@ -42,16 +42,12 @@ if (!assembled) process.exit(1);
 
 // Agents write all the while: one that waits for finality each time, and a stream of submissions.
 const writer = new Agent(directory, nodes.alice.url);
-const admin = ['--admin-suri-file', 'admin'];
 writeFileSync(join(writer.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
 const wrote = { pushes: 0, slowest: 0, failed: [], done: false };
 let writing;
 let load;
 await claim('Agents write to them', async () => {
-  await writer.cli(['init', '--node', writer.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
-  await writer.cli(['keys:generate']);
-  await writer.cli(['admin:register-agent', ...admin]);
-  await writer.cli(['keys:register', ...admin]);
+  await writer.enrol();
   writing = (async () => {
     while (!wrote.done) {
       const began = Date.now();
