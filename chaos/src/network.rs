@@ -134,6 +134,11 @@ impl Network {
             let ip = machine.ip(device);
             peers.push(format!("/ip4/{ip}/tcp/30333/p2p/{}", id.trim()));
         }
+        // As operators have it, and quicker: from a preset's name each start would compile the runtime
+        // once more, to make the genesis.
+        let spec = dir.join("spec.json");
+        let export = ["export-chain-spec", "--chain", "local", "--raw", "--output"];
+        run(Command::new(&tools.node).args(export).arg(&spec))?;
         let disk = if small_disk {
             let name = NAMES.get(ON_SMALL_DISK).copied().unwrap_or_default();
             Some(SmallDisk::make(guard, &dir.join(name), SMALL_DISK)?)
@@ -174,7 +179,9 @@ impl Network {
         let mut command = self.machine.command(device, &self.tools.node)?;
         let ip = self.machine.ip(device);
         command
-            .args(["--chain", "local", "--base-path"])
+            .arg("--chain")
+            .arg(self.dir.join("spec.json"))
+            .arg("--base-path")
             .arg(base)
             .args(["--listen-addr", &format!("/ip4/{ip}/tcp/30333")])
             .args(["--node-key", &node_key(device)])
