@@ -119,3 +119,9 @@ console.log(
     transactions: [implementation.hash, proxy.hash],
   }),
 );
+
+// The owner is seldom who deploys, so this is left to it.
+console.error(`Next, from ${owner}: so that a stream begins with its first batch and nowhere else, which also spares
+relays a wait for confirmation at the beginning of each stream:
+  cast send ${proxy.address} 'setStrictGenesis(bool)' true
+  or, for a multisig: data ${run(['calldata', 'setStrictGenesis(bool)', 'true'])}`);
