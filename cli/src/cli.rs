@@ -26,8 +26,17 @@ pub use local::*;
 pub use registry::*;
 
 /// Commands whose peer name has a colon; `keys:generate` means `keys generate`.
-const COLON_GROUPS: [&str; 9] = [
-    "keys", "admin", "config", "groups", "schemas", "bundles", "types", "parked", "journal",
+const COLON_GROUPS: [&str; 10] = [
+    "keys",
+    "admin",
+    "config",
+    "groups",
+    "schemas",
+    "bundles",
+    "types",
+    "parked",
+    "journal",
+    "authorities",
 ];
 
 /// Flags of every command that take a value: they may stand before the command's name.
@@ -270,6 +279,19 @@ Examples:
     /// List, verify again and write out the bundles that were imported.
     #[command(subcommand)]
     Bundles(BundlesCommand),
+    /// The sets of validators that this project trusts to finalize blocks.
+    ///
+    /// Each set vouches for the next one. If validators are lost for good, the consortium may force
+    /// the chain to another set, which no signatures lead to. Reading stops there until the set is
+    /// accepted here.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  stateset-sync authorities list
+  stateset-sync authorities accept 0x… --dry-run"
+    )]
+    Authorities(AuthoritiesCommand),
     /// Print a pulled or captured event.
     Show(EventArgs),
     /// Print the clear payload of an event encrypted to this agent.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod append;
+mod authorities;
 mod bundles;
 mod complete;
 mod config;
@@ -499,6 +500,7 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Groups(command) => groups::run(context, &command).await,
         Command::Schemas(command) => schemas::run(context, &command).await,
         Command::Types(command) => types::run(context, &command).await,
+        Command::Authorities(command) => authorities::run(context, &command).await,
         Command::Parked(command) => parked::run(context, &command).await,
         Command::Journal(command) => journal::run(context, &command).await,
         Command::Admin(command) => admin::run(context, &command).await,

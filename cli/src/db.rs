@@ -22,17 +22,18 @@ const OPENING_PAUSE: Duration = Duration::from_millis(50);
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
     include_str!("../migrations/0004_agent.sql"),
     include_str!("../migrations/0005_entities_of_the_outbox.sql"),
     include_str!("../migrations/0006_event_types_and_journal.sql"),
+    include_str!("../migrations/0007_forced_sets.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 7;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.

@@ -4,7 +4,8 @@
 //! Which authority sets this machine trusts to finalize blocks.
 //!
 //! The first set of a chain is pinned by the user or trusted on first sight. Every later one is
-//! vouched for by the one before, so that no node's word counts after that.
+//! vouched for by the one before, so that no node's word counts after that. A set to which the chain
+//! was forced is vouched for by the user alone ([`accept`]).
 
 use crate::{
     capture::now_rfc3339,
@@ -81,18 +82,20 @@ fn damaged(why: impl std::fmt::Display) -> Failure {
 /// # Errors
 /// The database's refusal, or rows this program did not write.
 pub async fn load(pool: &SqlitePool, genesis: GenesisHash) -> Result<Option<TrackedSets>> {
-    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT after_block, members FROM ves_authority_sets WHERE genesis_hash = ?1 \
-         ORDER BY set_id",
+    let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as(
+        "SELECT after_block, members, accepted_at IS NOT NULL FROM ves_authority_sets \
+         LEFT JOIN ves_accepted_sets USING (genesis_hash, set_id) \
+         WHERE genesis_hash = ?1 ORDER BY set_id",
     )
     .bind(genesis.0.as_slice())
     .fetch_all(pool)
     .await?;
     let mut eras = Vec::with_capacity(rows.len());
-    for (after, members) in rows {
+    for (after, members, forced) in rows {
         eras.push(Era {
             set: AuthoritySet::decode_all(&mut members.as_slice()).map_err(damaged)?,
             after: u32::try_from(after).map_err(damaged)?,
+            forced,
         });
     }
     if eras.is_empty() {
@@ -120,18 +123,156 @@ pub async fn save(pool: &SqlitePool, genesis: GenesisHash, sets: &TrackedSets) -
         .bind(&now)
         .execute(&mut *tx)
         .await?;
+        if era.forced {
+            sqlx::query(
+                "INSERT INTO ves_accepted_sets (genesis_hash, set_id, accepted_at) \
+                 VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )
+            .bind(genesis.0.as_slice())
+            .bind(i64::try_from(era.set.set_id).map_err(damaged)?)
+            .bind(&now)
+            .execute(&mut *tx)
+            .await?;
+        }
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// The trusted sets, brought up to date by the node. Without any, the chain's first set is taken from
-/// the node, if it is the pinned one or none is pinned.
+/// Code of the failure that lasts until the user accepts the set to which the chain was forced.
+pub const FORCED: &str = "authorities_forced";
+
+/// A set to which the chain was forced: no set vouches for it.
+#[derive(Debug)]
+pub struct Forced {
+    /// The set, and where it begins.
+    pub era: Era,
+    /// The header that says so.
+    pub header: Header,
+}
+
+impl Forced {
+    fn failure(&self, genesis: GenesisHash) -> Failure {
+        let hash = self.era.set.hash(genesis);
+        Failure::new(
+            Exit::NotVerified,
+            FORCED,
+            format!(
+                "block {} forces the chain to authority set {}, {hash}, which no trusted set vouches for",
+                self.header.number, self.era.set.set_id
+            ),
+        )
+        .hint(format!(
+            "ask operators whom you trust; if it is theirs: stateset-sync authorities accept {hash}"
+        ))
+    }
+}
+
+/// How far the changes that a node knows lead.
+#[derive(Debug)]
+pub struct Followed {
+    /// How many were followed.
+    pub count: usize,
+    /// The set at which they stop, if the chain was forced to it.
+    pub forced: Option<Forced>,
+}
+
+/// The trusted sets, brought up to date by the node as far as signatures lead. Without any, the
+/// chain's first set is taken from the node, if it is the pinned one or none is pinned.
 ///
 /// # Errors
 /// `authorities_conflict` if the set is not the pinned one, `authorities_not_proven` if the node
 /// cannot prove the present set from the trusted one, or the node's silence.
+pub async fn ask<C: Chain>(
+    pool: Option<&SqlitePool>,
+    chain: &C,
+    pin: Option<&Pinned>,
+    ui: &Ui,
+) -> Result<(TrackedSets, Followed)> {
+    let mut sets = start(pool, chain, pin, ui).await?;
+    let followed = advance(&mut sets, chain).await?;
+    if let Some(pool) = pool {
+        save(pool, chain.genesis_hash(), &sets).await?;
+    }
+    Ok((sets, followed))
+}
+
+/// As [`ask`], for whom a part is not enough.
+///
+/// # Errors
+/// As there, and [`FORCED`].
 pub async fn track<C: Chain>(
+    pool: Option<&SqlitePool>,
+    chain: &C,
+    pin: Option<&Pinned>,
+    ui: &Ui,
+) -> Result<TrackedSets> {
+    let (sets, followed) = ask(pool, chain, pin, ui).await?;
+    match followed.forced {
+        None => Ok(sets),
+        Some(forced) => Err(forced.failure(chain.genesis_hash())),
+    }
+}
+
+/// Takes the set with this hash, to which the chain was forced, on the user's word, and what follows
+/// from it. Where it begins its own members have to prove.
+///
+/// # Errors
+/// `authorities_conflict` if the chain was forced to another set, `authorities_unknown` if the node
+/// knows no such set, `authorities_not_final` if the set has finalized nothing yet,
+/// `authorities_not_proven` if it does not vouch for its own beginning, or the node's silence.
+pub async fn accept<C: Chain>(
+    pool: Option<&SqlitePool>,
+    chain: &C,
+    known: (TrackedSets, Followed),
+    wanted: AuthoritySetHash,
+) -> Result<(TrackedSets, Followed)> {
+    let genesis = chain.genesis_hash();
+    let (mut sets, followed) = known;
+    let is_wanted = |era: &Era| era.set.hash(genesis) == wanted;
+    if sets.eras().iter().any(|era| era.forced && is_wanted(era)) {
+        return Ok((sets, followed));
+    }
+    let Some(forced) = followed.forced else {
+        return Err(Failure::new(
+            Exit::NotVerified,
+            "authorities_unknown",
+            format!("the node knows of no set {wanted} to which the chain was forced"),
+        )
+        .hint("`stateset-sync authorities list` shows whether one waits; ask another node"));
+    };
+    if !is_wanted(&forced.era) {
+        let found = forced.era.set.hash(genesis);
+        return Err(Failure::new(
+            Exit::NotVerified,
+            "authorities_conflict",
+            format!(
+                "the node says that the chain was forced to authority set {found}, not {wanted}"
+            ),
+        )
+        .hint("nothing was taken; ask another node, and the operators again"));
+    }
+    let Some(proof) = chain.finality(forced.header.number).await? else {
+        return Err(Failure::new(
+            Exit::NotVerified,
+            "authorities_not_final",
+            "the set has not finalized the block that announces it",
+        )
+        .hint("try again later"));
+    };
+    sets.accept(forced.era)
+        .map_err(|error| not_proven(&error))?;
+    sets.prove(&forced.header, &proof)
+        .map_err(|error| not_proven(&error))?;
+    let followed = advance(&mut sets, chain).await?;
+    if let Some(pool) = pool {
+        save(pool, genesis, &sets).await?;
+    }
+    Ok((sets, followed))
+}
+
+/// The sets that are trusted already, or the chain's first one.
+async fn start<C: Chain>(
     pool: Option<&SqlitePool>,
     chain: &C,
     pin: Option<&Pinned>,
@@ -142,7 +283,7 @@ pub async fn track<C: Chain>(
         Some(pool) => load(pool, genesis).await?,
         None => None,
     };
-    let mut sets = match (known, pin) {
+    let sets = match (known, pin) {
         (Some(sets), _) => sets,
         (None, Some(Pinned::Set(set))) => first(set.clone())?,
         (None, pin) => {
@@ -169,10 +310,6 @@ pub async fn track<C: Chain>(
             ));
         }
     }
-    follow(&mut sets, chain).await?;
-    if let Some(pool) = pool {
-        save(pool, genesis, &sets).await?;
-    }
     Ok(sets)
 }
 
@@ -187,17 +324,32 @@ pub fn first(set: AuthoritySet) -> Result<TrackedSets> {
 /// Follows the changes that the node knows, and says how many there were.
 ///
 /// # Errors
-/// `authorities_not_proven`, or the node's silence.
+/// `authorities_not_proven`, [`FORCED`], or the node's silence.
 pub async fn follow<C: Chain>(sets: &mut TrackedSets, chain: &C) -> Result<usize> {
-    let mut followed = 0usize;
+    let followed = advance(sets, chain).await?;
+    match followed.forced {
+        None => Ok(followed.count),
+        Some(forced) => Err(forced.failure(chain.genesis_hash())),
+    }
+}
+
+async fn advance<C: Chain>(sets: &mut TrackedSets, chain: &C) -> Result<Followed> {
+    let mut count = 0usize;
     loop {
         let changes = chain.set_changes(sets.latest().after).await?;
         if changes.is_empty() {
-            return Ok(followed);
+            let forced = None;
+            return Ok(Followed { count, forced });
         }
         for change in &changes {
+            let forced = sets.forced_by(change).map_err(|error| not_proven(&error))?;
+            if let (Some(era), Some(header)) = (forced, change.headers.first()) {
+                let header = Header::decode(header).map_err(|error| not_proven(&error.into()))?;
+                let forced = Some(Forced { era, header });
+                return Ok(Followed { count, forced });
+            }
             sets.follow(change).map_err(|error| not_proven(&error))?;
-            followed = followed.saturating_add(1);
+            count = count.saturating_add(1);
         }
     }
 }
@@ -236,10 +388,15 @@ pub async fn evidence<C: Chain>(
         .prove(header, &proof)
         .map_or_else(|_| sets.first().set.set_id, |proven| proven.tally.set_id);
     let reach = u64::from(MAX_SET_CHANGES);
+    let earliest = sets
+        .root_of(set_id)
+        .set
+        .set_id
+        .max(set_id.saturating_sub(reach));
     let start = sets
         .eras()
         .iter()
-        .find(|era| set_id.saturating_sub(era.set.set_id) <= reach)
+        .find(|era| era.set.set_id >= earliest)
         .unwrap_or_else(|| sets.latest());
     let needed = usize::try_from(set_id.saturating_sub(start.set.set_id)).unwrap_or(usize::MAX);
     let mut set_changes: Vec<FinalityProof> = Vec::new();

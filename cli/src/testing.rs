@@ -156,6 +156,8 @@ pub(crate) struct State {
     tip: Option<StreamTip>,
     /// Blocks that end an authority set.
     pub(crate) set_ends: Vec<u32>,
+    /// One of these ends did not come by the set's own word, but by that of this block.
+    pub(crate) forced: Option<(u32, u32)>,
     /// Blocks are made and finalized whenever the finalized head is asked for.
     pub(crate) auto: bool,
     /// How many submissions were taken.
@@ -370,11 +372,15 @@ impl State {
         }
         let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
         let mut digest = Vec::new();
-        if self.set_ends.contains(&number) {
+        if self.set_ends.contains(&number) && self.forced.is_none_or(|(end, _)| end != number) {
             digest.push(validators::change(
                 &validators_of(self.set_at(number) + 1),
                 0,
             ));
+        }
+        if let Some((end, _)) = self.forced.filter(|(_, by)| *by == number) {
+            let next = validators_of(self.set_at(end) + 1);
+            digest.push(validators::forced_change(&next, end, 0));
         }
         block.finish(number, parent, &tip, &accepted, digest);
         if let Some(inclusion) = block.inclusions.first() {

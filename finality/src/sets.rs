@@ -33,8 +33,14 @@ pub enum Announced {
         /// Last block of the present set.
         last: u32,
     },
-    /// The chain is forced to another set without the present one's consent.
-    Forced,
+    /// The chain is forced to another set without the present one's consent. Such a change is found
+    /// where it is announced, long after `last`.
+    Forced {
+        /// Who is in it.
+        next: Vec<Authority>,
+        /// Last block of the present set that counts.
+        last: u32,
+    },
 }
 
 /// What a header announces, by the rule of nodes: a forced change goes before others, of several the
@@ -50,7 +56,10 @@ pub fn announced(header: &Header) -> Result<Option<Announced>, FinalityError> {
             continue;
         };
         match Message::decode(&mut data.as_slice()) {
-            Ok(Message::ForcedChange(..)) => return Ok(Some(Announced::Forced)),
+            Ok(Message::ForcedChange(last, next, _)) => {
+                is_no_larger(&next)?;
+                return Ok(Some(Announced::Forced { next, last }));
+            }
             Ok(Message::ScheduledChange(next, delay)) if change.is_none() => {
                 change = Some((next, delay));
             }
@@ -60,13 +69,7 @@ pub fn announced(header: &Header) -> Result<Option<Announced>, FinalityError> {
     let Some((next, delay)) = change else {
         return Ok(None);
     };
-    if next.len() > MAX_AUTHORITIES as usize {
-        return Err(FinalityError::TooMuch {
-            what: "authorities of the next set",
-            found: next.len(),
-            max: MAX_AUTHORITIES as usize,
-        });
-    }
+    is_no_larger(&next)?;
     let last = header
         .number
         .checked_add(delay)
@@ -74,12 +77,24 @@ pub fn announced(header: &Header) -> Result<Option<Announced>, FinalityError> {
     Ok(Some(Announced::Change { next, last }))
 }
 
-/// The SCALE form of the digest message that announces a set.
+fn is_no_larger(next: &[Authority]) -> Result<(), FinalityError> {
+    if next.len() > MAX_AUTHORITIES as usize {
+        return Err(FinalityError::TooMuch {
+            what: "authorities of the next set",
+            found: next.len(),
+            max: MAX_AUTHORITIES as usize,
+        });
+    }
+    Ok(())
+}
+
+/// The digest item that announces a set; one that is forced upon the chain names the last block of
+/// the set before.
 #[cfg(feature = "testing")]
-pub(crate) fn announcement(next: Vec<Authority>, delay: u32, forced: bool) -> DigestItem {
+pub(crate) fn announcement(next: Vec<Authority>, delay: u32, forced: Option<u32>) -> DigestItem {
     let message = match forced {
-        false => Message::ScheduledChange(next, delay),
-        true => Message::ForcedChange(0, next, delay),
+        None => Message::ScheduledChange(next, delay),
+        Some(last) => Message::ForcedChange(last, next, delay),
     };
     DigestItem::Consensus(GRANDPA_ENGINE, message.encode())
 }
@@ -91,9 +106,26 @@ pub struct Era {
     pub set: AuthoritySet,
     /// It finalizes the blocks above this one.
     pub after: u32,
+    /// The chain was forced to it: trust in it does not come from the set before.
+    pub forced: bool,
 }
 
-/// The authority sets since one that is trusted, each vouched for by the one before.
+impl Era {
+    /// That `next` comes after this one.
+    fn precedes(&self, next: &Self) -> Result<(), FinalityError> {
+        let follows = self.set.set_id.checked_add(1) == Some(next.set.set_id);
+        if !follows || next.after <= self.after {
+            return Err(FinalityError::SetsBroken {
+                previous: self.set.set_id,
+                found: next.set.set_id,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The authority sets since one that is trusted, each vouched for by the one before, or accepted by
+/// whoever trusts them ([`Self::accept`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackedSets {
     /// Never empty; set numbers rise by one, `after` strictly.
@@ -115,7 +147,11 @@ impl TrackedSets {
     /// # Errors
     /// If GRANDPA would not use the set.
     pub fn new(set: AuthoritySet, after: u32) -> Result<Self, FinalityError> {
-        Self::resume(vec![Era { set, after }])
+        Self::resume(vec![Era {
+            set,
+            after,
+            forced: false,
+        }])
     }
 
     /// Goes on with eras that were verified before.
@@ -130,13 +166,7 @@ impl TrackedSets {
             era.set.electorate()?;
         }
         for (era, next) in eras.iter().zip(eras.iter().skip(1)) {
-            let follows = era.set.set_id.checked_add(1) == Some(next.set.set_id);
-            if !follows || next.after <= era.after {
-                return Err(FinalityError::SetsBroken {
-                    previous: era.set.set_id,
-                    found: next.set.set_id,
-                });
-            }
+            era.precedes(next)?;
         }
         Ok(Self { eras })
     }
@@ -157,6 +187,13 @@ impl TrackedSets {
         &self.eras[self.eras.len() - 1]
     }
 
+    /// Where trust in this set comes from: the first set, or the last one accepted up to it.
+    pub fn root_of(&self, set_id: u64) -> &Era {
+        let mut eras = self.eras.iter().rev();
+        eras.find(|era| era.forced && era.set.set_id <= set_id)
+            .unwrap_or_else(|| self.first())
+    }
+
     /// The set that finalizes the block at this height.
     pub fn at(&self, number: u32) -> Option<&Era> {
         self.eras.iter().rev().find(|era| era.after < number)
@@ -172,29 +209,78 @@ impl TrackedSets {
         let header = Header::decode(first)?;
         let (next, last) = match announced(&header)? {
             Some(Announced::Change { next, last }) => (next, last),
-            Some(Announced::Forced) => return Err(FinalityError::ForcedChange(header.number)),
+            Some(Announced::Forced { .. }) => {
+                return Err(FinalityError::ForcedChange(header.number));
+            }
             None => return Err(FinalityError::NoChange(header.number)),
         };
         if header.number <= present.after {
             return Err(FinalityError::BeforeTrust(header.number));
         }
-        let blocks = walk(&header, rest)?;
+        let blocks = walk(&header, rest)?.in_era(present, self.eras.len() == 1)?;
         let found = blocks.last().map_or(header.number, |(number, _)| *number);
         if found != last {
             return Err(FinalityError::ChangeMisplaced { end: last, found });
         }
-        let set_id = present.set.set_id;
-        let set = AuthoritySet {
-            set_id: set_id.checked_add(1).ok_or(FinalityError::SetsBroken {
-                previous: set_id,
-                found: set_id,
-            })?,
-            authorities: next,
-        };
-        set.electorate()?;
+        let era = self.next_era(next, last, false)?;
         justified(&blocks, &change.justification, &present.set)?;
-        self.eras.push(Era { set, after: last });
+        self.eras.push(era);
         Ok(())
+    }
+
+    /// The set to which this header forces the chain, by the header's word alone: no set vouches for
+    /// it. Nothing if the change is an ordinary one.
+    ///
+    /// # Errors
+    /// If there is no header, or its change does not belong after the newest set.
+    pub fn forced_by(&self, change: &FinalityProof) -> Result<Option<Era>, FinalityError> {
+        let first = change.headers.first().ok_or(FinalityError::Missing)?;
+        let header = Header::decode(first)?;
+        let Some(Announced::Forced { next, last }) = announced(&header)? else {
+            return Ok(None);
+        };
+        if last > header.number {
+            return Err(FinalityError::ChangeMisplaced {
+                end: last,
+                found: header.number,
+            });
+        }
+        self.next_era(next, last, true).map(Some)
+    }
+
+    /// Takes a set to which the chain was forced, because the caller trusts it.
+    ///
+    /// # Errors
+    /// If it does not come after the newest set, or GRANDPA would not use it.
+    pub fn accept(&mut self, forced: Era) -> Result<(), FinalityError> {
+        forced.set.electorate()?;
+        self.latest().precedes(&forced)?;
+        self.eras.push(forced);
+        Ok(())
+    }
+
+    fn next_era(
+        &self,
+        authorities: Vec<Authority>,
+        after: u32,
+        forced: bool,
+    ) -> Result<Era, FinalityError> {
+        let present = self.latest();
+        let set_id = present.set.set_id;
+        let era = Era {
+            set: AuthoritySet {
+                set_id: set_id.checked_add(1).ok_or(FinalityError::SetsBroken {
+                    previous: set_id,
+                    found: set_id,
+                })?,
+                authorities,
+            },
+            after,
+            forced,
+        };
+        era.set.electorate()?;
+        present.precedes(&era)?;
+        Ok(era)
     }
 
     /// Proves a block final.
@@ -202,19 +288,70 @@ impl TrackedSets {
     /// # Errors
     /// The first rule broken.
     pub fn prove(&self, block: &Header, proof: &FinalityProof) -> Result<Finalized, FinalityError> {
-        let blocks = walk(block, &proof.headers)?;
-        let target = blocks.last().map_or(block.number, |(number, _)| *number);
+        let walked = walk(block, &proof.headers)?;
+        let target = walked.target();
         let era = self
             .at(target)
             .ok_or(FinalityError::BeforeTrust(block.number))?;
+        let blocks = walked.in_era(era, era == self.first())?;
         let tally = justified(&blocks, &proof.justification, &era.set)?;
         Ok(Finalized { tally, blocks })
     }
 }
 
-/// The blocks from `first` over these headers, each the child of the one before. A set does not end
-/// on the way: only the last block may be its last.
-fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Vec<(u32, BlockHash)>, FinalityError> {
+/// Blocks, each the child of the one before, and what their headers say about their set.
+struct Walked {
+    blocks: Vec<(u32, BlockHash)>,
+    /// Last block of the set, if one of the headers announces its end.
+    end: Option<u32>,
+    /// The header that forces a set upon the chain, with what it announces.
+    forced: Option<(u32, Vec<Authority>, u32)>,
+}
+
+impl Walked {
+    /// Height of the last block.
+    fn target(&self) -> u32 {
+        self.blocks.last().map_or(0, |(number, _)| *number)
+    }
+
+    /// Takes down what a header announces. Of several announced ends the first counts. A set that is
+    /// forced upon the chain makes void what was announced before.
+    fn announce(&mut self, header: &Header) -> Result<(), FinalityError> {
+        match announced(header)? {
+            None => {}
+            Some(Announced::Change { last, .. }) => self.end = self.end.or(Some(last)),
+            Some(Announced::Forced { .. }) if self.forced.is_some() => {
+                return Err(FinalityError::ForcedChange(header.number));
+            }
+            Some(Announced::Forced { next, last }) => {
+                self.end = None;
+                self.forced = Some((header.number, next, last));
+            }
+        }
+        Ok(())
+    }
+
+    /// The blocks, if this era's set may finalize the last of them: it does not end on the way, and no
+    /// other set is forced upon the chain. Where the first of the trusted sets began is not known: it
+    /// may be one to which the chain was forced. Votes name the set's number, so that they are never
+    /// about another set with the same members.
+    fn in_era(self, era: &Era, first: bool) -> Result<Vec<(u32, BlockHash)>, FinalityError> {
+        let target = self.target();
+        if let Some((number, next, last)) = self.forced {
+            let begins = first || (era.forced && last == era.after);
+            if !begins || next != era.set.authorities {
+                return Err(FinalityError::ForcedChange(number));
+            }
+        }
+        match self.end {
+            Some(end) if end < target => Err(FinalityError::SetEnded { end, target }),
+            _ => Ok(self.blocks),
+        }
+    }
+}
+
+/// The blocks from `first` over these headers.
+fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Walked, FinalityError> {
     let max = MAX_FINALITY_HEADERS as usize;
     if rest.len() > max {
         return Err(FinalityError::TooMuch {
@@ -223,10 +360,14 @@ fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Vec<(u32, BlockHash)>, Final
             max,
         });
     }
-    let mut blocks = Vec::with_capacity(rest.len().saturating_add(1));
     let (mut hash, mut number) = (first.hash(), first.number);
-    let mut end = end_of_set(first)?;
-    blocks.push((number, hash));
+    let mut walked = Walked {
+        blocks: Vec::with_capacity(rest.len().saturating_add(1)),
+        end: None,
+        forced: None,
+    };
+    walked.announce(first)?;
+    walked.blocks.push((number, hash));
     for bytes in rest {
         let header = Header::decode(bytes)?;
         if header.parent_hash != hash || number.checked_add(1) != Some(header.number) {
@@ -236,27 +377,10 @@ fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Vec<(u32, BlockHash)>, Final
             });
         }
         (hash, number) = (header.hash(), header.number);
-        if end.is_some_and(|end| end < number) {
-            break;
-        }
-        end = end.or(end_of_set(&header)?);
-        blocks.push((number, hash));
+        walked.announce(&header)?;
+        walked.blocks.push((number, hash));
     }
-    match end {
-        Some(end) if end < number => Err(FinalityError::SetEnded {
-            end,
-            target: number,
-        }),
-        _ => Ok(blocks),
-    }
-}
-
-fn end_of_set(header: &Header) -> Result<Option<u32>, FinalityError> {
-    match announced(header)? {
-        None => Ok(None),
-        Some(Announced::Change { last, .. }) => Ok(Some(last)),
-        Some(Announced::Forced) => Err(FinalityError::ForcedChange(header.number)),
-    }
+    Ok(walked)
 }
 
 /// The last of these blocks is justified by this set.

@@ -69,12 +69,12 @@ pub fn header(parent: BlockHash, number: u32, digest: Vec<DigestItem>) -> Header
 
 /// The digest item that announces a set.
 pub fn change(next: &[Validator], delay: u32) -> DigestItem {
-    announcement(members(next), delay, false)
+    announcement(members(next), delay, None)
 }
 
-/// The digest item that forces a set upon the chain.
-pub fn forced_change(next: &[Validator], delay: u32) -> DigestItem {
-    announcement(members(next), delay, true)
+/// The digest item that forces a set upon the chain, after this block of the set before.
+pub fn forced_change(next: &[Validator], last: u32, delay: u32) -> DigestItem {
+    announcement(members(next), delay, Some(last))
 }
 
 /// A vote for a header's block.

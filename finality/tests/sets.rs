@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 use ves_finality::{
-    Announced, BlockHash, DigestItem, FinalityError, Header, TrackedSets, announced,
+    Announced, BlockHash, DigestItem, Era, FinalityError, Header, TrackedSets, announced,
     testing::{self, Validator, change, forced_change, justify, proof},
 };
 use ves_primitives::{
@@ -146,15 +146,12 @@ fn a_set_whose_end_is_in_the_headers_does_not_justify_beyond_it() {
     let found = world
         .trusted()
         .prove(world.block(9), &world.proof(0, 9, 12));
-    let ended = FinalityError::SetEnded {
-        end: 10,
-        target: 11,
-    };
-    assert_eq!(found, Err(ended.clone()));
+    let ended = |target| Err(FinalityError::SetEnded { end: 10, target });
+    assert_eq!(found, ended(12));
     let found = world
         .trusted()
         .prove(world.block(10), &world.proof(0, 10, 11));
-    assert_eq!(found, Err(ended));
+    assert_eq!(found, ended(11));
     let mut sets = world.trusted();
     sets.follow(&world.changes()[0]).unwrap();
     let found = sets.prove(world.block(19), &world.proof(1, 19, 24));
@@ -210,23 +207,152 @@ fn a_change_is_taken_from_the_present_set_only_and_at_its_very_end() {
     assert_eq!(refused(&mut sets, &again), FinalityError::BeforeTrust(10));
 }
 
-#[test]
-fn a_forced_change_ends_what_can_be_proven() {
-    let sets = [validators(0..4), validators(4..8)];
-    let headers = testing::chain(GENESIS, 5, |number| match number {
-        3 => vec![change(&sets[1], 0), forced_change(&sets[1], 1)],
+/// Set 0 finalized up to block 4 and lost its majority. Block 6 announces a change that never becomes
+/// final, block 9 forces set 1 upon the chain, which ends with block 20.
+struct Forced {
+    headers: Vec<Header>,
+    sets: [Vec<Validator>; 3],
+}
+
+fn forced() -> Forced {
+    let sets = [validators(0..4), validators(4..8), validators(8..12)];
+    let headers = testing::chain(GENESIS, 30, |number| match number {
+        6 => vec![change(&sets[2], 0)],
+        9 => vec![change(&sets[2], 0), forced_change(&sets[1], 4, 1)],
+        20 => vec![change(&sets[2], 0)],
         _ => vec![],
     });
-    let mut tracked = TrackedSets::new(testing::set(0, &sets[0]), 0).unwrap();
-    let evidence = proof(&headers[2..3], &justify(&headers[2], 1, 0, &sets[0]));
+    Forced { headers, sets }
+}
+
+impl Forced {
+    fn proof(&self, set: usize, from: u32, to: u32) -> FinalityProof {
+        let headers = &self.headers[from as usize - 1..to as usize];
+        let target = &headers[headers.len() - 1];
+        let justification = justify(target, 1, set as u64, &self.sets[set]);
+        proof(headers, &justification)
+    }
+
+    fn prove(
+        &self,
+        sets: &TrackedSets,
+        set: usize,
+        from: u32,
+        to: u32,
+    ) -> Result<(), FinalityError> {
+        let mut evidence = self.proof(set, from, to);
+        evidence.headers.remove(0);
+        sets.prove(&self.headers[from as usize - 1], &evidence)
+            .map(|_| ())
+    }
+
+    fn trusted(&self) -> TrackedSets {
+        TrackedSets::new(testing::set(0, &self.sets[0]), 0).unwrap()
+    }
+}
+
+#[test]
+fn a_forced_change_ends_what_can_be_proven_until_its_set_is_accepted() {
+    let world = forced();
+    let mut sets = world.trusted();
+    let evidence = world.proof(0, 9, 9);
+    assert_eq!(sets.follow(&evidence), Err(FinalityError::ForcedChange(9)));
     assert_eq!(
-        tracked.follow(&evidence),
-        Err(FinalityError::ForcedChange(3))
+        world.prove(&sets, 0, 3, 12),
+        Err(FinalityError::ForcedChange(9))
     );
-    let evidence = proof(&headers[1..4], &justify(&headers[3], 1, 0, &sets[0]));
+    assert!(world.prove(&sets, 1, 12, 13).is_err(), "by an unknown set");
+
+    let era = sets.forced_by(&evidence).unwrap().unwrap();
+    assert_eq!((era.after, era.forced), (4, true));
+    assert_eq!(era.set, testing::set(1, &world.sets[1]));
+    sets.accept(era.clone()).unwrap();
+    assert_eq!(sets.latest(), &era);
     assert_eq!(
-        tracked.prove(&headers[0], &evidence),
-        Err(FinalityError::ForcedChange(3))
+        sets.accept(era),
+        Err(FinalityError::SetsBroken {
+            previous: 1,
+            found: 1
+        })
+    );
+    world.prove(&sets, 0, 2, 4).unwrap();
+    world.prove(&sets, 1, 12, 13).unwrap();
+    // What was announced before, and never became final, is void.
+    world.prove(&sets, 1, 5, 12).unwrap();
+    world.prove(&sets, 1, 3, 12).unwrap();
+    assert!(world.prove(&sets, 0, 12, 13).is_err(), "by the set before");
+    // Who trusts the new set alone.
+    let alone = TrackedSets::new(testing::set(1, &world.sets[1]), 0).unwrap();
+    world.prove(&alone, 1, 5, 12).unwrap();
+    assert!(world.prove(&alone, 0, 3, 4).is_err(), "by the set before");
+
+    sets.follow(&world.proof(1, 20, 20)).unwrap();
+    assert_eq!(sets.latest().set, testing::set(2, &world.sets[2]));
+    assert!(!sets.latest().forced);
+    world.prove(&sets, 2, 21, 25).unwrap();
+    let resumed = TrackedSets::resume(sets.eras().to_vec()).unwrap();
+    assert_eq!(resumed, sets);
+}
+
+#[test]
+fn another_forced_set_than_the_accepted_one_ends_what_can_be_proven() {
+    let world = forced();
+    for (members, after) in [(2, 4), (1, 5)] {
+        let mut sets = world.trusted();
+        sets.accept(Era {
+            set: testing::set(1, &world.sets[members]),
+            after,
+            forced: true,
+        })
+        .unwrap();
+        assert_eq!(
+            world.prove(&sets, 1, 8, 12),
+            Err(FinalityError::ForcedChange(9))
+        );
+    }
+    // A set that is vouched for is not the one that the header means.
+    let era = |forced| Era {
+        set: testing::set(1, &world.sets[1]),
+        after: 4,
+        forced,
+    };
+    let first = TrackedSets::new(testing::set(0, &world.sets[0]), 0).unwrap();
+    let with = |forced| TrackedSets::resume([first.eras(), &[era(forced)]].concat()).unwrap();
+    world.prove(&with(true), 1, 8, 12).unwrap();
+    assert_eq!(
+        world.prove(&with(false), 1, 8, 12),
+        Err(FinalityError::ForcedChange(9))
+    );
+}
+
+#[test]
+fn a_set_is_forced_upon_a_chain_after_the_newest_set_and_before_its_own_header() {
+    let sets = [validators(0..4), validators(4..8)];
+    let ask = |trusted_after, last| {
+        let headers = testing::chain(GENESIS, 9, |number| match number {
+            9 => vec![forced_change(&sets[1], last, 0)],
+            _ => vec![],
+        });
+        let tracked = TrackedSets::new(testing::set(0, &sets[0]), trusted_after).unwrap();
+        tracked.forced_by(&proof(&headers[8..], &justify(&headers[8], 1, 0, &sets[0])))
+    };
+    assert!(ask(0, 9).unwrap().is_some());
+    assert_eq!(
+        ask(0, 10),
+        Err(FinalityError::ChangeMisplaced { end: 10, found: 9 })
+    );
+    let broken = FinalityError::SetsBroken {
+        previous: 0,
+        found: 1,
+    };
+    assert_eq!(ask(4, 4), Err(broken));
+
+    let world = world();
+    let sets = world.trusted();
+    assert_eq!(sets.forced_by(&world.changes()[0]), Ok(None));
+    assert_eq!(
+        sets.forced_by(&FinalityProof::default()),
+        Err(FinalityError::Missing)
     );
 }
 

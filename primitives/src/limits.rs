@@ -101,6 +101,9 @@ pub const MAX_JUSTIFICATION_BYTES: u32 = 512 * 1024;
 /// Most headers between a block and the justified one. Above `JUSTIFICATION_PERIOD_BLOCKS` because
 /// finality that was held up catches up in one step.
 pub const MAX_FINALITY_HEADERS: u32 = 1_024;
+/// Most blocks that a node searches, above the last block of an authority set, for the header that
+/// forced the chain to the next set: a day and a half of blocks without finality at full pace.
+pub const MAX_BLOCKS_WITHOUT_FINALITY: u32 = 65_536;
 /// Longest header, bytes. Real ones have a few hundred.
 pub const MAX_HEADER_BYTES: u32 = 1024 * 1024;
 /// Most changes of the authority set in one piece of evidence, and in one answer of a node.

@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { connect } from './chain.mjs';
-import { startProgram } from './harness.mjs';
+import { run, startProgram } from './harness.mjs';
 
 /** Public: of the first node's address in the network. */
 const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
@@ -15,11 +15,15 @@ const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
 export function validatorsIn(directory) {
   let bootnode = null;
   let lives = 0;
+  // From a preset's name each start would compile the runtime once more, to make the genesis.
+  const chain = join(directory, 'spec.json');
+  const made = run('ves-node', ['export-chain-spec', '--chain', 'local', '--raw', '--output', chain], { cwd: directory });
   return async (name, identity) => {
+    await made;
     // Of its own for each life: where it listens is read from it.
     const log = join(directory, `${name}-${(lives += 1)}.log`);
     const args = [
-      ...['--chain', 'local', '--validator', ...identity, '--base-path', join(directory, name)],
+      ...['--chain', chain, '--validator', ...identity, '--base-path', join(directory, name)],
       ...['--rpc-port', '0', '--rpc-methods', 'unsafe', '--listen-addr', '/ip4/127.0.0.1/tcp/0'],
       ...['--allow-private-ip', '--no-mdns', '--no-prometheus', '--no-telemetry', '--name', name],
       ...(bootnode

@@ -39,6 +39,7 @@ const assembled = await claim('Four validators finalize what an agent pushes', a
 if (!assembled) process.exit(1);
 
 let stalled;
+let last;
 await claim('With two of them gone nothing becomes final, and the chain goes on without it', async () => {
   await Promise.all([gone(nodes.charlie), gone(nodes.dave)]);
   withoutFinality();
@@ -51,7 +52,7 @@ await claim('With two of them gone nothing becomes final, and the chain goes on 
 });
 
 await claim('What an agent pushes meanwhile is kept, and not called final', async () => {
-  for (const name of ['A-2', 'A-3']) await agent.order(name, { total: '2.00' });
+  for (const name of ['A-2', 'A-3']) last = await agent.order(name, { total: '2.00' });
   await agent.cli(['push', '--no-wait']);
   const { outbox } = await agent.cli(['status']);
   same('final ones', outbox.finalized, 1);
@@ -91,11 +92,44 @@ await claim('Nothing that was pushed is lost, nothing stands twice', async () =>
   return `sequence ${events.length}`;
 });
 
+const refused = { codes: [7] };
+let hash;
 await claim('A reader stops where no signatures lead on, is told why, and keeps what it has verified', async () => {
-  const stopped = await agent.cli(['pull'], { codes: [1, 2, 3, 4, 5, 6, 7, 8] });
-  ensure(/took over by force/.test(stopped.error.message), `it says ${JSON.stringify(stopped)}`);
+  const { error } = await agent.cli(['pull'], refused);
+  same('the error', error.code, 'authorities_forced');
+  [hash] = error.hint.match(/0x[0-9a-f]{64}/);
   same('verified events', (await agent.cli(['status'])).verified_events, 1);
-  return stopped.error.code;
+  return error.hint;
+});
+
+await claim('Told to accept the set that operators name, it goes on; another one it does not accept', async () => {
+  const { waiting } = await agent.cli(['authorities', 'list']);
+  same('the set that waits', waiting.hash, hash);
+  const { error } = await agent.cli(['authorities', 'accept', hash.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))], refused);
+  same('the error', error.code, 'authorities_conflict');
+  const { authorities } = await agent.cli(['authorities', 'accept', hash]);
+  same('why the last is trusted', authorities.at(-1).trust, 'accepted');
+  same('why those before are', authorities.slice(0, -1).filter(({ trust }) => trust === 'accepted').length, 0);
+  await agent.cli(['pull']);
+  same('verified events', (await agent.cli(['status'])).verified_events, 3);
+  return `${authorities.length} sets, the last from block ${authorities.at(-1).after_block + 1} on`;
+});
+
+await claim('What a bundle proves is proven by the set that took over, to whoever names it', async () => {
+  await agent.cli(['export', last, '--out', 'bundle.json']);
+  await agent.cli(['verify', '--bundle', 'bundle.json', '--authorities', hash]);
+  const first = (await agent.cli(['authorities', 'list'])).authorities[0].hash;
+  const { error } = await agent.cli(['verify', '--bundle', 'bundle.json', '--authorities', first], refused);
+  return error.message;
+});
+
+await claim('A node that joins now follows from the first block on', async () => {
+  nodes.late = await validator('late', []);
+  const head = await finalized(api);
+  await waitFor('it to follow', async () => (await finalized(nodes.late.api)) >= head, PATIENCE_MS);
+  const [one, other] = await Promise.all([nodes.late, nodes.alice].map((node) => ask(node.api, 'chain_getBlockHash', head)));
+  same('its block', one, other);
+  return `block ${head}`;
 });
 
 await claim('One of the lost that comes back after all follows, and does no harm', async () => {

@@ -7,7 +7,7 @@ use super::AmountArgs;
 use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 use ves_client::BlockHash;
-use ves_primitives::{CurrencyTag, EventsRoot, GenesisHash, SigningPublicKey};
+use ves_primitives::{AuthoritySetHash, CurrencyTag, EventsRoot, GenesisHash, SigningPublicKey};
 
 /// Where the contract is.
 #[derive(Debug, Clone, Args)]
@@ -146,6 +146,19 @@ pub struct ProveArgs {
     /// Seconds to wait for finality.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+}
+
+/// `authorities …`
+#[derive(Debug, Subcommand)]
+pub enum AuthoritiesCommand {
+    /// List the sets, why each is trusted, and one that waits to be accepted.
+    List,
+    /// Trust a set to which the chain was forced.
+    Accept {
+        /// Hash of the set, as operators whom you trust name it.
+        #[arg(value_name = "HASH")]
+        set: AuthoritySetHash,
+    },
 }
 
 /// `proofs`

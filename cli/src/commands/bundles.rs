@@ -109,8 +109,9 @@ pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Resu
     let mut bundle = evidence.bundle(genesis, key);
     if let Some(proof) = &mut bundle.finality {
         // With later sets the reader would need their changes, which only a node has.
-        if sets.first().set == sets.latest().set {
-            proof.authorities = Some(sets.first().set.clone());
+        let latest = &sets.latest().set;
+        if sets.root_of(latest.set_id).set == *latest {
+            proof.authorities = Some(latest.clone());
         }
     }
     let trust = TrustAnchors {

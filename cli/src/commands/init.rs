@@ -184,7 +184,12 @@ async fn ask_node(
             super::check_chain(wanted.unwrap_or(found), found)?;
             let sets = match finality::track(None, &live, pin, &context.ui).await {
                 Ok(sets) => Some(sets),
-                Err(failure) if failure.exit == Exit::NotVerified => return Err(failure),
+                // To be accepted once the project is there.
+                Err(failure)
+                    if failure.exit == Exit::NotVerified && failure.code != finality::FORCED =>
+                {
+                    return Err(failure);
+                }
                 Err(failure) => {
                     context.ui.warn(&format!(
                         "{failure}; who finalizes is asked by the first pull"

@@ -19,7 +19,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use ves_finality::TrackedSets;
-use ves_primitives::{GenesisHash, StreamTip};
+use ves_primitives::{AuthoritySetHash, GenesisHash, StreamTip};
 
 #[derive(Serialize)]
 struct NodeStatus {
@@ -212,12 +212,19 @@ fn unhealthy(reason: &'static str) -> Failure {
     Failure::new(exit, reason, format!("not healthy: {reason}")).hint(hint)
 }
 
+/// The sets to which the chain was forced, and that the user accepted.
+fn accepted(sets: &TrackedSets, genesis: GenesisHash) -> Vec<AuthoritySetHash> {
+    let forced = sets.eras().iter().filter(|era| era.forced);
+    forced.map(|era| era.set.hash(genesis)).collect()
+}
+
 /// Whom this project trusts to finalize blocks. `trusted` is what `--authorities` takes as a file.
 fn authorities(sets: &TrackedSets, genesis: Option<GenesisHash>) -> Value {
     let (first, latest) = (&sets.first().set, &sets.latest().set);
     json!({
         "trusted_hash": genesis.map(|genesis| first.hash(genesis)),
         "trusted": first,
+        "accepted": genesis.map(|genesis| accepted(sets, genesis)),
         "present_hash": genesis.map(|genesis| latest.hash(genesis)),
         "present": latest,
     })

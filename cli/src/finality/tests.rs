@@ -92,3 +92,90 @@ async fn evidence_holds_every_set_between_the_trusted_one_and_the_block() {
         reader.prove(&header, &found.proof).unwrap();
     }
 }
+
+/// As [`chain`], but block 5 forced the chain to the last set.
+fn forced() -> FakeChain {
+    let chain = FakeChain::with_seed();
+    chain.lock().set_ends = vec![2, 4];
+    chain.lock().forced = Some((4, 5));
+    for n in 0..6 {
+        chain.commit(signed_events(n..n + 1));
+    }
+    chain
+}
+
+fn forced_set() -> AuthoritySetHash {
+    testing::set(2, &validators_of(2)).hash(GENESIS)
+}
+
+async fn accepted(db: &SqlitePool, chain: &FakeChain, wanted: AuthoritySetHash) -> Result<()> {
+    let known = ask(Some(db), chain, None, &ui()).await?;
+    accept(Some(db), chain, known, wanted).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_set_to_which_the_chain_was_forced_is_trusted_on_the_users_word_only() {
+    let (_dir, db) = pool().await;
+    let chain = forced();
+    let failure = track(Some(&db), &chain, None, &ui()).await.unwrap_err();
+    assert_eq!((failure.code, failure.exit), (FORCED, Exit::NotVerified));
+    let hint = failure.hint.unwrap();
+    assert!(hint.contains(&forced_set().to_string()), "{hint}");
+    let kept = load(&db, GENESIS).await.unwrap().unwrap();
+    assert_eq!(
+        kept.latest().set.set_id,
+        1,
+        "what signatures lead to is kept"
+    );
+
+    let other = testing::set(2, &validators_of(9)).hash(GENESIS);
+    let failure = accepted(&db, &chain, other).await.unwrap_err();
+    assert_eq!(failure.code, "authorities_conflict");
+    assert_eq!(load(&db, GENESIS).await.unwrap(), Some(kept));
+
+    accepted(&db, &chain, forced_set()).await.unwrap();
+    let sets = track(Some(&db), &chain, None, &ui()).await.unwrap();
+    assert_eq!((sets.latest().set.set_id, sets.latest().after), (2, 4));
+    assert!(sets.latest().forced);
+    assert_eq!(load(&db, GENESIS).await.unwrap(), Some(sets));
+    // Again, it changes nothing.
+    accepted(&db, &chain, forced_set()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_set_is_accepted_only_where_the_chain_was_forced_to_it_and_where_its_members_say() {
+    let (_dir, db) = pool().await;
+    let failure = accepted(&db, &chain(), forced_set()).await.unwrap_err();
+    assert_eq!(failure.code, "authorities_unknown");
+
+    let (_dir, db) = pool().await;
+    let chain = forced();
+    let mut lying = forced();
+    lying.finality_lie = Some(Box::new(|_, proof| {
+        let last = proof.justification.len() - 1;
+        proof.justification[last] ^= 1;
+    }));
+    let failure = accepted(&db, &lying, forced_set()).await.unwrap_err();
+    assert_eq!(failure.code, "authorities_not_proven");
+    let kept = load(&db, GENESIS).await.unwrap().unwrap();
+    assert_eq!(kept.latest().set.set_id, 1);
+    accepted(&db, &chain, forced_set()).await.unwrap();
+}
+
+#[tokio::test]
+async fn evidence_behind_a_forced_change_begins_with_the_accepted_set() {
+    let (_dir, db) = pool().await;
+    let chain = forced();
+    accepted(&db, &chain, forced_set()).await.unwrap();
+    let sets = track(Some(&db), &chain, None, &ui()).await.unwrap();
+    for (sequence, begins, changes) in [(2, 0, 0), (3, 0, 1), (4, 0, 1), (5, 2, 0), (6, 2, 0)] {
+        let inclusion = chain.inclusion(TENANT, STORE, sequence).await.unwrap();
+        let header = Header::decode(&inclusion.unwrap().header).unwrap();
+        let found = evidence(&chain, &sets, &header, &ui())
+            .await
+            .unwrap()
+            .unwrap();
+        let first = found.authorities.unwrap();
+        assert_eq!((first.set_id, found.set_changes.len()), (begins, changes));
+    }
+}

@@ -70,10 +70,15 @@ impl Chain for FakeChain {
         let next = ends
             .filter(|end| (above + 1..=finalized).contains(end))
             .min();
-        Ok(next
-            .map(|end| state.justified(end, end))
-            .into_iter()
-            .collect())
+        let change = next.and_then(|end| match state.forced {
+            Some((forced, by)) if forced == end => (by <= finalized).then(|| {
+                let mut change = state.justified(by, by);
+                change.justification.clear();
+                change
+            }),
+            _ => Some(state.justified(end, end)),
+        });
+        Ok(change.into_iter().collect())
     }
 
     async fn block_hash(&self, number: u32) -> ChainResult<Option<[u8; 32]>> {

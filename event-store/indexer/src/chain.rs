@@ -14,7 +14,10 @@ use polkadot_sdk::{
     sp_core::H256,
     sp_runtime::traits::Block as BlockT,
 };
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, Mutex},
+};
 use ves_event_store::rpc::ChainSource;
 use ves_primitives::{
     AgentId, EventId, FinalityProof, KeyId, SigningPublicKey, StoreId, StreamId, TenantId,
@@ -36,6 +39,7 @@ where
         Self(NodeFinality {
             client,
             grandpa,
+            forced: Mutex::default(),
             block: PhantomData,
         })
     }

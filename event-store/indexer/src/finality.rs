@@ -17,9 +17,16 @@ use polkadot_sdk::{
         traits::{Block as BlockT, NumberFor},
     },
 };
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+};
 use ves_finality::{Announced, GRANDPA_ENGINE, Header, announced};
-use ves_primitives::{FinalityProof, limits::MAX_FINALITY_HEADERS};
+use ves_primitives::{
+    FinalityProof,
+    limits::{MAX_BLOCKS_WITHOUT_FINALITY, MAX_FINALITY_HEADERS},
+};
 
 /// What only the node's GRANDPA knows.
 pub trait Grandpa: Send + Sync + 'static {
@@ -40,6 +47,8 @@ pub trait Grandpa: Send + Sync + 'static {
 pub(crate) struct NodeFinality<Block, Client> {
     pub(crate) client: Arc<Client>,
     pub(crate) grandpa: Arc<dyn Grandpa>,
+    /// Final blocks that forced the chain to another set, by the last block of the set before.
+    pub(crate) forced: Mutex<BTreeMap<u32, u32>>,
     pub(crate) block: PhantomData<fn() -> Block>,
 }
 
@@ -73,17 +82,23 @@ where
         Ok(justifications.and_then(|all| all.into_justification(GRANDPA_ENGINE)))
     }
 
-    /// The headers of a change of the set: from the one that announces it to `end`.
-    fn change(&self, end: u32) -> Result<FinalityProof, String> {
+    /// The change of the set after block `end`; nothing if the chain was forced to the next set by a
+    /// block that is not final yet.
+    fn change(&self, end: u32) -> Result<Option<FinalityProof>, String> {
+        let Some(headers) = self.announced_until(end)? else {
+            return self.forced_after(end);
+        };
         let justification = self
             .kept(end)?
-            // No signatures of the old set lead to the new one.
-            .ok_or_else(|| {
-                format!(
-                    "the authority set that ends with block {end} has justified nothing after it: the next one \
-                     took over by force, and no signatures lead on"
-                )
-            })?;
+            .ok_or_else(|| format!("the justification of block {end} is missing"))?;
+        Ok(Some(FinalityProof {
+            headers,
+            justification,
+        }))
+    }
+
+    /// The headers from the one that announces that a set ends with block `end`, up to that.
+    fn announced_until(&self, end: u32) -> Result<Option<Vec<Vec<u8>>>, String> {
         let mut headers = Vec::new();
         for number in (end.saturating_sub(MAX_FINALITY_HEADERS)..=end).rev() {
             let header = self.header(number)?;
@@ -92,18 +107,57 @@ where
             match announced(&decoded) {
                 Ok(Some(Announced::Change { last, .. })) if last == end => {
                     headers.reverse();
-                    return Ok(FinalityProof {
-                        headers,
-                        justification,
-                    });
+                    return Ok(Some(headers));
                 }
                 Ok(None) => {}
                 _ => break,
             }
         }
-        Err(format!(
-            "no header announces the change of the authority set after block {end}"
-        ))
+        Ok(None)
+    }
+
+    /// The header that forced the chain to the set after block `end`, which nobody justifies; nothing
+    /// if it is not final yet.
+    fn forced_after(&self, end: u32) -> Result<Option<FinalityProof>, String> {
+        let known = |forced: &Mutex<BTreeMap<u32, u32>>| {
+            let forced = forced.lock().unwrap_or_else(PoisonError::into_inner);
+            forced.get(&end).copied()
+        };
+        let number = match known(&self.forced) {
+            Some(number) => number,
+            None => {
+                let Some(number) = self.search_forced(end)? else {
+                    return Ok(None);
+                };
+                let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+                forced.insert(end, number);
+                number
+            }
+        };
+        Ok(Some(FinalityProof {
+            headers: vec![self.header(number)?],
+            justification: Vec::new(),
+        }))
+    }
+
+    fn search_forced(&self, end: u32) -> Result<Option<u32>, String> {
+        let final_one: u32 = self.client.info().finalized_number.saturated_into();
+        let until = end.saturating_add(MAX_BLOCKS_WITHOUT_FINALITY);
+        for number in end.saturating_add(1)..=until.min(final_one) {
+            let header = self.header(number)?;
+            let header = Header::decode(&header).map_err(|error| error.to_string())?;
+            if let Ok(Some(Announced::Forced { last, .. })) = announced(&header)
+                && last == end
+            {
+                return Ok(Some(number));
+            }
+        }
+        if until < final_one {
+            return Err(format!(
+                "no header announces the change of the authority set after block {end}"
+            ));
+        }
+        Ok(None)
     }
 }
 
@@ -147,18 +201,21 @@ where
         ))
     }
 
-    /// The changes of the authority set above this height, oldest first, at most `limit`.
+    /// The changes of the authority set above this height, oldest first, at most `limit`. A forced one
+    /// is the header that forces it, without a justification.
     pub(crate) fn set_changes(
         &self,
         above: u32,
         limit: usize,
     ) -> Result<Vec<FinalityProof>, String> {
-        self.grandpa
-            .set_ends(above)?
-            .into_iter()
-            .take(limit)
-            .map(|end| self.change(end))
-            .collect()
+        let mut changes = Vec::new();
+        for end in self.grandpa.set_ends(above)?.into_iter().take(limit) {
+            match self.change(end)? {
+                Some(change) => changes.push(change),
+                None => break,
+            }
+        }
+        Ok(changes)
     }
 }
 

@@ -13,8 +13,8 @@ use polkadot_sdk::{
 };
 use std::collections::BTreeMap;
 use ves_finality::{
-    BlockHash, TrackedSets,
-    testing::{self, Validator, change, justify},
+    BlockHash, DigestItem, TrackedSets,
+    testing::{self, Validator, change, forced_change, justify},
 };
 
 type TheirHeader = generic::Header<u32, BlakeTwo256>;
@@ -23,6 +23,8 @@ type Block = generic::Block<TheirHeader, OpaqueExtrinsic>;
 /// A node with a chain of 1,400 blocks. Set 0 ends with block 100, announced in block 98; set 1
 /// finalizes the rest. Justifications are kept of blocks 64, 100 and 128; block 1,390 is the newest.
 struct Node {
+    /// Last blocks of sets.
+    ends: Vec<u32>,
     headers: Vec<Header>,
     by_hash: BTreeMap<[u8; 32], usize>,
     kept: BTreeMap<u32, Vec<u8>>,
@@ -34,11 +36,16 @@ const SECOND: [Validator; 3] = [Validator(2), Validator(3), Validator(4)];
 
 impl Node {
     fn new() -> Arc<Self> {
+        Self::with(vec![100], |number| match number {
+            98 => vec![change(&SECOND, 2)],
+            _ => vec![],
+        })
+    }
+
+    fn with(ends: Vec<u32>, digest: impl Fn(u32) -> Vec<DigestItem>) -> Arc<Self> {
         let mut node = Self {
-            headers: testing::chain(BlockHash([0; 32]), 1_400, |number| match number {
-                98 => vec![change(&SECOND, 2)],
-                _ => vec![],
-            }),
+            ends,
+            headers: testing::chain(BlockHash([0; 32]), 1_400, digest),
             by_hash: BTreeMap::new(),
             kept: BTreeMap::new(),
             newest: Some(1_390),
@@ -73,6 +80,7 @@ impl Node {
         NodeFinality {
             client: Arc::clone(self),
             grandpa: Arc::<Self>::clone(self),
+            forced: Mutex::default(),
             block: PhantomData,
         }
     }
@@ -86,7 +94,8 @@ impl Grandpa for Node {
     }
 
     fn set_ends(&self, above: u32) -> Result<Vec<u32>, String> {
-        Ok([100].into_iter().filter(|end| *end > above).collect())
+        let ends = self.ends.iter().copied();
+        Ok(ends.filter(|end| *end > above).collect())
     }
 }
 
@@ -212,4 +221,47 @@ fn a_node_without_any_finality_proves_nothing() {
     let mut node = Node::new();
     Arc::get_mut(&mut node).unwrap().newest = None;
     assert_eq!(node.evidence().prove(1).unwrap(), None);
+}
+
+/// Set 1 took over after block 1,200, announced in block 1,388. In block 1,250 another change was
+/// announced, which never became final.
+fn forced() -> Arc<Node> {
+    Node::with(vec![100, 1_200], |number| match number {
+        98 => vec![change(&SECOND, 2)],
+        1_250 => vec![change(&FIRST, 0)],
+        1_388 => vec![forced_change(&FIRST, 1_200, 1)],
+        _ => vec![],
+    })
+}
+
+#[test]
+fn a_forced_change_is_the_header_that_forces_it_and_comes_once_that_is_final() {
+    let node = forced();
+    let evidence = node.evidence();
+    for _ in 0..2 {
+        let changes = evidence.set_changes(0, 9).unwrap();
+        let mut sets = TrackedSets::new(testing::set(0, &FIRST), 0).unwrap();
+        sets.follow(&changes[0]).unwrap();
+        assert!(changes[1].justification.is_empty());
+        assert_eq!(changes[1].headers, [node.block(1_388).bytes()]);
+        let era = sets.forced_by(&changes[1]).unwrap().unwrap();
+        assert_eq!((era.after, &era.set), (1_200, &testing::set(2, &FIRST)));
+        assert_eq!(changes.len(), 2);
+    }
+    assert_eq!(evidence.set_changes(0, 1).unwrap().len(), 1);
+    assert_eq!(evidence.set_changes(100, 9).unwrap().len(), 1);
+    assert!(evidence.set_changes(1_200, 9).unwrap().is_empty());
+
+    let mut early = forced();
+    Arc::get_mut(&mut early).unwrap().newest = Some(1_387);
+    let evidence = early.evidence();
+    assert_eq!(evidence.set_changes(0, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_change_without_its_justification_is_named() {
+    let mut node = Node::new();
+    Arc::get_mut(&mut node).unwrap().kept.remove(&100);
+    let error = node.evidence().set_changes(0, 9).unwrap_err();
+    assert!(error.contains("justification of block 100"), "{error}");
 }
