@@ -102,6 +102,15 @@ await claim('A reader stops where no signatures lead on, is told why, and keeps 
   return error.hint;
 });
 
+await claim('A new project can be made, and waits for the same word', async () => {
+  const home = ['--home', join(directory, 'new')];
+  await agent.cli([...home, 'init', '--node', nodes.alice.url, '--tenant', TENANT, '--store', STORE]);
+  const { error } = await agent.cli([...home, 'pull'], refused);
+  same('the error', error.code, 'authorities_forced');
+  ensure(error.hint.includes(hash), `the hint is ${error.hint}`);
+  return error.message;
+});
+
 await claim('Told to accept the set that operators name, it goes on; another one it does not accept', async () => {
   const { waiting } = await agent.cli(['authorities', 'list']);
   same('the set that waits', waiting.hash, hash);
