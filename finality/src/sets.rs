@@ -217,7 +217,7 @@ impl TrackedSets {
         if header.number <= present.after {
             return Err(FinalityError::BeforeTrust(header.number));
         }
-        let blocks = walk(&header, rest)?.in_era(present, self.eras.len() == 1)?;
+        let blocks = walk(&header, rest)?.in_era(present, self.first())?;
         let found = blocks.last().map_or(header.number, |(number, _)| *number);
         if found != last {
             return Err(FinalityError::ChangeMisplaced { end: last, found });
@@ -253,10 +253,14 @@ impl TrackedSets {
     /// # Errors
     /// If it does not come after the newest set, or GRANDPA would not use it.
     pub fn accept(&mut self, forced: Era) -> Result<(), FinalityError> {
-        forced.set.electorate()?;
-        self.latest().precedes(&forced)?;
+        self.may_be_next(&forced)?;
         self.eras.push(forced);
         Ok(())
+    }
+
+    fn may_be_next(&self, era: &Era) -> Result<(), FinalityError> {
+        era.set.electorate()?;
+        self.latest().precedes(era)
     }
 
     fn next_era(
@@ -265,8 +269,7 @@ impl TrackedSets {
         after: u32,
         forced: bool,
     ) -> Result<Era, FinalityError> {
-        let present = self.latest();
-        let set_id = present.set.set_id;
+        let set_id = self.latest().set.set_id;
         let era = Era {
             set: AuthoritySet {
                 set_id: set_id.checked_add(1).ok_or(FinalityError::SetsBroken {
@@ -278,8 +281,7 @@ impl TrackedSets {
             after,
             forced,
         };
-        era.set.electorate()?;
-        present.precedes(&era)?;
+        self.may_be_next(&era)?;
         Ok(era)
     }
 
@@ -293,7 +295,7 @@ impl TrackedSets {
         let era = self
             .at(target)
             .ok_or(FinalityError::BeforeTrust(block.number))?;
-        let blocks = walked.in_era(era, era == self.first())?;
+        let blocks = walked.in_era(era, self.first())?;
         let tally = justified(&blocks, &proof.justification, &era.set)?;
         Ok(Finalized { tally, blocks })
     }
@@ -314,9 +316,9 @@ impl Walked {
         self.blocks.last().map_or(0, |(number, _)| *number)
     }
 
-    /// Takes down what a header announces. Of several announced ends the first counts. A set that is
+    /// Takes the next block, with what its header announces. Of several announced ends the first counts. A set that is
     /// forced upon the chain makes void what was announced before.
-    fn announce(&mut self, header: &Header) -> Result<(), FinalityError> {
+    fn take(&mut self, header: &Header, hash: BlockHash) -> Result<(), FinalityError> {
         match announced(header)? {
             None => {}
             Some(Announced::Change { last, .. }) => self.end = self.end.or(Some(last)),
@@ -328,6 +330,7 @@ impl Walked {
                 self.forced = Some((header.number, next, last));
             }
         }
+        self.blocks.push((header.number, hash));
         Ok(())
     }
 
@@ -335,10 +338,10 @@ impl Walked {
     /// other set is forced upon the chain. Where the first of the trusted sets began is not known: it
     /// may be one to which the chain was forced. Votes name the set's number, so that they are never
     /// about another set with the same members.
-    fn in_era(self, era: &Era, first: bool) -> Result<Vec<(u32, BlockHash)>, FinalityError> {
+    fn in_era(self, era: &Era, first: &Era) -> Result<Vec<(u32, BlockHash)>, FinalityError> {
         let target = self.target();
         if let Some((number, next, last)) = self.forced {
-            let begins = first || (era.forced && last == era.after);
+            let begins = era == first || (era.forced && last == era.after);
             if !begins || next != era.set.authorities {
                 return Err(FinalityError::ForcedChange(number));
             }
@@ -366,8 +369,7 @@ fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Walked, FinalityError> {
         end: None,
         forced: None,
     };
-    walked.announce(first)?;
-    walked.blocks.push((number, hash));
+    walked.take(first, hash)?;
     for bytes in rest {
         let header = Header::decode(bytes)?;
         if header.parent_hash != hash || number.checked_add(1) != Some(header.number) {
@@ -377,8 +379,7 @@ fn walk(first: &Header, rest: &[Vec<u8>]) -> Result<Walked, FinalityError> {
             });
         }
         (hash, number) = (header.hash(), header.number);
-        walked.announce(&header)?;
-        walked.blocks.push((number, hash));
+        walked.take(&header, hash)?;
     }
     Ok(walked)
 }

@@ -69,6 +69,18 @@ impl World {
         proof
     }
 
+    /// Whether these sets accept that.
+    fn prove(
+        &self,
+        sets: &TrackedSets,
+        set: usize,
+        number: u32,
+        target: u32,
+    ) -> Result<(), FinalityError> {
+        let evidence = self.proof(set, number, target);
+        sets.prove(self.block(number), &evidence).map(|_| ())
+    }
+
     fn changes(&self) -> [FinalityProof; 2] {
         [self.by(0, 10, 10), self.by(1, 20, 23)]
     }
@@ -209,12 +221,7 @@ fn a_change_is_taken_from_the_present_set_only_and_at_its_very_end() {
 
 /// Set 0 finalized up to block 4 and lost its majority. Block 6 announces a change that never becomes
 /// final, block 9 forces set 1 upon the chain, which ends with block 20.
-struct Forced {
-    headers: Vec<Header>,
-    sets: [Vec<Validator>; 3],
-}
-
-fn forced() -> Forced {
+fn forced() -> World {
     let sets = [validators(0..4), validators(4..8), validators(8..12)];
     let headers = testing::chain(GENESIS, 30, |number| match number {
         6 => vec![change(&sets[2], 0)],
@@ -222,40 +229,14 @@ fn forced() -> Forced {
         20 => vec![change(&sets[2], 0)],
         _ => vec![],
     });
-    Forced { headers, sets }
-}
-
-impl Forced {
-    fn proof(&self, set: usize, from: u32, to: u32) -> FinalityProof {
-        let headers = &self.headers[from as usize - 1..to as usize];
-        let target = &headers[headers.len() - 1];
-        let justification = justify(target, 1, set as u64, &self.sets[set]);
-        proof(headers, &justification)
-    }
-
-    fn prove(
-        &self,
-        sets: &TrackedSets,
-        set: usize,
-        from: u32,
-        to: u32,
-    ) -> Result<(), FinalityError> {
-        let mut evidence = self.proof(set, from, to);
-        evidence.headers.remove(0);
-        sets.prove(&self.headers[from as usize - 1], &evidence)
-            .map(|_| ())
-    }
-
-    fn trusted(&self) -> TrackedSets {
-        TrackedSets::new(testing::set(0, &self.sets[0]), 0).unwrap()
-    }
+    World { headers, sets }
 }
 
 #[test]
 fn a_forced_change_ends_what_can_be_proven_until_its_set_is_accepted() {
     let world = forced();
     let mut sets = world.trusted();
-    let evidence = world.proof(0, 9, 9);
+    let evidence = world.by(0, 9, 9);
     assert_eq!(sets.follow(&evidence), Err(FinalityError::ForcedChange(9)));
     assert_eq!(
         world.prove(&sets, 0, 3, 12),
@@ -286,7 +267,7 @@ fn a_forced_change_ends_what_can_be_proven_until_its_set_is_accepted() {
     world.prove(&alone, 1, 5, 12).unwrap();
     assert!(world.prove(&alone, 0, 3, 4).is_err(), "by the set before");
 
-    sets.follow(&world.proof(1, 20, 20)).unwrap();
+    sets.follow(&world.by(1, 20, 20)).unwrap();
     assert_eq!(sets.latest().set, testing::set(2, &world.sets[2]));
     assert!(!sets.latest().forced);
     world.prove(&sets, 2, 21, 25).unwrap();
