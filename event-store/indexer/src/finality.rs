@@ -20,7 +20,7 @@ use polkadot_sdk::{
 use std::{
     collections::BTreeMap,
     marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use ves_finality::{Announced, GRANDPA_ENGINE, Header, announced};
 use ves_primitives::{
@@ -85,16 +85,35 @@ where
     /// The change of the set after block `end`; nothing if the chain was forced to the next set by a
     /// block that is not final yet.
     fn change(&self, end: u32) -> Result<Option<FinalityProof>, String> {
-        let Some(headers) = self.announced_until(end)? else {
-            return self.forced_after(end);
+        // Found once, it is not looked for again, nor for an announcement that is not there.
+        let known = self.known_forced().get(&end).copied();
+        let forced = match known {
+            Some(number) => Some(number),
+            None => match self.announced_until(end)? {
+                Some(headers) => {
+                    let justification = self
+                        .kept(end)?
+                        .ok_or_else(|| format!("the justification of block {end} is missing"))?;
+                    return Ok(Some(FinalityProof {
+                        headers,
+                        justification,
+                    }));
+                }
+                None => self.search_forced(end)?,
+            },
         };
-        let justification = self
-            .kept(end)?
-            .ok_or_else(|| format!("the justification of block {end} is missing"))?;
+        let Some(number) = forced else {
+            return Ok(None);
+        };
+        self.known_forced().insert(end, number);
         Ok(Some(FinalityProof {
-            headers,
-            justification,
+            headers: vec![self.header(number)?],
+            justification: Vec::new(),
         }))
+    }
+
+    fn known_forced(&self) -> MutexGuard<'_, BTreeMap<u32, u32>> {
+        self.forced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The headers from the one that announces that a set ends with block `end`, up to that.
@@ -116,30 +135,7 @@ where
         Ok(None)
     }
 
-    /// The header that forced the chain to the set after block `end`, which nobody justifies; nothing
-    /// if it is not final yet.
-    fn forced_after(&self, end: u32) -> Result<Option<FinalityProof>, String> {
-        let known = |forced: &Mutex<BTreeMap<u32, u32>>| {
-            let forced = forced.lock().unwrap_or_else(PoisonError::into_inner);
-            forced.get(&end).copied()
-        };
-        let number = match known(&self.forced) {
-            Some(number) => number,
-            None => {
-                let Some(number) = self.search_forced(end)? else {
-                    return Ok(None);
-                };
-                let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
-                forced.insert(end, number);
-                number
-            }
-        };
-        Ok(Some(FinalityProof {
-            headers: vec![self.header(number)?],
-            justification: Vec::new(),
-        }))
-    }
-
+    /// The final block that forced the chain to the set after block `end`, if there is one yet.
     fn search_forced(&self, end: u32) -> Result<Option<u32>, String> {
         let final_one: u32 = self.client.info().finalized_number.saturated_into();
         let until = end.saturating_add(MAX_BLOCKS_WITHOUT_FINALITY);
