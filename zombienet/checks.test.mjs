@@ -17,10 +17,7 @@ const GOOD = ['a', 'b', 'c', 'd'].map((id, n) => event(n + 1, id));
 function answers(events, { head = events.length, root = '0x01', batches = 2, hashes = ['0xa', '0xb'] } = {}) {
   return {
     ves_streams: () => ({ streams: [{ tenant_id: tenant, store_id: store }] }),
-    ves_events: (_tenant, _store, from) => {
-      const page = events.slice(from - 1, from + 1);
-      return { events: page, ...(from + 1 < events.length ? { next_sequence: from + 2 } : {}) };
-    },
+    ves_events: (_tenant, _store, from, limit) => ({ events: events.slice(from - 1, from - 1 + Math.min(limit, 2)) }),
     ves_head: () => ({ sequence: head, state_root: root, batch_count: batches }),
     chain_getBlockHash: (numbers) => numbers.map((number) => hashes[number] ?? null),
   };
@@ -46,6 +43,16 @@ async function asked(methods, question) {
 test('a whole history is read, page by page', async () => {
   const found = await asked(answers(GOOD), history);
   deepEqual(found.get('t/s').ids, ['a', 'b', 'c', 'd']);
+});
+
+test('what becomes final while a stream is read is left to the next reading', async () => {
+  const growing = [...GOOD];
+  const node = answers(growing, { head: 4 });
+  const grows = (...page) => {
+    growing.push(event(growing.length + 1, `late ${growing.length}`));
+    return node.ves_events(...page);
+  };
+  deepEqual((await asked({ ...node, ves_events: grows }, history)).get('t/s').ids, ['a', 'b', 'c', 'd']);
 });
 
 for (const [what, node, why] of [
