@@ -177,6 +177,19 @@ pub struct Followed {
     pub forced: Option<Forced>,
 }
 
+impl Followed {
+    /// How many were followed, for whom a part is not enough.
+    ///
+    /// # Errors
+    /// [`FORCED`] if a set waits to be accepted.
+    fn all(self, genesis: GenesisHash) -> Result<usize> {
+        match self.forced {
+            None => Ok(self.count),
+            Some(forced) => Err(forced.failure(genesis)),
+        }
+    }
+}
+
 /// The trusted sets, brought up to date by the node as far as signatures lead. Without any, the
 /// chain's first set is taken from the node, if it is the pinned one or none is pinned.
 ///
@@ -208,10 +221,8 @@ pub async fn track<C: Chain>(
     ui: &Ui,
 ) -> Result<TrackedSets> {
     let (sets, followed) = ask(pool, chain, pin, ui).await?;
-    match followed.forced {
-        None => Ok(sets),
-        Some(forced) => Err(forced.failure(chain.genesis_hash())),
-    }
+    followed.all(chain.genesis_hash())?;
+    Ok(sets)
 }
 
 /// Takes the set with this hash, to which the chain was forced, on the user's word, and what follows
@@ -326,11 +337,7 @@ pub fn first(set: AuthoritySet) -> Result<TrackedSets> {
 /// # Errors
 /// `authorities_not_proven`, [`FORCED`], or the node's silence.
 pub async fn follow<C: Chain>(sets: &mut TrackedSets, chain: &C) -> Result<usize> {
-    let followed = advance(sets, chain).await?;
-    match followed.forced {
-        None => Ok(followed.count),
-        Some(forced) => Err(forced.failure(chain.genesis_hash())),
-    }
+    advance(sets, chain).await?.all(chain.genesis_hash())
 }
 
 async fn advance<C: Chain>(sets: &mut TrackedSets, chain: &C) -> Result<Followed> {

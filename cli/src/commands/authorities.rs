@@ -13,13 +13,28 @@ use crate::{
 };
 use serde_json::{Value, json};
 use ves_finality::{Era, TrackedSets};
-use ves_primitives::{AuthoritySetHash, GenesisHash};
+use ves_primitives::GenesisHash;
 
 pub(super) async fn run(context: &Context, command: &AuthoritiesCommand) -> Result<Report> {
-    match command {
-        AuthoritiesCommand::List => list(context).await,
-        AuthoritiesCommand::Accept { set } => accept(context, *set).await,
-    }
+    let pool = context.pool().await?;
+    let chain = context.connect().await?;
+    let pin = context.pinned_authorities();
+    let known = finality::ask(Some(&pool), &chain, pin.as_ref(), &context.ui).await?;
+    let (report, (sets, Followed { forced, .. })) = match command {
+        AuthoritiesCommand::List => (Report::new("ves.cli.authorities.list"), known),
+        AuthoritiesCommand::Accept { set } => {
+            let keep = (!context.dry_run).then_some(&pool);
+            let known = finality::accept(keep, &chain, known, *set).await?;
+            (
+                Report::new("ves.cli.authorities.accept").dry_if(context.dry_run),
+                known,
+            )
+        }
+    };
+    let genesis = chain.genesis_hash();
+    let forced = forced.as_ref().map(|forced| &forced.era);
+    let report = table(report, &sets, genesis);
+    Ok(waiting(context, report, forced, genesis))
 }
 
 fn era_json(era: &Era, trust: &str, genesis: GenesisHash) -> Value {
@@ -41,8 +56,8 @@ const fn trust(era: &Era, first: bool) -> &'static str {
     }
 }
 
-fn table(schema: &'static str, sets: &TrackedSets, genesis: GenesisHash) -> Report {
-    let mut report = Report::new(schema);
+/// Adds the sets that are trusted.
+fn table(mut report: Report, sets: &TrackedSets, genesis: GenesisHash) -> Report {
     let mut listed = Vec::new();
     for (n, era) in sets.eras().iter().enumerate() {
         let trust = trust(era, n == 0);
@@ -78,29 +93,4 @@ fn waiting(
             "next: ask operators whom you trust; if it is theirs: stateset-sync authorities accept {hash}"
         ))
         .field("waiting", era_json(era, "none", genesis))
-}
-
-async fn list(context: &Context) -> Result<Report> {
-    let pool = context.pool().await?;
-    let chain = context.connect().await?;
-    let pin = context.pinned_authorities();
-    let (sets, Followed { forced, .. }) =
-        finality::ask(Some(&pool), &chain, pin.as_ref(), &context.ui).await?;
-    let genesis = chain.genesis_hash();
-    let report = table("ves.cli.authorities.list", &sets, genesis);
-    let forced = forced.as_ref().map(|forced| &forced.era);
-    Ok(waiting(context, report, forced, genesis))
-}
-
-async fn accept(context: &Context, wanted: AuthoritySetHash) -> Result<Report> {
-    let pool = context.pool().await?;
-    let chain = context.connect().await?;
-    let pin = context.pinned_authorities();
-    let keep = (!context.dry_run).then_some(&pool);
-    let known = finality::ask(Some(&pool), &chain, pin.as_ref(), &context.ui).await?;
-    let (sets, Followed { forced, .. }) = finality::accept(keep, &chain, known, wanted).await?;
-    let genesis = chain.genesis_hash();
-    let report = table("ves.cli.authorities.accept", &sets, genesis).dry_if(context.dry_run);
-    let forced = forced.as_ref().map(|forced| &forced.era);
-    Ok(waiting(context, report, forced, genesis))
 }

@@ -9,14 +9,36 @@ fn first_set() -> AuthoritySet {
     testing::set(0, &validators_of(0))
 }
 
-/// Six blocks with an event each, two sets ended.
-fn chain() -> FakeChain {
+/// Six blocks with an event each, two sets ended; the second one by force if `by` is its last block and
+/// the one that says so.
+fn chain_ended(by: Option<(u32, u32)>) -> FakeChain {
     let chain = FakeChain::with_seed();
     chain.lock().set_ends = vec![2, 4];
+    chain.lock().forced = by;
     for n in 0..6 {
         chain.commit(signed_events(n..n + 1));
     }
     chain
+}
+
+fn chain() -> FakeChain {
+    chain_ended(None)
+}
+
+fn forced() -> FakeChain {
+    chain_ended(Some((4, 5)))
+}
+
+/// The block of the event at `sequence`, with the evidence for it.
+async fn evidence_of(
+    chain: &FakeChain,
+    sets: &TrackedSets,
+    sequence: u64,
+) -> (Header, FinalityJson) {
+    let inclusion = chain.inclusion(TENANT, STORE, sequence).await.unwrap();
+    let header = Header::decode(&inclusion.unwrap().header).unwrap();
+    let found = evidence(chain, sets, &header, &ui()).await.unwrap();
+    (header, found.unwrap())
 }
 
 #[test]
@@ -78,12 +100,7 @@ async fn evidence_holds_every_set_between_the_trusted_one_and_the_block() {
     let chain = chain();
     let sets = track(None, &chain, None, &ui()).await.unwrap();
     for (sequence, changes) in [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 2)] {
-        let inclusion = chain.inclusion(TENANT, STORE, sequence).await.unwrap();
-        let header = Header::decode(&inclusion.unwrap().header).unwrap();
-        let found = evidence(&chain, &sets, &header, &ui())
-            .await
-            .unwrap()
-            .unwrap();
+        let (header, found) = evidence_of(&chain, &sets, sequence).await;
         assert_eq!(found.set_changes.len(), changes, "sequence {sequence}");
         let mut reader = TrackedSets::new(found.authorities.unwrap(), 0).unwrap();
         for change in &found.set_changes {
@@ -91,17 +108,6 @@ async fn evidence_holds_every_set_between_the_trusted_one_and_the_block() {
         }
         reader.prove(&header, &found.proof).unwrap();
     }
-}
-
-/// As [`chain`], but block 5 forced the chain to the last set.
-fn forced() -> FakeChain {
-    let chain = FakeChain::with_seed();
-    chain.lock().set_ends = vec![2, 4];
-    chain.lock().forced = Some((4, 5));
-    for n in 0..6 {
-        chain.commit(signed_events(n..n + 1));
-    }
-    chain
 }
 
 fn forced_set() -> AuthoritySetHash {
@@ -169,12 +175,7 @@ async fn evidence_behind_a_forced_change_begins_with_the_accepted_set() {
     accepted(&db, &chain, forced_set()).await.unwrap();
     let sets = track(Some(&db), &chain, None, &ui()).await.unwrap();
     for (sequence, begins, changes) in [(2, 0, 0), (3, 0, 1), (4, 0, 1), (5, 2, 0), (6, 2, 0)] {
-        let inclusion = chain.inclusion(TENANT, STORE, sequence).await.unwrap();
-        let header = Header::decode(&inclusion.unwrap().header).unwrap();
-        let found = evidence(&chain, &sets, &header, &ui())
-            .await
-            .unwrap()
-            .unwrap();
+        let (_, found) = evidence_of(&chain, &sets, sequence).await;
         let first = found.authorities.unwrap();
         assert_eq!((first.set_id, found.set_changes.len()), (begins, changes));
     }
