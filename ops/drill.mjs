@@ -21,14 +21,12 @@ const here = workingDirectory();
 const write = (name, text) => (writeFileSync(join(here, name), text, { mode: 0o600 }), name);
 const node = (...args) => run('ves-node', args, { cwd: here });
 
-/** A port that was free a moment ago: peers have to know each other's before they start. */
-const freePort = () =>
+/** A port that nobody else gets until it is let go: peers have to know each other's before they start. */
+const takePort = () =>
   new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
+    const server = createServer().listen(0, '127.0.0.1', () => done(server));
   });
+const letGo = (server) => new Promise((done) => server.close(done));
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
@@ -56,7 +54,7 @@ class Service {
 
   async stop(signal = 'SIGTERM') {
     this.child.kill(signal);
-    await waitFor(`${this.log} to end`, () => this.ended !== null);
+    await waitFor(`${this.log} to end`, () => this.ended !== null, PATIENCE_MS);
     running.delete(this.child);
   }
 }
@@ -71,8 +69,8 @@ class Node extends Service {
   }
 
   async prepare() {
-    this.port = await freePort();
-    this.metricsPort = await freePort();
+    this.taken = [await takePort(), await takePort()];
+    [this.port, this.metricsPort] = this.taken.map((server) => server.address().port);
     await node('key', 'generate-node-key', '--file', `${this.name}.node.key`);
     this.peer = (await node('key', 'inspect-node-key', '--file', `${this.name}.node.key`)).trim();
     return this;
@@ -93,6 +91,7 @@ class Node extends Service {
       ...(validator && password ? ['--password-filename', 'keystore-password'] : []),
       ...peers.flatMap((peer) => ['--reserved-nodes', peer.address]),
     ];
+    await Promise.all(this.taken.splice(0).map(letGo));
     this.start(program('ves-node'), args, `${this.name}-${(lives += 1)}.log`);
     this.url = `http://${await this.said(/Running JSON-RPC server: addr=([^,\s]+)/)}`;
   }
@@ -202,7 +201,11 @@ await claim('An archive node takes what agents push', async () => {
   for (const n of [1, 2, 3]) await agent.order(`A-${n}`, { total: `${n}.00` });
   await agent.cli(['push']);
   archive.agent = agent;
-  const { sequence } = await archive.ask('ves_head', TENANT, STORE);
+  // What is final may not be in the store yet.
+  const sequence = await waitFor('the events in the store', async () => {
+    const { sequence } = await archive.ask('ves_head', TENANT, STORE);
+    return sequence >= 3 && sequence;
+  });
   same('the head', sequence, 3);
   return `sequence ${sequence}`;
 });

@@ -29,7 +29,8 @@ export class Writer {
     await agent.cli(['init', '--node', agent.url, '--tenant', TENANT, '--store', STORE, '--passphrase-file', 'passphrase']);
     await agent.cli(['keys:generate']);
     await agent.cli(['admin:register-agent', '--no-wait', ...ADMIN]);
-    await agent.cli(['keys:register', '--no-wait', ...ADMIN]);
+    // Final, so that the next one's node knows the administrator's nonce.
+    await agent.cli(['keys:register', ...ADMIN]);
   }
 
   /** Pushes until it is stopped. A push that fails is made again: what it captured waits in the outbox. */

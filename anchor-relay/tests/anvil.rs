@@ -452,7 +452,8 @@ async fn d7_gas_is_never_below_the_floor_and_a_call_above_the_cap_is_not_sent() 
     assert_eq!(evm.relay_transactions().await, 0);
     let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
     relay.until_anchored(1).await;
-    assert_eq!(gas_limits(&relay, 0).await, [300_000]);
+    let limits = gas_limits(&relay, 0).await;
+    assert!(limits.iter().all(|limit| *limit == 300_000), "{limits:?}");
     relay.end().await;
     evm.audit(&batches).await;
 }
@@ -629,7 +630,7 @@ mod d4_kill_nine {
             let seen = lines.any(|line| line.is_ok_and(|line| line == wanted));
             let _ = found.send(seen);
         });
-        let reached = reached.recv_timeout(Duration::from_secs(30)) == Ok(true);
+        let reached = reached.recv_timeout(Duration::from_secs(60)) == Ok(true);
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(reached, "the relay never came to {point:?}");

@@ -263,13 +263,10 @@ async fn d6_a_transaction_that_a_fee_spike_leaves_in_the_pool_is_replaced_and_mi
     let batches = all(&script);
     let source = ScriptedSource::new(script, 1);
     evm.automine(false).await;
-    let relay = start(
-        &evm,
-        &path,
-        source.clone(),
-        settings(Confirmation::Blocks(1)),
-    )
-    .await;
+    // Long enough to look at the first one.
+    let mut settings = settings(Confirmation::Blocks(1));
+    settings.send.bump_after = Duration::from_secs(5);
+    let relay = start(&evm, &path, source.clone(), settings).await;
     until_sent(&relay, 1).await;
     let first = relay.journal.attempts(0).await.unwrap().pop().unwrap();
     next_base_fee(&evm, 100 * GWEI).await;
@@ -489,7 +486,7 @@ async fn f29_several_transactions_wait_for_a_block_and_are_mined_in_order() {
     let script = Script::regular(3, 4);
     let batches = all(&script);
     evm.automine(false).await;
-    evm.rpc("evm_setIntervalMining", json!([250])).await;
+    evm.rpc("evm_setIntervalMining", json!([2_000])).await;
     let begun = evm.height().await;
     let relay = start(&evm, &path, ScriptedSource::all(script), patient()).await;
     relay.until_anchored(12).await;

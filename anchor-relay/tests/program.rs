@@ -112,6 +112,15 @@ impl Relay {
         (status, body)
     }
 
+    /// Waits until its metrics say this.
+    fn until(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.get("/metrics").1.contains(text) {
+            assert!(Instant::now() < deadline, "no {text} in time");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(
@@ -121,7 +130,7 @@ impl Relay {
                 .unwrap()
                 .success()
         );
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
@@ -259,7 +268,7 @@ fn d15_a_new_key_is_kept_encrypted_and_told_by_its_address() {
 fn d16_the_relay_lives_while_both_chains_are_away_and_ends_on_sigterm() {
     let dir = place();
     let relay = Relay::start(dir.path(), &[]);
-    std::thread::sleep(Duration::from_millis(400));
+    relay.until("ves_relay_parked{reason=\"unreachable\"} 1");
     assert_eq!(relay.get("/health").0, 200);
     let (status, why) = relay.get("/ready");
     assert_eq!(status, 503);
@@ -267,10 +276,6 @@ fn d16_the_relay_lives_while_both_chains_are_away_and_ends_on_sigterm() {
     let (status, text) = relay.get("/metrics");
     assert_eq!(status, 200);
     assert!(text.contains("ves_relay_source_up 0"), "{text}");
-    assert!(
-        text.contains("ves_relay_parked{reason=\"unreachable\"} 1"),
-        "{text}"
-    );
     let (status, text) = relay.get("/stats");
     assert_eq!(status, 200);
     let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -317,21 +322,14 @@ async fn d1_the_program_sees_a_real_registry_and_another_chain_id() {
         let dir = place();
         let args = ["--l2-url", &url, "--registry", &registry];
         let relay = Relay::start(dir.path(), &args);
-        let until = |relay: &Relay, text: &str| {
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while !relay.get("/metrics").1.contains(text) {
-                assert!(Instant::now() < deadline, "no {text} in time");
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        };
-        until(&relay, "ves_relay_destination_up 1");
-        until(&relay, "ves_relay_contract_strict 1");
+        relay.until("ves_relay_destination_up 1");
+        relay.until("ves_relay_contract_strict 1");
         assert_eq!(relay.terminate(), Some(0));
 
         let dir = place();
         let args = [&args[..], &["--chain-id", "5"]].concat();
         let relay = Relay::start(dir.path(), &args);
-        until(&relay, "ves_relay_parked{reason=\"wrong_chain\"} 1");
+        relay.until("ves_relay_parked{reason=\"wrong_chain\"} 1");
         assert_eq!(relay.terminate(), Some(0));
     })
     .await

@@ -71,6 +71,16 @@ pub(crate) struct ClientEntry {
     pub(crate) ack: Ack,
 }
 
+impl ClientEntry {
+    /// The block in which the event is final.
+    pub(crate) const fn block(&self) -> Option<u32> {
+        match self.ack {
+            Ack::Finalized { block_number, .. } => Some(block_number),
+            Ack::Offered { .. } | Ack::Accepted { .. } => None,
+        }
+    }
+}
+
 /// What a node said about its newest final block at some moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Head {

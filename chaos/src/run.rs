@@ -7,7 +7,7 @@
 use crate::{
     checker::{self, CATCH_UP_MAX_MS, RESUME_MAX_MS, Report},
     faults::{Fault, Kind, Schedule, Step},
-    history::{FaultRecord, Finality, History, Verdicts},
+    history::{ClientEntry, FaultRecord, Finality, History, Verdicts},
     load::{Counts, Door, Load, now_ms},
     network::{ARCHIVE, NAMES, Network, Tools},
     process::Guard,
@@ -163,7 +163,10 @@ impl Stage {
         if let Some(fault) = step.faults.iter().find(duplicate) {
             self.await_expulsion(fault).await;
         }
-        let finalized_during = self.watch.finalized() - from.unwrap_or_default();
+        let finalized_during = self
+            .watch
+            .finalized()
+            .saturating_sub(from.unwrap_or_default());
         for strike in &mut strikes {
             let healed = strike.heal(&mut self.network).await;
             healed.with_context(|| format!("healing {text}"))?;
@@ -265,7 +268,9 @@ impl Stage {
     async fn gather(&mut self) -> Result<(History, Counts)> {
         let counts = self.load.quiet(SETTLE_MAX).await;
         let (tenant, streams) = self.load.streams();
-        let final_now = self.watch.finalized();
+        // What a client was told may be newer than what the watch has seen.
+        let told = self.load.log().iter().filter_map(ClientEntry::block).max();
+        let final_now = self.watch.finalized().max(told.unwrap_or_default());
         for node in 0..NAMES.len() {
             let door = Door::new(self.network.url(node), None);
             let ready = async || {

@@ -402,7 +402,7 @@ mod tests {
         wait_for(
             "its end",
             Path::new("-"),
-            Duration::from_secs(5),
+            Duration::from_secs(60),
             async || Ok((!alive(group)).then_some(())),
         )
         .await
@@ -421,7 +421,7 @@ mod tests {
         wait_for(
             "its end",
             Path::new("-"),
-            Duration::from_secs(5),
+            Duration::from_secs(60),
             async || {
                 process.ended()?;
                 Ok((!alive(group) && !alive(dropped)).then_some(()))

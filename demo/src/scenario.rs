@@ -28,7 +28,7 @@ use std::{path::Path, time::Duration};
 use ves_primitives::{StoreId, TenantId};
 
 /// Longest wait for something that takes a few blocks.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Where exported bundles go.
 const BUNDLES: &str = "bundles";
 /// Where events taken from an outbox go.

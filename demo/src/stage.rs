@@ -23,7 +23,7 @@ use std::{
 use tokio::process::Command;
 
 /// Longest time one claim may take.
-const CLAIM_DEADLINE: Duration = Duration::from_secs(240);
+const CLAIM_DEADLINE: Duration = Duration::from_secs(400);
 
 /// The scenario cannot go on: a claim failed on which the rest builds.
 #[derive(Debug)]

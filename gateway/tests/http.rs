@@ -328,13 +328,16 @@ async fn the_end_waits_for_who_is_in_flight_but_not_for_ever() {
     })
     .await;
     let key = gateway.operator();
+    let free = gateway.app.room.available_permits();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let head = format!(
         "POST /api/v1/ves/proofs/verify HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\
          content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while gateway.app.room.available_permits() == free {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let began = Instant::now();
     gateway.end.take().unwrap().send(()).unwrap();
     gateway.serving.await.unwrap().unwrap();

@@ -48,7 +48,7 @@ export async function ends(scene) {
     await waitFor('the gateway to be ready', async () => (await ending.get('/ready')).status === 200);
     const made = await ending.newKey('--tenant', tenant, '--store', store);
     const flying = ending.post(PATH, made.key, { agentId: agent, events: [wallet.event(fields(agent))] });
-    await sleep(300);
+    await sleep(1_000);
     ending.end();
     const { status, json } = await flying;
     same('status', status, 200);

@@ -5,7 +5,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { claim, ensure, run, same } from '../polkadotjs/harness.mjs';
+import { claim, ensure, run, same, waitFor } from '../polkadotjs/harness.mjs';
 import { fields, stream } from './scene.mjs';
 
 const BASE = '/api/v1/ves/compliance';
@@ -16,6 +16,8 @@ export async function proofs(scene) {
   const event = wallet.event(fields(agent, { payload: { total: '5.00' } }));
   await scene.send([event]);
   const at = `${BASE}/${event.event_id}`;
+  // What is final may not be in the store yet.
+  await waitFor('the event in the store', async () => (await gateway.post(`${at}/inputs`, key, policy)).status === 200);
 
   await claim('Public inputs are those of the event at its place, and hash to what is told', async () => {
     const { status, json } = await gateway.post(`${at}/inputs`, key, policy);

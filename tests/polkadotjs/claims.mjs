@@ -3,7 +3,7 @@
 
 // Claims with a line each. Runs under Node and in a page.
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const POLL_MS = 100;
 
 let failures = 0;

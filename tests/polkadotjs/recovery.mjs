@@ -17,7 +17,8 @@ withoutHints();
 process.exitCode = 1;
 const directory = workingDirectory();
 const validator = validatorsIn(directory);
-const PATIENCE_MS = 300_000;
+// Beyond 50 blocks without finality validators make fewer and fewer blocks.
+const PATIENCE_MS = 900_000;
 const best = async (api) => (await api.rpc.chain.getHeader()).number.toNumber();
 
 const nodes = {};

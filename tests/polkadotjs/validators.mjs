@@ -117,7 +117,7 @@ await claim('A validator that is run twice is found out and makes no more blocks
   await gone(nodes.twin);
   // With four at least it has to stay, for its vote; that is said.
   const held = await waitFor('word of it', () => since(api, expelled.number, 'ChangeHeldBack'), CHANGE_MS);
-  await sleep(20_000);
+  await waitFor('blocks since', async () => (await finalized(api)) >= held.number + 8, CHANGE_MS);
   const makers = await authors(api, 6);
   ensure(!makers.has(charlie.address), 'it still makes blocks');
   const now = await api.call.consortiumApi.validators();

@@ -101,7 +101,7 @@ await claim('Payloads older than the retention go by themselves, and every event
   });
   const sequence = page.length;
   same('the sequences', page.map((event) => event.sequence).join(), Array.from({ length: sequence }, (_, n) => n + 1).join());
-  ensure((await writer.metric('ves_store_pruned_events_total')) >= sequence, 'the metric does not tell');
+  await waitFor('the metric to tell', async () => (await writer.metric('ves_store_pruned_events_total')) >= sequence);
   same('failures', await writer.metric('ves_store_retention_failures_total'), 0);
   same('what the reader forgot', await reader.metric('ves_store_pruned_events_total'), 0);
   const proof = await reader.ask('ves_inclusionProof', ...stream, 1);

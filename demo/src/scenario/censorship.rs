@@ -29,7 +29,7 @@ const PEER_ID: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 /// Submissions whose way is watched.
 const ORDERS: usize = 4;
 /// How long a network may take to find together.
-const ASSEMBLY: Duration = Duration::from_secs(90);
+const ASSEMBLY: Duration = Duration::from_secs(180);
 
 struct Network {
     /// Held so that they run.
@@ -166,20 +166,17 @@ async fn submit(stage: &mut Stage, network: &Network, agent: &Agent) -> Result<(
     let mut waits = Vec::new();
     for order in 0..ORDERS {
         append_order(stage, agent, &format!("A-{order}"), &[]).await?;
-        let begun = unix_ms()?;
+        agent.ask(stage, &["push", "--no-wait"]).await?.success()?;
+        // The slot that had begun when the fourth one had it does not count as waiting.
+        let begun = unix_ms()? / limits::SLOT_MS;
         agent.ask(stage, &["push"]).await?.success()?;
         let outbox = agent.outbox(stage).await?;
         let block = outbox.last().and_then(|entry| entry.block);
         let block = block.ok_or_else(|| anyhow!("order {order} is in no block"))?;
         let taken = slot(&header(client, block).await?)?;
         same("turn of the block's author", turn(taken), 0)?;
-        // The slot that had begun when it was submitted does not count as waiting.
-        let waited = taken.saturating_sub(begun / limits::SLOT_MS);
-        ensure!(
-            waited <= VALIDATORS.len() as u64,
-            "order {order} waited for {waited} slots"
-        );
-        waits.push(waited);
+        not_passed_over(client, block, begun).await?;
+        waits.push(taken.saturating_sub(begun));
     }
     let head = client.finalized_header().await?.number;
     let mut turns = BTreeSet::new();
@@ -189,9 +186,24 @@ async fn submit(stage: &mut Stage, network: &Network, agent: &Agent) -> Result<(
     same("validators that made blocks", turns.len(), VALIDATORS.len())?;
     let evidence = Evidence::new()
         .with("slots waited", waits)
-        .with("at most", VALIDATORS.len())
         .with("authors of the last blocks", turns.len());
     Ok(((), evidence))
+}
+
+/// That the fourth one made no block below this one that is of a later slot than `begun`: on a machine that is
+/// too busy for one of its slots, its next turn comes four slots later.
+async fn not_passed_over(client: &ChainClient, block: u32, begun: u64) -> Result<()> {
+    for number in (1..block).rev() {
+        let slot = slot(&header(client, number).await?)?;
+        if slot <= begun {
+            break;
+        }
+        ensure!(
+            turn(slot) != 0,
+            "what is in block {block} was passed over in block {number}"
+        );
+    }
+    Ok(())
 }
 
 fn unix_ms() -> Result<u64> {

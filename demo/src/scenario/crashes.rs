@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use tokio::net::TcpListener;
 
 /// Chances to kill a push that waits for finality.
-const KILL_ATTEMPTS: u32 = 4;
+const KILL_ATTEMPTS: u32 = 12;
 
 /// Kills and resumes.
 pub(super) async fn interrupt(

@@ -83,7 +83,13 @@ async fn an_interrupted_push_says_where_it_stopped_and_the_next_one_goes_on() {
     let mut signers = Signers::new(&s.keys, &no_passphrase);
     let options = PushOptions::default();
     let stop = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        loop {
+            let all = outbox::latest(&s.pool, None, 10).await.unwrap();
+            if all.iter().all(|entry| entry.state == State::Submitted) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         assert!(ui.interrupt().is_heeded());
         ui.interrupt().raise();
     };
