@@ -36,9 +36,9 @@ use ves_finality::{
     testing::{self, Validator},
 };
 use ves_runtime::{
-    AccountId, AgentRegistryConfig, ConsortiumConfig, CouncilConfig, Executive, Header, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, Session, SessionConfig, System, TxExtension,
-    UncheckedExtrinsic, opaque::SessionKeys,
+    AccountId, AgentRegistryConfig, ConsortiumConfig, Council, CouncilConfig, Executive, Header,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin, Session,
+    SessionConfig, System, TxExtension, UncheckedExtrinsic, opaque::SessionKeys,
 };
 
 /// Blocks of a session.
@@ -435,6 +435,51 @@ fn readers_follow_the_change_by_header_and_votes_alone() {
         let proof = testing::proof(&[], &by(&after, set_id, voters));
         assert_eq!(sets.prove(&after, &proof).is_ok(), holds, "set {set_id}");
     }
+}
+
+/// More than half, but less than two thirds, however long they wait for the others' votes.
+#[test]
+fn who_does_not_vote_has_not_agreed() {
+    use polkadot_sdk::pallet_collective;
+    use ves_runtime::configs::CouncilCollective;
+
+    let mut chain = Chain::new();
+    let mut members: Vec<AccountId> = FOUNDERS.map(|(who, _)| who.to_account_id()).into();
+    members.push(Sr25519Keyring::Eve.to_account_id());
+    let call: RuntimeCall = pallet_consortium::Call::set_council {
+        members: members.try_into().unwrap(),
+    }
+    .into();
+    assert!(executed(&chain.decide(3, call)), "a council of five");
+    let call: RuntimeCall = pallet_consortium::Call::authorize_upgrade {
+        code_hash: Default::default(),
+    }
+    .into();
+    chain.state.execute_with(|| {
+        let hash = BlakeTwo256::hash_of(&call);
+        let length = call.encoded_size() as u32;
+        let weight = call.get_dispatch_info().call_weight;
+        let index = pallet_collective::ProposalCount::<Runtime, CouncilCollective>::get();
+        let signed = |who: Sr25519Keyring| RuntimeOrigin::signed(who.to_account_id());
+        let three = [0, 1, 2].map(|n: usize| FOUNDERS[n].0);
+        Council::propose(signed(three[0]), 4, Box::new(call), length).unwrap();
+        for who in three {
+            Council::vote(signed(who), hash, index, true).unwrap();
+        }
+        let end = System::block_number()
+            + <Runtime as pallet_collective::Config<CouncilCollective>>::MotionDuration::get();
+        System::set_block_number(end);
+        Council::close(signed(three[0]), hash, index, weight, length).unwrap();
+        let events = System::events();
+        let disapproved = pallet_collective::Event::Disapproved {
+            proposal_hash: hash,
+        };
+        let wanted = RuntimeEvent::Council(disapproved);
+        assert!(
+            events.iter().any(|record| record.event == wanted),
+            "{events:?}"
+        );
+    });
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl pallet_collective::Config<CouncilCollective> for Runtime {
     type MotionDuration = MotionDuration;
     type MaxProposals = MaxProposals;
     type MaxMembers = MaxMembers;
-    type DefaultVote = pallet_collective::MoreThanMajorityThenPrimeDefaultVote;
+    // Who does not vote has not agreed: there is no prime member.
+    type DefaultVote = pallet_collective::PrimeDefaultVote;
     type WeightInfo = pallet_collective::weights::SubstrateWeight<Self>;
     type SetMembersOrigin = EnsureRoot<AccountId>;
     type MaxProposalWeight = MaxProposalWeight;
