@@ -8,6 +8,7 @@
     reason = "the size of the SDK's own error type"
 )]
 
+mod back_off;
 mod chain_metrics;
 mod chain_spec;
 mod cli;

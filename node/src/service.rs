@@ -4,7 +4,7 @@
 //! Assembles the node: client, pool, network, block production, finality, event store.
 
 use crate::{
-    chain_metrics,
+    back_off, chain_metrics,
     cli::EventStoreParams,
     double_blocks, event_store, explorer,
     rpc::{self, Deps, GrandpaDeps},
@@ -263,10 +263,7 @@ where
 
     let role = config.role;
     let force_authoring = config.force_authoring;
-    // Authoring slows down when finality falls behind, so that a stalled network does not pile up
-    // blocks that may never be finalized.
-    let backoff_authoring_blocks =
-        Some(polkadot_sdk::sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging::default());
+    let backoff_authoring_blocks = Some(back_off::strategy());
     let name = config.network.node_name.clone();
     let enable_grandpa = !config.disable_grandpa;
     let prometheus_registry = config.prometheus_registry().cloned();
