@@ -67,5 +67,8 @@ while IFS= read -r row; do
         say_wrong "no test, and it does not say so: ${row:0:60}…"
 done < <(grep -E '^\| [A-Z][0-9]+ \|' "$doc")
 
+twice="$(grep -oE '^\| [A-Z][0-9]+ \|' "$doc" | sort | uniq -d | tr -d '| \n')"
+[ -z "$twice" ] || say_wrong "names of more than one row: $twice"
+
 [ "$wrong" -eq 0 ] || exit 1
 printf '%d tests that docs/THREAT_MODEL.md names exist\n' "$count"
