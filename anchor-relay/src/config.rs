@@ -158,6 +158,10 @@ settings! {
     send.min_fee_wei("min-fee-wei", "VES_RELAY_MIN_FEE_WEI"): u64;
     /// Most a transaction may ever offer, wei per gas.
     send.max_fee_wei("max-fee-wei", "VES_RELAY_MAX_FEE_WEI"): u64;
+    /// Most times the fee that the L2 asks for now that a replacement may offer.
+    send.max_multiple("max-multiple", "VES_RELAY_MAX_MULTIPLE"): u64;
+    /// Up to this fee cap, wei per gas, max-multiple does not bind.
+    send.multiple_from_wei("multiple-from-wei", "VES_RELAY_MULTIPLE_FROM_WEI"): u64;
     /// Balance below which nothing is sent, wei.
     send.min_balance_wei("min-balance-wei", "VES_RELAY_MIN_BALANCE_WEI"): u64;
     /// Address of /health, /ready, /metrics and /stats.
@@ -217,6 +221,8 @@ section!(SendFile {
     min_tip_wei: u64,
     min_fee_wei: u64,
     max_fee_wei: u64,
+    max_multiple: u64,
+    multiple_from_wei: u64,
     min_balance_wei: u64,
 });
 section!(HttpFile {
@@ -380,6 +386,8 @@ impl Config {
             min_tip: send.min_tip_wei.unwrap_or(1_000_000).into(),
             min_fee: send.min_fee_wei.unwrap_or(10_000_000).into(),
             max_fee: send.max_fee_wei.unwrap_or(200_000_000_000).into(),
+            max_multiple: positive("send.max_multiple", send.max_multiple, 5)?.into(),
+            multiple_from: send.multiple_from_wei.unwrap_or(1_000_000_000).into(),
         };
         if fees.min_fee > fees.max_fee || fees.min_tip > fees.max_fee {
             return Err(invalid(
@@ -597,7 +605,7 @@ mod tests {
 
     #[test]
     fn each_missing_or_senseless_setting_is_named() {
-        let cases: [(&str, &[&str], &str); 9] = [
+        let cases: [(&str, &[&str], &str); 10] = [
             ("", &[], "destination.rpc_url"),
             (
                 "[destination]\nrpc_url = \"http://l2\"\n",
@@ -609,6 +617,7 @@ mod tests {
             (FILE, &["--confirmations", "0"], "destination.confirmations"),
             (FILE, &["--node-url", "ftp://node"], "source.node_url"),
             (FILE, &["--max-fee-wei", "1"], "send.max_fee_wei"),
+            (FILE, &["--max-multiple", "0"], "send.max_multiple"),
             (FILE, &["--witness-url", "node:1"], "source.witness_url"),
             (FILE, &["--aws-kms", "id"], "key.file"),
         ];

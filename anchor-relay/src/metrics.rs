@@ -5,7 +5,7 @@
 
 use crate::{
     journal::{StreamRow, now_ms},
-    sink::{EndpointStats, Gate, SendReport},
+    sink::{EndpointStats, Gate, ResendReport, SendReport},
     source::Progress,
 };
 use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -181,6 +181,8 @@ metrics! {
     anchored: IntCounter = "ves_relay_anchored_total", "Batches anchored";
     reorged: IntCounter = "ves_relay_reorged_total", "Transactions moved or dropped by a reorg";
     bumped: IntCounter = "ves_relay_fee_bumps_total", "Replacements with higher fees";
+    node_refused: IntCounter = "ves_relay_node_refused_total", "Signed transactions refused by the L2's node";
+    filled: IntCounter = "ves_relay_nonces_filled_total", "Nonces given a transfer to ourselves, since the L2's node refused the transaction";
     lost: IntCounter = "ves_relay_nonces_lost_total", "Nonces used by another program";
     conflicts: IntCounter = "ves_relay_conflicts_total", "Streams set aside since start";
     fees_paid: IntCounter = "ves_relay_fees_paid_gwei_total", "Execution fees paid";
@@ -325,8 +327,16 @@ impl Shared {
         }
     }
 
-    pub(crate) fn bumped(&self, count: u64) {
-        self.metrics.bumped.inc_by(count);
+    pub(crate) fn resent(&self, report: &ResendReport) {
+        let metrics = &self.metrics;
+        metrics.bumped.inc_by(report.bumped);
+        metrics.node_refused.inc_by(report.refusals);
+        metrics
+            .filled
+            .inc_by(gauge(report.filled.len()).unsigned_abs());
+        for text in &report.news {
+            self.log_error("destination", text);
+        }
     }
 
     pub(crate) fn submitted(&self) {

@@ -75,7 +75,8 @@ pub struct StreamView {
     pub head: Head,
     /// The contract's head at the confirmed block.
     pub confirmed: Head,
-    /// The oldest batches that are not anchored yet, in order and without a gap.
+    /// Batches that are not anchored yet, in order: the oldest ones without a gap, and without a gap
+    /// those from the contract's head on. What lies between, all in the contract, may be left out.
     pub batches: Vec<BatchView>,
 }
 
@@ -235,6 +236,7 @@ fn plan_stream(view: &StreamView, limits: Limits, actions: &mut Vec<Action>) -> 
     };
     let head = view.head;
     let mut anchored_so_far = true;
+    let mut before = None;
     // Where the stream stands once everything in flight has landed.
     let mut reached = head;
     // From the first batch that is not in flight on, only submissions follow.
@@ -243,6 +245,9 @@ fn plan_stream(view: &StreamView, limits: Limits, actions: &mut Vec<Action>) -> 
     for (position, item) in view.batches.iter().enumerate() {
         let batch = &item.batch;
         let index = batch.batch_index;
+        // What was left out is not anchored, so nothing after it is.
+        anchored_so_far &= before.is_none_or(|before: u64| index == before.saturating_add(1));
+        before = Some(index);
         if batch.sequence_end <= head.sequence {
             match item.latest {
                 Record::Unknown => {

@@ -4,17 +4,22 @@
 //! A look at the contract, in the form that [`plan`] works on.
 
 use crate::{
-    journal::{ItemKind, Journal, JournalError, StreamRow},
+    journal::{ItemKind, Journal, JournalError, OpenBatch, StreamRow},
     plan::{Action, BatchView, Head, Limits, Record, StreamView, plan},
     sink::{Block, Chain, ChainError, SendError, SetRegistry, same_record},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use ves_primitives::{BatchCommitment, StreamId};
 
-/// Open batches of one stream looked at in one round.
-const BATCHES_PER_STREAM: u32 = 64;
+/// The oldest open batches of one stream, which are next to count as anchored.
+const BATCHES_TO_MARK: u32 = 64;
+/// Open batches of one stream from the contract's head on, which are next to be sent. A window of
+/// their own: what is in the contract and not confirmed yet, hundreds of batches where a block is
+/// final after half an hour, must not keep the next ones from being sent.
+const BATCHES_TO_SEND: u32 = 64;
 /// Rounds of reading records and planning again within one tick.
 const PLAN_ROUNDS: usize = 3;
+
 /// Why a tick of the anchor loop did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
@@ -76,8 +81,21 @@ pub async fn snapshot(
     };
     let mut views = Vec::with_capacity(active.len());
     for ((row, head), confirmed_head) in active.iter().zip(heads).zip(confirmed_heads) {
-        let open = journal.open_batches(row.stream, BATCHES_PER_STREAM).await?;
-        let first = open.first().map_or(0, |open| open.batch.batch_index);
+        let mut open: BTreeMap<u64, OpenBatch> = BTreeMap::new();
+        // With the one at the head: it may lie across it.
+        let next = BATCHES_TO_SEND.saturating_add(1);
+        let next = journal
+            .open_batches_at(row.stream, head.sequence, next)
+            .await?;
+        let first = next.first().map_or(0, |open| open.batch.batch_index);
+        let oldest = journal.open_batches(row.stream, BATCHES_TO_MARK).await?;
+        open.extend(
+            oldest
+                .into_iter()
+                .chain(next)
+                .map(|open| (open.batch.batch_index, open)),
+        );
+        // Of what is before the head it does not matter how it came there.
         let in_flight: BTreeSet<u64> = journal
             .carried(row.stream, first)
             .await?
@@ -86,7 +104,7 @@ pub async fn snapshot(
             .map(|carried| carried.item.batch_index)
             .collect();
         let batches = open
-            .into_iter()
+            .into_values()
             .map(|open| BatchView {
                 in_flight: in_flight.contains(&open.batch.batch_index),
                 taken_ms: open.taken_ms,

@@ -17,7 +17,7 @@ use anchor_relay::{
     Observer, Point,
     journal::Journal,
     metrics::Shared,
-    relay::Relay,
+    relay::{Relay, Settings},
     sink::{Confirmation, Key, commit_call},
 };
 use serde_json::json;
@@ -148,6 +148,60 @@ async fn d9_an_anchor_counts_only_at_the_confirmed_block() {
     relay.until_anchored(4).await;
     relay.end().await;
     evm.audit(&batches).await;
+}
+
+/// The default rule on a chain whose blocks are final after half an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn d9_a_busy_stream_does_not_wait_for_its_first_batches_to_be_final() {
+    let evm = Evm::final_after(2_000).await;
+    evm.admin(Admin::setStrictGenesisCall { enabled: true })
+        .await;
+    let (_dir, path) = place();
+    let script = Script::regular(1, 300);
+    let batches = all(&script);
+    let mut shared = Settings {
+        max_batches: 10,
+        per_stream: 64,
+        ..settings(Confirmation::Finalized)
+    };
+    shared.send.gas_cap = 10_000_000;
+    let relay = start(&evm, &path, ScriptedSource::all(script), shared).await;
+    relay
+        .until("all commitments", async |_: &Running| {
+            evm.committed().await.len() == batches.len()
+        })
+        .await;
+    assert_eq!(relay.journal.totals().await.unwrap(), (300, 0));
+    evm.mine(2_100).await;
+    relay.until_anchored(batches.len()).await;
+    relay.end().await;
+    evm.audit(&batches).await;
+    assert_eq!(evm.reverted().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_what_is_on_its_way_counts_against_the_budget_of_the_day() {
+    let evm = Evm::start().await;
+    let (_dir, path) = place();
+    let source = ScriptedSource::all(Script::regular(4, 1));
+    evm.automine(false).await;
+    let mut thrifty = settings(Confirmation::Blocks(1));
+    thrifty.send.bump_after = Duration::from_secs(600);
+    // One batch costs less, and may cost more.
+    thrifty.daily_budget_gwei = Some(500_000);
+    let relay = start(&evm, &path, source, thrifty).await;
+    until_one_is_sent(&relay).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let sent = [("sent".to_owned(), 1)];
+    assert_eq!(relay.journal.send_counts().await.unwrap(), sent);
+    // What it did cost leaves room.
+    evm.mine(1).await;
+    relay
+        .until("the next one", async |r: &Running| {
+            r.journal.next_nonce().await.unwrap() == 2
+        })
+        .await;
+    relay.end().await;
 }
 
 mod d9_a_reorg {
@@ -381,6 +435,14 @@ async fn d1_strict_mode_may_go_off_and_on_while_the_relay_runs() {
     assert_eq!(evm.reverted().await, 0);
 }
 
+async fn until_one_is_sent(relay: &Running) {
+    relay
+        .until("sent", async |r: &Running| {
+            r.journal.send_counts().await.unwrap() == [("sent".to_owned(), 1)]
+        })
+        .await;
+}
+
 /// Gas limits of the attempts for a nonce, the last one first.
 async fn gas_limits(relay: &Running, nonce: u64) -> Vec<u64> {
     let attempts = relay.journal.attempts(nonce).await.unwrap();
@@ -411,6 +473,8 @@ async fn d7_gas_is_a_fifth_above_the_estimate_and_stays_when_a_transaction_is_re
     let mut frugal = settings(Confirmation::Blocks(1));
     frugal.send.gas_default = 21_000;
     let relay = start(&evm, &path, ScriptedSource::all(script), frugal).await;
+    until_one_is_sent(&relay).await;
+    evm.mine_empty().await;
     relay
         .until("a replacement", async |r: &Running| {
             r.journal.attempts(0).await.unwrap().len() >= 2
@@ -467,13 +531,23 @@ async fn d6_a_transaction_that_is_not_mined_is_replaced_and_mined_once() {
     evm.automine(false).await;
     let source = ScriptedSource::all(script);
     let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
+    until_one_is_sent(&relay).await;
+    // Twice the time after which it is replaced, but the chain makes no block.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(relay.journal.attempts(0).await.unwrap().len(), 1);
+    evm.mine_empty().await;
     relay
         .until("a replacement", async |r: &Running| {
             let attempts = r.journal.attempts(0).await.unwrap();
             attempts.len() >= 2 && attempts[0].max_fee * 10 >= attempts[1].max_fee * 11
         })
         .await;
-    evm.mine(1).await;
+    relay
+        .until("room in a block", async |_: &Running| {
+            evm.mine(1).await;
+            evm.relay_transactions().await == 1
+        })
+        .await;
     evm.automine(true).await;
     relay.until_anchored(2).await;
     relay.end().await;
@@ -490,11 +564,7 @@ async fn d5_a_transaction_that_the_node_forgot_is_sent_again() {
     evm.automine(false).await;
     let source = ScriptedSource::all(script);
     let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
-    relay
-        .until("sent", async |r: &Running| {
-            r.journal.send_counts().await.unwrap() == [("sent".to_owned(), 1)]
-        })
-        .await;
+    until_one_is_sent(&relay).await;
     evm.rpc("anvil_dropAllTransactions", json!([])).await;
     evm.automine(true).await;
     relay.until_anchored(1).await;
@@ -645,13 +715,26 @@ mod d4_kill_nine {
         let proofs = proofs(&script);
         for (n, (point, mining)) in schedule().into_iter().enumerate() {
             evm.automine(mining).await;
+            if mining {
+                // What is in the pool already.
+                evm.mine(1).await;
+            }
             let (url, registry) = (evm.url.clone(), evm.registry.to_string());
             let journal = path.clone();
-            tokio::task::spawn_blocking(move || kill_at(&url, &registry, &journal, point, n + 1))
-                .await
-                .unwrap();
+            let kill = move || kill_at(&url, &registry, &journal, point, n + 1);
+            let mut killed = tokio::task::spawn_blocking(kill);
+            loop {
+                let wait = Duration::from_millis(400);
+                match tokio::time::timeout(wait, &mut killed).await {
+                    Ok(done) => break done.unwrap(),
+                    // Nothing is replaced before there was a block without it.
+                    Err(_) if point == Point::Bumped => evm.mine_empty().await,
+                    Err(_) => {}
+                }
+            }
         }
         evm.automine(true).await;
+        evm.mine(1).await;
         let source = ScriptedSource::all(script);
         source.change(|inner| inner.proofs = proofs.clone());
         let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;

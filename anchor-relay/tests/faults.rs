@@ -361,3 +361,137 @@ async fn d18_two_relays_with_different_keys_waste_little_and_lose_nothing() {
     two.end().await;
     evm.audit(&batches).await;
 }
+
+mod d5_a_transaction_that_the_node_refuses_for_good {
+    use super::*;
+    use alloy::{
+        consensus::Transaction, consensus::TxEnvelope, eips::Decodable2718, primitives::hex,
+    };
+    use support::evm::RELAY;
+
+    /// Nonce and call of a transaction that is no transfer to ourselves.
+    fn read(raw: &str) -> Option<(u64, String)> {
+        let bytes = hex::decode(raw).unwrap();
+        let tx = TxEnvelope::decode_2718(&mut bytes.as_slice()).unwrap();
+        let filler = tx.to() == Some(RELAY);
+        assert!(!filler || (tx.input().is_empty() && tx.gas_limit() == 21_000));
+        (!filler).then(|| (tx.nonce(), hex::encode(tx.input())))
+    }
+
+    async fn start(evm: &Evm, proxy: &Proxy, path: &std::path::Path, script: Script) -> Running {
+        start_on(
+            through(evm, &proxy.url),
+            path,
+            ScriptedSource::all(script),
+            settings(Confirmation::Blocks(1)),
+            Observer::default(),
+        )
+        .await
+    }
+
+    fn metric(relay: &Running, name: &str) -> u64 {
+        let text = String::from_utf8(relay.shared.text().unwrap()).unwrap();
+        let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn gives_way_to_a_transfer_to_ourselves_and_what_it_carried_goes_with_another_nonce() {
+        let evm = Evm::start().await;
+        let proxy = Proxy::start(&evm.url, 1, 0).await;
+        proxy.refuse(|raw| {
+            let (nonce, _) = read(raw)?;
+            (nonce == 2).then_some("exceeds block gas limit")
+        });
+        let (_dir, path) = place();
+        let script = Script::regular(2, 3);
+        let batches = all(&script);
+        let relay = start(&evm, &proxy, &path, script).await;
+        relay.until_anchored(6).await;
+        assert_eq!(metric(&relay, "ves_relay_nonces_filled_total"), 1);
+        assert!(metric(&relay, "ves_relay_node_refused_total") >= 5);
+        let errors = relay.shared.errors();
+        let said = |words| errors.iter().any(|e| e.error.contains(words));
+        assert!(said("exceeds block gas limit") && said("transfer to ourselves"));
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(evm.relay_transactions().await, 7);
+        assert_eq!(evm.reverted().await, 0, "nothing was sent behind it");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn because_of_what_it_carries_stops_its_stream_and_no_other() {
+        let evm = Evm::start().await;
+        let proxy = Proxy::start(&evm.url, 1, 0).await;
+        let (_dir, path) = place();
+        let script = Script::regular(4, 4);
+        let batches = all(&script);
+        let poison = batches[5].clone();
+        let needle = hex::encode(poison.batch_id.0);
+        proxy.refuse(move |raw| {
+            let (_, call) = read(raw)?;
+            call.contains(&needle).then_some("intrinsic gas too low")
+        });
+        let relay = start(&evm, &proxy, &path, script).await;
+        let stream = poison.stream_id();
+        let healthy = batches.iter().filter(|b| b.stream_id() != stream).count();
+        // The stream's first batch as well.
+        relay.until_anchored(healthy + 1).await;
+        relay
+            .until("the reason", async |r: &Running| {
+                let stats = r.shared.stats();
+                let lag = stats.streams.into_iter().find(|lag| lag.open_batches > 0);
+                let note = lag.and_then(|lag| lag.note).unwrap_or_default();
+                note.contains("intrinsic gas too low")
+            })
+            .await;
+        assert!(metric(&relay, "ves_relay_nonces_filled_total") >= 1);
+        // The node is mended.
+        proxy.refuse(|_| None);
+        relay.until_anchored(batches.len()).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(evm.reverted().await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn because_it_is_dear_leaves_the_one_before_in_the_pool() {
+        let evm = Evm::start().await;
+        let proxy = Proxy::start(&evm.url, 1, 0).await;
+        let (_dir, path) = place();
+        let script = Script::regular(1, 1);
+        let batches = all(&script);
+        evm.automine(false).await;
+        let first = Arc::new(std::sync::Mutex::new(None::<String>));
+        let known = Arc::clone(&first);
+        proxy.refuse(move |raw| {
+            let mut known = known.lock().unwrap();
+            let same = known.get_or_insert_with(|| raw.to_owned()).as_str() == raw;
+            (!same).then_some("tx fee (1.20 ether) exceeds the configured cap (1.00 ether)")
+        });
+        let relay = start(&evm, &proxy, &path, script).await;
+        relay
+            .until("some refusals", async |r: &Running| {
+                evm.mine_empty().await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                metric(r, "ves_relay_node_refused_total") >= 3
+            })
+            .await;
+        let attempts = relay.journal.attempts(0).await.unwrap();
+        assert_eq!(
+            attempts.len(),
+            2,
+            "the same step is tried, not ever higher ones"
+        );
+        relay
+            .until("the first one in a block", async |_: &Running| {
+                evm.mine(1).await;
+                evm.relay_transactions().await == 1
+            })
+            .await;
+        relay.until_anchored(1).await;
+        assert_eq!(metric(&relay, "ves_relay_nonces_filled_total"), 0);
+        relay.end().await;
+        evm.audit(&batches).await;
+    }
+}

@@ -369,7 +369,9 @@ async fn d6_a_replacement_that_the_node_calls_underpriced_is_raised_until_it_is_
         "maxFeePerGas": format!("{max_fee:#x}"), "maxPriorityFeePerGas": format!("{tip:#x}"),
     }]);
     let foreign = evm.rpc("eth_sendTransaction", foreign).await;
-    let relay = start(&evm, &path, ScriptedSource::all(script), patient()).await;
+    let mut generous = patient();
+    generous.send.fees.max_multiple = 50;
+    let relay = start(&evm, &path, ScriptedSource::all(script), generous).await;
     relay
         .until("a replacement", async |r: &Running| {
             let attempts = r.journal.attempts(0).await.unwrap();

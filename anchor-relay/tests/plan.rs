@@ -175,6 +175,38 @@ mod one_stream {
         assert!(plan(&[view], OPEN).is_empty());
     }
 
+    /// Where blocks are final after half an hour hundreds of batches wait for that.
+    #[test]
+    fn what_follows_the_head_is_submitted_however_many_before_it_are_not_confirmed() {
+        let batches = batches(0, 9);
+        let known = [&batches[..2], &batches[6..]].concat();
+        let mut view = view(0, head_after(&batches[6]), &known);
+        view.confirmed = head_after(&batches[0]);
+        for item in &mut view.batches[..3] {
+            item.latest = Record::Equal;
+        }
+        view.batches[0].confirmed = Record::Equal;
+        let actions = plan(&[view], OPEN);
+        assert!(matches!(actions[0], Action::Anchored { index: 0, .. }));
+        assert_eq!(submitted(&actions), [(id(0), 7), (id(0), 8)]);
+        assert_eq!(actions.len(), 3, "{actions:?}");
+    }
+
+    #[test]
+    fn nothing_counts_as_anchored_behind_batches_that_were_not_looked_at() {
+        let batches = batches(0, 7);
+        let known = [&batches[..2], &batches[5..]].concat();
+        let mut view = view(0, head_after(&batches[6]), &known);
+        for item in &mut view.batches {
+            (item.latest, item.confirmed) = (Record::Equal, Record::Equal);
+        }
+        let anchored = |index| Action::Anchored {
+            stream: id(0),
+            index,
+        };
+        assert_eq!(plan(&[view], OPEN), [anchored(0), anchored(1)]);
+    }
+
     #[test]
     fn a_contract_that_lost_anchored_batches_gets_them_again() {
         let batches = batches(0, 4);

@@ -150,6 +150,41 @@ async fn d3_another_proof_in_the_contract_is_a_conflict_that_holds_up_nothing_el
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d11_proofs_of_a_stream_that_is_set_aside_hold_up_no_other_proof() {
+    let evm = Evm::start().await;
+    evm.authorize(OTHER, true).await;
+    let (_dir, path) = place();
+    let mut script = Script::new().block(&[(1, 1)]);
+    for _ in 0..1_100 {
+        script = script.block(&[(0, 1)]);
+    }
+    let batches = all(&script);
+    let mut foreign = batches[1].clone();
+    foreign.events_root.0[0] ^= 1;
+    evm.commit(OTHER, &foreign).await;
+    let source = ScriptedSource::new(script.block(&[]), 1_101);
+    let proofs = batches[1..].iter().map(|batch| proven(batch, 1_101));
+    source.change(|inner| inner.proofs = proofs.collect());
+    let relay = start(&evm, &path, source.clone(), shared(50)).await;
+    relay.until_anchored(1).await;
+    relay
+        .until("all proofs and a conflict", async |r: &Running| {
+            let aside = |row: &anchor_relay::journal::StreamRow| row.quarantine.is_some();
+            r.journal.proof_totals().await.unwrap().0 == 1_100
+                && r.journal.streams().await.unwrap().iter().any(aside)
+        })
+        .await;
+    let healthy = proven(&batches[0], 1_102);
+    source.change(|inner| {
+        inner.proofs.push(healthy.clone());
+        inner.finalized = 1_102;
+    });
+    relay.until_proofs(1).await;
+    relay.end().await;
+    evm.audit_proofs(&[healthy.0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d19_a_proof_that_is_not_what_the_chain_says_is_never_sent() {
     let evm = Evm::start().await;
     let (_dir, path) = place();

@@ -8,10 +8,16 @@
 mod support;
 
 use anchor_relay::{
+    Observer,
     journal::{Journal, JournalError},
+    sink::{Chain, Confirmation, Identity},
     source::{Commitment, Halt, Progress, WalkError, Walker},
 };
-use support::{GENESIS, Script, ScriptedSource, id};
+use std::time::Duration;
+use support::{
+    GENESIS, Script, ScriptedSource, id,
+    running::{Running, settings, start_on},
+};
 use tempfile::TempDir;
 use ves_primitives::{BlockCommitment, GenesisHash, StateRoot, StreamTip, limits};
 
@@ -257,4 +263,38 @@ mod a_journal {
         assert!(matches!(error, JournalError::Damaged(_)), "{error:?}");
         assert_eq!(std::fs::read(&path).unwrap(), vec![b'x'; 8192]);
     }
+}
+
+/// The whole relay: an L2 is not needed for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_a_contradiction_about_proofs_ends_the_relay() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = ScriptedSource::all(Script::regular(1, 2));
+    let identity = Identity {
+        chain_id: 1,
+        registry: alloy::primitives::Address::repeat_byte(1),
+        sender: support::evm::RELAY,
+    };
+    let chain = Chain::new("http://127.0.0.1:1", identity, Duration::from_secs(1)).unwrap();
+    let relay = start_on(
+        chain,
+        &dir.path().join("relay.db"),
+        source.clone(),
+        settings(Confirmation::Blocks(1)),
+        Observer::default(),
+    )
+    .await;
+    relay
+        .until("blocks", async |r: &Running| {
+            r.journal.totals().await.unwrap().0 == 2
+        })
+        .await;
+    source.change(|inner| {
+        inner.script = inner.script.clone().block(&[]);
+        inner.finalized = 3;
+        inner.contradicted = true;
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(30), relay.task).await;
+    let halt = ended.expect("it goes on").unwrap().unwrap_err();
+    assert!(matches!(halt, Halt::Contradicted { .. }), "{halt}");
 }

@@ -14,7 +14,7 @@ mod streams;
 pub use crate::clock::now_ms;
 pub use error::JournalError;
 pub use proofs::{ProofKey, ProofRow};
-pub use sends::{Attempt, Carried, Item, ItemKind, Send, SendState};
+pub use sends::{Attempt, Carried, Item, ItemKind, PendingCost, Send, SendState};
 pub use streams::{OpenBatch, StreamRow};
 
 use crate::source::BlockHash;

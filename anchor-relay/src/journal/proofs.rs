@@ -40,6 +40,15 @@ impl ProofRow {
 const COLUMNS: &str = "SELECT p.stream, p.record, p.anchored, p.set_aside, p.taken_at, b.batch, \
                        b.anchored AS batch_anchored FROM proofs p \
                        JOIN batches b ON b.stream = p.stream AND b.batch_index = p.batch_index";
+/// Joined to [`COLUMNS`]: proofs to be anchored. Those of a stream that is set aside are not, however
+/// many they are: they must not take the places of others.
+const OPEN: &str = "JOIN streams s ON s.stream = p.stream AND s.quarantine IS NULL \
+                    WHERE p.anchored = 0 AND p.set_aside IS NULL";
+/// A transaction stands for the proof: on its way, or mined and not failed.
+const CARRIED: &str = "EXISTS (SELECT 1 FROM items i JOIN sends n ON n.nonce = i.nonce \
+                       WHERE i.kind = 'proof' AND i.stream = p.stream \
+                       AND i.batch_index = p.batch_index \
+                       AND n.state <> 'lost' AND n.ok IS NOT 0)";
 
 impl Journal {
     /// Takes over proofs; those that are known stay as they are. `reason`: why it is set aside.
@@ -93,15 +102,67 @@ impl Journal {
         Ok(rows.into_iter().map(to_u64).collect())
     }
 
-    /// Proofs to anchor, the longest known first.
+    /// Proofs to anchor, the longest known first; none of a stream that is set aside.
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn open_proofs(&self, limit: u32) -> Result<Vec<ProofRow>, JournalError> {
-        let sql = format!(
-            "{COLUMNS} WHERE p.anchored = 0 AND p.set_aside IS NULL ORDER BY p.taken_at LIMIT ?"
-        );
+        let sql = format!("{COLUMNS} {OPEN} ORDER BY p.taken_at LIMIT ?");
         let rows = sqlx::query(&sql).bind(limit).fetch_all(&self.pool).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Proofs to anchor for which a transaction stands: they wait for a block, or for the block to be
+    /// confirmed. The longest known first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn carried_proofs(&self, limit: u32) -> Result<Vec<ProofRow>, JournalError> {
+        let sql = format!("{COLUMNS} {OPEN} AND {CARRIED} ORDER BY p.taken_at LIMIT ?");
+        let rows = sqlx::query(&sql).bind(limit).fetch_all(&self.pool).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Streams with proofs to anchor.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn streams_with_open_proofs(&self) -> Result<Vec<StreamId>, JournalError> {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT s.stream FROM streams s WHERE s.quarantine IS NULL AND EXISTS \
+                 (SELECT 1 FROM proofs p WHERE p.stream = s.stream \
+                  AND p.anchored = 0 AND p.set_aside IS NULL) ORDER BY s.stream",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(StreamId(array(row)?))).collect()
+    }
+
+    /// Proofs of a stream for which no transaction stands and whose batches the contract may hold:
+    /// they start at or before `head`, or count as anchored.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn unsent_proofs(
+        &self,
+        stream: StreamId,
+        head: u64,
+        limit: u32,
+    ) -> Result<Vec<ProofRow>, JournalError> {
+        let sql = format!(
+            "{COLUMNS} {OPEN} AND p.stream = ?1 AND p.batch_index < COALESCE( \
+                 (SELECT next.batch_index FROM batches next WHERE next.stream = ?1 \
+                  AND next.anchored = 0 AND next.sequence_start > ?2 \
+                  ORDER BY next.sequence_start LIMIT 1), {}) \
+             AND NOT {CARRIED} ORDER BY p.batch_index LIMIT ?3",
+            i64::MAX
+        );
+        let rows = sqlx::query(&sql)
+            .bind(stream.0.as_slice())
+            .bind(to_i64(head))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(read).collect()
     }
 

@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS batches (
     PRIMARY KEY (stream, batch_index)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS batches_open ON batches (stream, batch_index) WHERE anchored = 0;
+CREATE INDEX IF NOT EXISTS batches_open_from ON batches (stream, sequence_start)
+    WHERE anchored = 0;
 
 -- One row per nonce of ours. States: intent, signed, sent, included, final, lost.
 CREATE TABLE IF NOT EXISTS sends (
@@ -80,6 +82,8 @@ CREATE TABLE IF NOT EXISTS proofs (
     PRIMARY KEY (stream, batch_index)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS proofs_open ON proofs (taken_at) WHERE anchored = 0;
+CREATE INDEX IF NOT EXISTS proofs_open_of ON proofs (stream, batch_index)
+    WHERE anchored = 0 AND set_aside IS NULL;
 
 -- Every transaction ever signed for a nonce; exactly one of them can be mined.
 CREATE TABLE IF NOT EXISTS attempts (

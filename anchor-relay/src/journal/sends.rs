@@ -60,7 +60,7 @@ impl SendState {
 pub struct Send {
     /// Nonce.
     pub nonce: u64,
-    /// Gas limit; the same in every attempt.
+    /// Gas limit; the same in every attempt that carries something.
     pub gas_limit: u64,
     /// How far it has come.
     pub state: SendState,
@@ -136,6 +136,15 @@ pub struct Attempt {
     pub max_fee: u128,
     /// `maxPriorityFeePerGas`, wei.
     pub tip: u128,
+}
+
+/// What a transaction that no block holds may cost at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PendingCost {
+    /// Gas limit times fee cap of the dearest attempt, wei.
+    pub execution: u128,
+    /// Length of the longest attempt, for its L1 data.
+    pub bytes: u64,
 }
 
 impl Journal {
@@ -278,6 +287,28 @@ impl Journal {
                 .fetch_one(&self.pool)
                 .await?;
         Ok(to_u64(sum))
+    }
+
+    /// What each transaction that no block holds may cost at most.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn pending_costs(&self) -> Result<Vec<PendingCost>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT s.nonce, s.gas_limit, a.max_fee, LENGTH(a.raw) AS bytes FROM sends s \
+             JOIN attempts a ON a.nonce = s.nonce WHERE s.state IN ('signed', 'sent')",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut costs: BTreeMap<i64, PendingCost> = BTreeMap::new();
+        for row in rows {
+            let gas = to_u64(row.try_get("gas_limit")?);
+            let cost = costs.entry(row.try_get("nonce")?).or_default();
+            let execution = u128::from(gas).saturating_mul(wei(&row, "max_fee")?);
+            cost.execution = cost.execution.max(execution);
+            cost.bytes = cost.bytes.max(to_u64(row.try_get("bytes")?));
+        }
+        Ok(costs.into_values().collect())
     }
 
     /// Included transactions whose blocks are confirmed, or whose nonce somebody else used.
@@ -462,18 +493,19 @@ impl Journal {
     }
 }
 
+fn wei(row: &SqliteRow, column: &str) -> Result<u128, JournalError> {
+    row.try_get::<&str, _>(column)?
+        .parse()
+        .map_err(|error| damaged(column, error))
+}
+
 fn read_attempt(row: &SqliteRow) -> Result<Attempt, JournalError> {
-    let wei = |column: &str| -> Result<u128, JournalError> {
-        row.try_get::<&str, _>(column)?
-            .parse()
-            .map_err(|error| damaged(column, error))
-    };
     Ok(Attempt {
         tx_hash: array(row.try_get("tx_hash")?)?,
         nonce: to_u64(row.try_get("nonce")?),
         raw: row.try_get("raw")?,
-        max_fee: wei("max_fee")?,
-        tip: wei("tip")?,
+        max_fee: wei(row, "max_fee")?,
+        tip: wei(row, "tip")?,
     })
 }
 

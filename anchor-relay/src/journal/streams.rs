@@ -4,7 +4,7 @@
 //! Streams and their batches: which are open, which are anchored, which are set aside.
 
 use super::{Journal, JournalError, array, decode, to_i64, to_u64};
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 use ves_primitives::{BatchCommitment, StoreId, StreamId, StreamTip, TenantId};
 
 /// A stream as the journal knows it.
@@ -82,14 +82,33 @@ impl Journal {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(OpenBatch {
-                    batch: decode("batch", row.try_get("batch")?)?,
-                    taken_ms: to_u64(row.try_get("taken_at")?),
-                })
-            })
-            .collect()
+        rows.iter().map(read_open).collect()
+    }
+
+    /// `limit` batches of a stream that do not count as anchored, from the last one on that starts
+    /// at or before `sequence`; from the first one on if none does.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn open_batches_at(
+        &self,
+        stream: StreamId,
+        sequence: u64,
+        limit: u32,
+    ) -> Result<Vec<OpenBatch>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT batch, taken_at FROM batches WHERE stream = ?1 AND anchored = 0 \
+             AND sequence_start >= COALESCE( \
+                 (SELECT MAX(sequence_start) FROM batches \
+                  WHERE stream = ?1 AND anchored = 0 AND sequence_start <= ?2), 0) \
+             ORDER BY sequence_start LIMIT ?3",
+        )
+        .bind(stream.0.as_slice())
+        .bind(to_i64(sequence))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_open).collect()
     }
 
     /// `limit` batches of a stream from a number on, anchored or not.
@@ -256,4 +275,11 @@ impl Journal {
         .await?;
         Ok(done.rows_affected() + proofs.rows_affected() > 0)
     }
+}
+
+fn read_open(row: &SqliteRow) -> Result<OpenBatch, JournalError> {
+    Ok(OpenBatch {
+        batch: decode("batch", row.try_get("batch")?)?,
+        taken_ms: to_u64(row.try_get("taken_at")?),
+    })
 }

@@ -6,7 +6,7 @@
 use super::{Hold, MAX_HOLD, Settings, backoff, pause, stopping, submit::Room};
 use crate::{
     Observer, clock,
-    journal::{Journal, JournalError, ProofKey, StreamRow, now_ms},
+    journal::{ItemKind, Journal, JournalError, ProofKey, StreamRow, now_ms},
     metrics::{Shared, StreamLag},
     plan::{Conflict, Limits, StreamView},
     sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Key, Park, Sender},
@@ -17,11 +17,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::{Notify, watch};
 use ves_primitives::StreamId;
 
-/// Open proofs looked at in one tick.
-const PROOFS_AT_ONCE: u32 = 1024;
 /// Bytes of a signed transaction with one batch, for its L1 fee.
 const TYPICAL_TRANSACTION_BYTES: usize = 420;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const WEI_PER_GWEI: u128 = 1_000_000_000;
 
 pub(super) struct AnchorLoop {
     pub(super) sender: Sender,
@@ -41,6 +40,10 @@ pub(super) struct AnchorLoop {
     /// The code behind the proxy at the last look.
     pub(super) implementation: Option<Address>,
     pub(super) turn: usize,
+    /// Which stream's proofs are first to be sent.
+    pub(super) proof_turn: usize,
+    /// What the L2's node says against the transactions of a stream.
+    pub(super) node_said: BTreeMap<StreamId, String>,
     /// What the L1 data of one batch cost at the last look, wei.
     pub(super) l1_fee: u128,
 }
@@ -70,6 +73,8 @@ impl AnchorLoop {
             suspects: BTreeMap::new(),
             implementation: None,
             turn: 0,
+            proof_turn: 0,
+            node_said: BTreeMap::new(),
             l1_fee: 0,
         }
     }
@@ -157,10 +162,7 @@ impl AnchorLoop {
             )
             .await?;
         self.shared.sent_report(&report);
-        if gate.is_open() {
-            let bumped = self.sender.resend(&self.journal, &latest, used).await?;
-            self.shared.bumped(bumped);
-        }
+        let blocked = gate.is_open() && self.resend(&latest, used).await?;
         let rows = self.journal.streams().await?;
         let mut snapshot = snapshot(&self.journal, &self.chain, &rows, latest, confirmed).await?;
         self.apply_holds(&mut snapshot.views, &rows);
@@ -171,7 +173,11 @@ impl AnchorLoop {
             self.turn = self.turn.wrapping_add(1);
         }
         let in_flight = self.in_flight().await?;
-        let free = self.settings.window.saturating_sub(in_flight);
+        // Nothing can be mined behind a transaction that no node takes.
+        let free = match blocked {
+            true => 0,
+            false => self.settings.window.saturating_sub(in_flight),
+        };
         let limits = Limits {
             open: gate.is_open(),
             free: free.saturating_mul(self.settings.max_batches),
@@ -179,18 +185,61 @@ impl AnchorLoop {
             strict_genesis: gate.strict_genesis,
         };
         let actions = plan_with_records(&self.chain, &mut snapshot, limits).await?;
-        let proofs = self.journal.open_proofs(PROOFS_AT_ONCE).await?;
+        let with_batches = self.proofs_of(&actions).await?;
+        let proofs = self.open_proofs(&snapshot).await?;
         let mut room = Room {
             transactions: free,
             used,
             affordable: self.affordable(&gate, &latest),
         };
-        self.apply(&snapshot, &actions, &proofs, &mut room).await?;
+        self.apply(&snapshot, &actions, &with_batches, &mut room)
+            .await?;
         self.anchor_proofs(&snapshot, &proofs, gate.is_open(), &mut room)
             .await?;
         let sent = room.transactions < free;
         self.publish().await?;
         Ok(sent || in_flight > 0)
+    }
+
+    /// Sends again what is due. True: a node refuses a transaction, so that nothing behind it can be
+    /// mined.
+    async fn resend(&mut self, latest: &Block, used: u64) -> Result<bool, TickError> {
+        let report = self.sender.resend(&self.journal, latest, used).await?;
+        self.shared.resent(&report);
+        for (nonce, words) in &report.refused {
+            let why = format!("the L2's node refuses transaction {nonce}: {words}");
+            for item in self.journal.items(*nonce).await? {
+                self.shared.stream_note(item.stream, Some(&why));
+                self.node_said.insert(item.stream, why.clone());
+            }
+        }
+        for nonce in &report.filled {
+            for item in self.journal.items(*nonce).await? {
+                // A batch waits because its transaction failed, see `reverted_before`.
+                if item.kind == ItemKind::Proof {
+                    let key = (item.stream, item.batch_index);
+                    self.hold_proof(key, "the L2's node refused its transaction");
+                }
+            }
+        }
+        Ok(report.blocked)
+    }
+
+    /// Does the budget of the day leave something, when all that is on its way costs what it may
+    /// cost at most? One transaction may pass it, not all that the window holds.
+    pub(super) async fn within_budget(&self) -> Result<bool, JournalError> {
+        let Some(budget) = self.settings.daily_budget_gwei else {
+            return Ok(true);
+        };
+        let since = now_ms().saturating_sub(DAY_MS);
+        let mut gwei = u128::from(self.journal.spent_since(since).await?);
+        for pending in self.journal.pending_costs().await? {
+            let share = self.l1_fee.saturating_mul(pending.bytes.into());
+            let data = share / u128::try_from(TYPICAL_TRANSACTION_BYTES).unwrap_or(1);
+            let wei = pending.execution.saturating_add(data);
+            gwei = gwei.saturating_add(wei.div_ceil(WEI_PER_GWEI));
+        }
+        Ok(gwei < u128::from(budget))
     }
 
     /// Batches that the balance pays for in one transaction, with as much again in reserve.

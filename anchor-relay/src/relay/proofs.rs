@@ -8,16 +8,76 @@ use super::{Hold, MAX_HOLD, anchor::AnchorLoop, submit::Room};
 use crate::{
     Point, clock,
     journal::{Item, ItemKind, ProofKey, ProofRow},
+    plan::Action,
     sink::{Payload, Refusal, SubmitOutcome, same_proof, same_record},
     view::{Snapshot, TickError},
 };
 use alloy::primitives::B256;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use ves_primitives::StreamId;
 
 /// Why a proof cannot be anchored.
 const OTHER_PROOF: &str = "the contract holds another proof of this batch; somebody else sent it";
 
+/// Proofs on their way, or waiting for their block to be confirmed, looked at in one tick.
+const CARRIED_AT_ONCE: u32 = 1024;
+/// Proofs that may be sent, looked at in one tick, and of these of one stream.
+const UNSENT_AT_ONCE: u32 = 512;
+const UNSENT_PER_STREAM: u32 = 64;
+
 impl AnchorLoop {
+    /// Proofs to mark and proofs to send. Apart: neither those that wait for half an hour until their
+    /// block is final, nor those of one stream, keep others from being sent.
+    pub(super) async fn open_proofs(
+        &mut self,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<ProofRow>, TickError> {
+        let mut rows = self.journal.carried_proofs(CARRIED_AT_ONCE).await?;
+        let mut streams = self.journal.streams_with_open_proofs().await?;
+        if !streams.is_empty() {
+            let first = self.proof_turn % streams.len();
+            streams.rotate_left(first);
+            self.proof_turn = self.proof_turn.wrapping_add(1);
+        }
+        let views = snapshot.views.iter();
+        let heads: BTreeMap<StreamId, u64> = views
+            .map(|view| (view.stream, view.head.sequence))
+            .collect();
+        let mut left = UNSENT_AT_ONCE;
+        for stream in streams {
+            if left == 0 {
+                break;
+            }
+            // Without open batches all are in the contract.
+            let head = heads.get(&stream).copied().unwrap_or(u64::MAX);
+            let limit = left.min(UNSENT_PER_STREAM);
+            let found = self.journal.unsent_proofs(stream, head, limit).await?;
+            left = left.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+            rows.extend(found);
+        }
+        Ok(rows)
+    }
+
+    /// Open proofs of the batches that are to be sent.
+    pub(super) async fn proofs_of(&self, actions: &[Action]) -> Result<Vec<ProofRow>, TickError> {
+        let mut ranges: BTreeMap<StreamId, (u64, u64)> = BTreeMap::new();
+        for action in actions {
+            if let Action::Submit { stream, index, .. } = action {
+                let range = ranges.entry(*stream).or_insert((*index, *index));
+                *range = (range.0.min(*index), range.1.max(*index));
+            }
+        }
+        let mut rows = Vec::new();
+        for (stream, (first, last)) in ranges {
+            let count = last.saturating_sub(first).saturating_add(1);
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let found = self.journal.proofs_from(stream, first, count).await?;
+            let open = |row: &ProofRow| !row.anchored && row.set_aside.is_none();
+            rows.extend(found.into_iter().filter(open));
+        }
+        Ok(rows)
+    }
+
     /// Marks, sends or sets aside open proofs. `open`: the contract accepts our transactions.
     pub(super) async fn anchor_proofs(
         &mut self,
@@ -71,6 +131,9 @@ impl AnchorLoop {
             self.shared.proofs_anchored(anchored.len());
             for (stream, index) in &anchored {
                 self.proof_holds.remove(&(*stream, *index));
+                if self.node_said.remove(stream).is_some() {
+                    self.shared.stream_note(*stream, None);
+                }
                 tracing::info!(%stream, batch = index, "proof anchored");
             }
         }
@@ -100,6 +163,10 @@ impl AnchorLoop {
             .get(&key)
             .is_some_and(|hold| hold.until > clock::now());
         if !of_proof.is_empty() || waits {
+            return Ok(());
+        }
+        if !self.within_budget().await? {
+            room.transactions = 0;
             return Ok(());
         }
         let payload = Payload::Proof(&row.batch, &row.record);
@@ -148,7 +215,7 @@ impl AnchorLoop {
         Ok(())
     }
 
-    fn hold_proof(&mut self, key: ProofKey, why: &str) {
+    pub(super) fn hold_proof(&mut self, key: ProofKey, why: &str) {
         let poll = self.settings.poll;
         let hold = self.proof_holds.entry(key).or_insert_with(|| Hold {
             until: clock::now(),

@@ -84,6 +84,7 @@ impl AnchorLoop {
             self.shared.anchored(anchored.len());
             for (stream, index) in &anchored {
                 self.holds.remove(stream);
+                self.node_said.remove(stream);
                 self.shared.stream_note(*stream, None);
                 tracing::info!(%stream, batch = index, "anchored");
             }
@@ -208,7 +209,7 @@ impl AnchorLoop {
         stopped: &mut BTreeSet<StreamId>,
     ) -> Result<bool, TickError> {
         if group.batches.len() > 1 {
-            if room.transactions == 0 {
+            if room.transactions == 0 || !self.within_budget().await? {
                 return Ok(false);
             }
             let batches = group.batches.iter().map(|(batch, _)| *batch).collect();
@@ -273,7 +274,7 @@ impl AnchorLoop {
         latest: &Block,
         room: &mut Room,
     ) -> Result<Outcome, TickError> {
-        if room.transactions == 0 {
+        if room.transactions == 0 || !self.within_budget().await? {
             return Ok(Outcome::Stop);
         }
         let stream = batch.stream_id();
@@ -316,10 +317,11 @@ impl AnchorLoop {
         if reverts <= known {
             return false;
         }
-        self.hold(
-            stream,
-            &format!("batch {} reverted {reverts} times", batch.batch_index),
-        );
+        let mut why = format!("batch {} failed {reverts} times", batch.batch_index);
+        if let Some(words) = self.node_said.get(&stream) {
+            why = format!("{why}; {words}");
+        }
+        self.hold(stream, &why);
         true
     }
 

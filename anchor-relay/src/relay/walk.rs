@@ -40,6 +40,7 @@ pub(super) async fn walk_loop<S: Source>(
                         tracing::info!(new, "verified proofs taken over");
                         wake.notify_one();
                     }
+                    Err(WalkError::Halt(halt)) => return Err(stopped(halt)),
                     Err(error) => {
                         tracing::warn!(%error, "proofs cannot be read now, trying again");
                         shared.source_error(&error.to_string());
@@ -47,10 +48,7 @@ pub(super) async fn walk_loop<S: Source>(
                 }
                 pause(&mut stop, settings.poll).await;
             }
-            Err(WalkError::Halt(halt)) => {
-                tracing::error!(%halt, "stopped: the appchain node contradicts finality");
-                return Err(halt);
-            }
+            Err(WalkError::Halt(halt)) => return Err(stopped(halt)),
             Err(error) => {
                 if failures == 0 {
                     tracing::warn!(%error, "finalized blocks cannot be followed now, trying again");
@@ -62,4 +60,9 @@ pub(super) async fn walk_loop<S: Source>(
         }
     }
     Ok(())
+}
+
+fn stopped(halt: Halt) -> Halt {
+    tracing::error!(%halt, "stopped: the appchain node contradicts finality");
+    halt
 }

@@ -21,6 +21,22 @@ pub struct FeeLimits {
     pub min_fee: u128,
     /// Most that `maxFeePerGas` may ever be.
     pub max_fee: u128,
+    /// Most times what the chain asks for now that a replacement may offer.
+    pub max_multiple: u128,
+    /// Up to this fee, wei per gas, the multiple does not bind: of next to nothing many times over is
+    /// still next to nothing.
+    pub multiple_from: u128,
+}
+
+impl FeeLimits {
+    /// Most that a replacement may offer.
+    fn ceiling(&self, suggestion: Fees) -> u128 {
+        suggestion
+            .max_fee
+            .saturating_mul(self.max_multiple)
+            .max(self.multiple_from)
+            .min(self.max_fee)
+    }
 }
 
 /// `tip + 2 x base`, within the limits. `None` when the base fee alone is above the limit: such a
@@ -40,7 +56,7 @@ pub fn suggest(base_fee: u128, tip: u128, limits: &FeeLimits) -> Option<Fees> {
 }
 
 /// The fees of a replacement: both at least 10 % up, rounded up, and at least the suggestion.
-/// `None` when that passes the limit: the old transaction is sent again instead.
+/// `None` when that passes the limits: the old transaction is sent again instead.
 pub fn bump(old: Fees, suggestion: Fees, limits: &FeeLimits) -> Option<Fees> {
     // 10 % is what nodes ask of a replacement.
     let raise = |fee: u128| {
@@ -49,7 +65,7 @@ pub fn bump(old: Fees, suggestion: Fees, limits: &FeeLimits) -> Option<Fees> {
     };
     let tip = raise(old.tip).max(suggestion.tip);
     let max_fee = raise(old.max_fee).max(suggestion.max_fee).max(tip);
-    (max_fee <= limits.max_fee).then_some(Fees { max_fee, tip })
+    (max_fee <= limits.ceiling(suggestion)).then_some(Fees { max_fee, tip })
 }
 
 #[cfg(test)]
@@ -61,6 +77,8 @@ mod tests {
         min_tip: 10,
         min_fee: 100,
         max_fee: 10_000,
+        max_multiple: 5,
+        multiple_from: 1_000,
     };
 
     #[test]
@@ -104,6 +122,39 @@ mod tests {
             tip: 10,
         };
         assert_eq!(bump(old, old, &LIMITS), None);
+    }
+
+    #[test]
+    fn d6_a_bump_past_the_multiple_of_what_the_chain_asks_for_is_refused() {
+        let suggestion = Fees {
+            max_fee: 500,
+            tip: 10,
+        };
+        let old = |max_fee| Fees { max_fee, tip: 10 };
+        assert_eq!(bump(old(2_280), suggestion, &LIMITS), None);
+        let last = bump(old(2_270), suggestion, &LIMITS).unwrap();
+        assert_eq!(last.max_fee, 2_497);
+        // The chain asks for more: there is room again.
+        let dearer = Fees {
+            max_fee: 600,
+            tip: 10,
+        };
+        assert!(bump(old(2_280), dearer, &LIMITS).is_some());
+    }
+
+    #[test]
+    fn d6_a_tiny_fee_may_rise_past_the_multiple() {
+        let suggestion = Fees {
+            max_fee: 100,
+            tip: 10,
+        };
+        let old = Fees {
+            max_fee: 900,
+            tip: 10,
+        };
+        let new = bump(old, suggestion, &LIMITS).unwrap();
+        assert_eq!(new.max_fee, 990);
+        assert_eq!(bump(new, suggestion, &LIMITS), None);
     }
 
     proptest! {

@@ -10,6 +10,7 @@ mod fees;
 mod gate;
 mod key;
 mod outgoing;
+mod resend;
 mod revert;
 mod sender;
 
@@ -24,5 +25,6 @@ pub use key::{
     DEV_KEY_VARIABLE, Key, KeyError, KeySource, PASSPHRASE_VARIABLE, SignError, read_private,
     secret_from_hex, write_keystore,
 };
+pub use resend::ResendReport;
 pub use revert::Refusal;
 pub use sender::{SendError, SendPolicy, SendReport, Sender, SubmitOutcome};

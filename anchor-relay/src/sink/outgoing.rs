@@ -85,6 +85,21 @@ impl Chain {
         })
     }
 
+    /// Gas that a transfer of nothing to ourselves needs; not everywhere 21,000.
+    ///
+    /// # Errors
+    /// When the chain does not say.
+    pub(crate) async fn estimate_transfer(&self) -> Result<u64, ChainError> {
+        let sender = self.identity.sender;
+        let request = TransactionRequest::default()
+            .with_from(sender)
+            .with_to(sender);
+        self.rpc("eth_estimateGas", async {
+            self.provider().estimate_gas(request).await
+        })
+        .await
+    }
+
     /// Base fee to reckon with and the tip the node suggests. `eth_gasPrice` sees a base fee that
     /// the latest header does not show yet.
     ///

@@ -10,19 +10,20 @@
 use super::{
     chain::{Block, Chain, ChainError},
     contract::Payload,
-    fees::{FeeLimits, Fees, bump, suggest},
+    fees::{FeeLimits, suggest},
     key::{Key, SignError},
     outgoing::Receipt,
+    resend::Trouble,
     revert::Refusal,
 };
 use crate::{
     Observer, Point,
     clock::now,
-    journal::{Attempt, ItemKind, Journal, JournalError, Send, SendState, now_ms},
+    journal::{Attempt, ItemKind, Journal, JournalError, Send, SendState},
 };
 use alloy::{
-    consensus::{TxEip1559, TxEnvelope},
-    eips::{BlockNumberOrTag, Decodable2718},
+    consensus::TxEip1559,
+    eips::BlockNumberOrTag,
     primitives::{B256, TxKind, U256},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -83,8 +84,6 @@ pub struct SendReport {
     pub reorged: u64,
     /// Nonces used by somebody else.
     pub lost: u64,
-    /// Replaced by dearer ones.
-    pub bumped: u64,
     /// Wei paid for what was newly included.
     pub fees_paid: u128,
 }
@@ -92,16 +91,20 @@ pub struct SendReport {
 /// The only sender of this key.
 #[derive(Debug)]
 pub struct Sender {
-    chain: Arc<Chain>,
+    pub(super) chain: Arc<Chain>,
     key: Key,
-    policy: SendPolicy,
-    observer: Observer,
+    pub(super) policy: SendPolicy,
+    pub(super) observer: Observer,
     /// The latest block at the last look; a different hash at its height is a reorg.
     seen: Option<Block>,
+    /// Height at which each nonce's last attempt was given to a node.
+    pub(super) given: BTreeMap<u64, u64>,
+    /// What nodes refused, by nonce.
+    pub(super) refused: BTreeMap<u64, Trouble>,
     /// Times a nonce's transaction was not found although the nonce is used.
     missing: BTreeMap<u64, u32>,
     /// Nonces given to a node since this process started.
-    announced: BTreeSet<u64>,
+    pub(super) announced: BTreeSet<u64>,
     /// Base fee and tip as last asked, and at which block.
     fees: Option<(Instant, B256, (u128, u128))>,
 }
@@ -124,11 +127,17 @@ pub enum SendError {
 }
 
 /// A node's answer to a raw transaction.
-enum Answer {
+pub(super) enum Answer {
     Taken,
     /// The nonce is used; the next look at the chain tells by what.
     Used,
     Underpriced,
+    /// Not because of the transaction itself: our account cannot pay, one before it is missing, the
+    /// pool is full.
+    NotNow(String),
+    /// The node does not want this transaction.
+    Refused(String),
+    /// Nobody knows whether it arrived.
     Failed(ChainError),
 }
 
@@ -143,6 +152,8 @@ impl Sender {
             seen: None,
             missing: BTreeMap::new(),
             announced: BTreeSet::new(),
+            given: BTreeMap::new(),
+            refused: BTreeMap::new(),
             fees: None,
         }
     }
@@ -202,9 +213,9 @@ impl Sender {
             .await?;
         for (send, found) in found {
             match found {
-                Some((hash, receipt)) => {
+                Some((attempt, receipt)) => {
                     self.missing.remove(&send.nonce);
-                    self.included(journal, &send, &hash, &receipt, &mut report)
+                    self.included(journal, &send, &attempt, &receipt, &mut report)
                         .await?;
                     if receipt.block_number <= confirmed {
                         settled.push(send.nonce);
@@ -259,10 +270,10 @@ impl Sender {
         &self,
         journal: &Journal,
         send: &Send,
-    ) -> Result<Option<([u8; 32], Receipt)>, SendError> {
+    ) -> Result<Option<(Attempt, Receipt)>, SendError> {
         for attempt in journal.attempts(send.nonce).await? {
             if let Some(receipt) = self.chain.receipt(&attempt.tx_hash).await? {
-                return Ok(Some((attempt.tx_hash, receipt)));
+                return Ok(Some((attempt, receipt)));
             }
         }
         Ok(None)
@@ -272,7 +283,7 @@ impl Sender {
         &self,
         journal: &Journal,
         send: &Send,
-        hash: &[u8; 32],
+        attempt: &Attempt,
         receipt: &Receipt,
         report: &mut SendReport,
     ) -> Result<(), SendError> {
@@ -286,7 +297,10 @@ impl Sender {
             );
             report.reorged += 1;
         }
-        let (number, ok) = (receipt.block_number, receipt.ok);
+        let hash = &attempt.tx_hash;
+        let filler = self.is_filler(attempt);
+        // What only fills the nonce has not done what the nonce was for: the items are free again.
+        let (number, ok) = (receipt.block_number, receipt.ok && !filler);
         journal
             .mark_included(
                 send.nonce,
@@ -305,6 +319,12 @@ impl Sender {
                 nonce = send.nonce,
                 tx = %format_args!("0x{}", hex::encode(hash)), block = number, "included"
             );
+        } else if filler {
+            tracing::warn!(
+                nonce = send.nonce,
+                block = number,
+                "a transfer to ourselves fills the nonce whose transaction the node refused"
+            );
         } else {
             report.reverted += 1;
             tracing::warn!(
@@ -315,105 +335,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends again what no block holds: at once what this process never gave to a node, otherwise
-    /// after the bump period, with higher fees as far as the limit allows.
-    ///
-    /// # Errors
-    /// [`SendError`].
-    pub async fn resend(
-        &mut self,
-        journal: &Journal,
-        latest: &Block,
-        used: u64,
-    ) -> Result<u64, SendError> {
-        let mut bumped = 0;
-        let wait = u64::try_from(self.policy.bump_after.as_millis()).unwrap_or(u64::MAX);
-        for send in journal.live_sends().await? {
-            if !send.state.is_pending() || send.nonce < used {
-                continue;
-            }
-            let Some(last) = journal.attempts(send.nonce).await?.into_iter().next() else {
-                continue;
-            };
-            let announced = self.announced.contains(&send.nonce);
-            let due = send
-                .sent_at_ms
-                .is_none_or(|at| now_ms().saturating_sub(at) >= wait);
-            if announced && !due {
-                continue;
-            }
-            let mut dearer = announced;
-            if !announced {
-                match self.announce(journal, &last).await? {
-                    Answer::Underpriced => dearer = true,
-                    Answer::Taken | Answer::Used => {}
-                    Answer::Failed(error) => return Err(error.into()),
-                }
-            }
-            if dearer && self.bump(journal, &send, &last, latest).await? {
-                bumped += 1;
-            }
-        }
-        Ok(bumped)
-    }
-
-    /// Replaces a transaction by a dearer one, or sends the old one again at the limit: nodes drop
-    /// transactions.
-    async fn bump(
-        &mut self,
-        journal: &Journal,
-        send: &Send,
-        last: &Attempt,
-        latest: &Block,
-    ) -> Result<bool, SendError> {
-        let (base_fee, tip) = self.fee_inputs(latest).await?;
-        let old = Fees {
-            max_fee: last.max_fee,
-            tip: last.tip,
-        };
-        let fees = suggest(base_fee, tip, &self.policy.fees)
-            .and_then(|suggestion| bump(old, suggestion, &self.policy.fees));
-        let Some(fees) = fees else {
-            tracing::warn!(
-                nonce = send.nonce,
-                "the fee limit is reached, sending the old one"
-            );
-            if let Answer::Failed(error) = self.announce(journal, last).await? {
-                return Err(error.into());
-            }
-            // Even an underpriced answer counts as a try: the next one is a period later.
-            journal.mark_sent(send.nonce).await?;
-            return Ok(false);
-        };
-        let envelope = TxEnvelope::decode_2718(&mut last.raw.as_slice())
-            .map_err(|_| SendError::Unreadable(send.nonce))?;
-        let Some(signed) = envelope.as_eip1559() else {
-            return Err(SendError::Unreadable(send.nonce));
-        };
-        let mut tx = signed.tx().clone();
-        tx.max_fee_per_gas = fees.max_fee;
-        tx.max_priority_fee_per_gas = fees.tip;
-        let attempt = self.sign(tx).await?;
-        journal.add_attempt(&attempt).await?;
-        self.observer.at(Point::Bumped);
-        tracing::info!(
-            nonce = send.nonce,
-            max_fee = fees.max_fee,
-            tip = fees.tip,
-            "fees raised"
-        );
-        match self.announce(journal, &attempt).await? {
-            Answer::Failed(error) => Err(error.into()),
-            Answer::Underpriced => {
-                journal.mark_sent(send.nonce).await?;
-                Ok(true)
-            }
-            Answer::Taken | Answer::Used => Ok(true),
-        }
-    }
-
     /// Base fee and tip to reckon with: asked once for many transactions in a row.
-    async fn fee_inputs(&mut self, latest: &Block) -> Result<(u128, u128), SendError> {
+    pub(super) async fn fee_inputs(&mut self, latest: &Block) -> Result<(u128, u128), SendError> {
         match self.fees {
             Some((asked, at, fees))
                 if at == latest.hash && now().duration_since(asked) < FEES_HOLD =>
@@ -428,7 +351,7 @@ impl Sender {
         }
     }
 
-    async fn sign(&self, tx: TxEip1559) -> Result<Attempt, SendError> {
+    pub(super) async fn sign(&self, tx: TxEip1559) -> Result<Attempt, SendError> {
         let (nonce, max_fee, tip) = (tx.nonce, tx.max_fee_per_gas, tx.max_priority_fee_per_gas);
         let (raw, hash) = self.key.sign(tx).await?;
         Ok(Attempt {
@@ -514,12 +437,15 @@ impl Sender {
             Answer::Underpriced => Ok(SubmitOutcome::Pending(ChainError::Rejected(
                 "the fee is below what the node accepts".into(),
             ))),
+            Answer::NotNow(words) | Answer::Refused(words) => {
+                Ok(SubmitOutcome::Pending(ChainError::Rejected(words)))
+            }
             Answer::Failed(error) => Ok(SubmitOutcome::Pending(error)),
         }
     }
 
     /// Gives a journalled transaction to the node.
-    async fn announce(
+    pub(super) async fn announce(
         &mut self,
         journal: &Journal,
         attempt: &Attempt,
@@ -529,6 +455,16 @@ impl Sender {
             Err(ChainError::Rejected(message)) => classify(message),
             Err(error) => Answer::Failed(error),
         };
+        if let Answer::Refused(_) = answer {
+            let trouble = self.refused.entry(attempt.nonce).or_default();
+            trouble.attempts.insert(attempt.tx_hash);
+        }
+        // One that says "used" and has nothing may be asked again before there is a block.
+        if let Some(seen) = self.seen
+            && !matches!(answer, Answer::Used)
+        {
+            self.given.insert(attempt.nonce, seen.number);
+        }
         if matches!(answer, Answer::Taken | Answer::Used) {
             self.observer.at(Point::Announced);
             journal.mark_sent(attempt.nonce).await?;
@@ -553,8 +489,19 @@ fn classify(message: String) -> Answer {
         || says("too low for the next block")
     {
         Answer::Underpriced
+    } else if says("insufficient funds")
+        || says("insufficient balance")
+        || says("enough funds")
+        || says("nonce too high")
+        || says("nonce is too high")
+        || says("nonce gap")
+        || says("gapped")
+        || says("pool is full")
+        || says("limit exceeded")
+    {
+        Answer::NotNow(message)
     } else {
-        Answer::Failed(ChainError::Rejected(message))
+        Answer::Refused(message)
     }
 }
 
@@ -585,9 +532,13 @@ mod tests {
                     baseFeePerGas of 9";
         assert!(matches!(classify(next.into()), Answer::Underpriced));
         let funds = "insufficient funds for gas * price + value";
-        assert!(matches!(
-            classify(funds.into()),
-            Answer::Failed(ChainError::Rejected(_))
-        ));
+        assert!(matches!(classify(funds.into()), Answer::NotNow(_)));
+        for words in [
+            "exceeds block gas limit",
+            "intrinsic gas too low",
+            "tx fee (1.20 ether) exceeds the configured cap (1.00 ether)",
+        ] {
+            assert!(matches!(classify(words.into()), Answer::Refused(_)));
+        }
     }
 }

@@ -109,12 +109,23 @@ impl Evm {
         self
     }
 
+    /// The same, with blocks that are final after this many others.
+    pub async fn final_after(blocks: u64) -> Self {
+        // The finalized block is two epochs behind.
+        let evm = Self::anvil(blocks / 2);
+        evm.with_registry().await
+    }
+
     /// Starts anvil only.
     pub async fn bare() -> Self {
+        Self::anvil(2)
+    }
+
+    fn anvil(slots_in_an_epoch: u64) -> Self {
         let mut command = Command::new(contracts().join("node_modules/.bin/anvil"));
         command
             .args(["--port", "0", "--chain-id", &CHAIN_ID.to_string()])
-            .args(["--slots-in-an-epoch", "2"]);
+            .args(["--slots-in-an-epoch", &slots_in_an_epoch.to_string()]);
         Self::spawn(command)
     }
 
@@ -228,6 +239,12 @@ impl Evm {
     pub async fn mine(&self, blocks: u64) {
         self.rpc("hardhat_mine", json!([format!("{blocks:#x}")]))
             .await;
+    }
+
+    /// A block of anvil's without any transaction: its pool forgets them.
+    pub async fn mine_empty(&self) {
+        self.rpc("anvil_dropAllTransactions", json!([])).await;
+        self.mine(1).await;
     }
 
     pub async fn automine(&self, on: bool) {

@@ -134,6 +134,8 @@ pub struct Inner {
     pub finalized: u32,
     pub genesis: GenesisHash,
     pub down: bool,
+    /// What it says about proofs contradicts finalized state.
+    pub contradicted: bool,
     /// Verified proofs with their bytes; seen once their block is final.
     pub proofs: Vec<(BatchProofRecord, StreamId, Vec<u8>)>,
 }
@@ -172,6 +174,7 @@ impl ScriptedSource {
             finalized,
             genesis: GENESIS,
             down: false,
+            contradicted: false,
             proofs: Vec::new(),
         };
         Self(Arc::new(Mutex::new(inner)))
@@ -245,6 +248,11 @@ impl Source for ScriptedSource {
         count: u32,
         at: BlockHash,
     ) -> Result<Vec<BatchProofRecord>, SourceError> {
+        if self.0.lock().unwrap().contradicted {
+            return Err(SourceError::Contradicted(
+                "a proof that is not there".into(),
+            ));
+        }
         self.ask(|inner| {
             let blocks = &inner.script.blocks;
             let number = match blocks.iter().find(|(block, _)| block.hash == at) {

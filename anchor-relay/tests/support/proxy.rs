@@ -39,6 +39,9 @@ pub enum Fault {
     Stale,
 }
 
+/// Says why a transaction, given its bytes in hex, is refused; it does not arrive then.
+type Refuse = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
+
 /// Changes an answer; given the call.
 type Tamper = Box<dyn Fn(&Value, &mut Value) + Send + Sync>;
 
@@ -58,6 +61,8 @@ struct Inner {
     /// Applied to every answer.
     tamper: Mutex<Option<Tamper>>,
     counts: Mutex<std::collections::BTreeMap<String, u64>>,
+    /// Asked about every transaction.
+    refuse: Mutex<Option<Refuse>>,
 }
 
 #[derive(Clone)]
@@ -79,6 +84,7 @@ impl Proxy {
             hold: Mutex::default(),
             tamper: Mutex::default(),
             counts: Mutex::default(),
+            refuse: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -97,6 +103,11 @@ impl Proxy {
     /// From now on answers are changed like this.
     pub fn tamper(&self, how: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
         *self.inner.tamper.lock().unwrap() = Some(Box::new(how));
+    }
+
+    /// From now on these transactions are refused.
+    pub fn refuse(&self, which: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static) {
+        *self.inner.refuse.lock().unwrap() = Some(Box::new(which));
     }
 
     /// From now on answers are left as they are.
@@ -191,6 +202,12 @@ async fn handle(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         let error = json!({ "code": -32000, "message": message });
         axum::Json(json!({ "jsonrpc": "2.0", "id": call["id"], "error": error })).into_response()
     };
+    if sending
+        && let Some(refused) = inner.refuse.lock().unwrap().as_ref()
+        && let Some(words) = refused(call["params"][0].as_str().unwrap())
+    {
+        return refuse(words);
+    }
     match fault {
         Fault::Refused => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Fault::NonceTooLow => return refuse("nonce too low"),

@@ -41,6 +41,8 @@ pub fn settings(confirmation: Confirmation) -> Settings {
                 min_tip: 1_000_000,
                 min_fee: 1,
                 max_fee: 1_000_000_000_000,
+                max_multiple: 5,
+                multiple_from: 1_000_000_000,
             },
             gas_default: 300_000,
             gas_cap: 1_000_000,

@@ -22,6 +22,8 @@ const BLOCK_TIME: u64 = 2;
 const DEEPEST_REORG: u64 = 10;
 /// Lowest base fee, wei per gas.
 pub(super) const CALM_BASE_FEE: u128 = 50_000_000;
+/// Gas of a transfer.
+const GAS_OF_TRANSFER: u64 = 21_000;
 /// Gas that a call takes which reverts.
 const GAS_OF_REVERT: u64 = 45_000;
 
@@ -40,6 +42,8 @@ pub(super) struct Rules {
     pub(super) reorgs: bool,
     /// State of blocks that are gone can still be read.
     pub(super) remembers_orphans: bool,
+    /// Gas of a block: what asks for more is refused for good.
+    pub(super) block_gas: u64,
 }
 
 /// State after a block.
@@ -87,6 +91,8 @@ pub(super) struct Tx {
     pub(super) max_fee: u128,
     pub(super) tip: u128,
     pub(super) call: Vec<u8>,
+    /// A transfer to itself.
+    pub(super) filler: bool,
 }
 
 impl Tx {
@@ -101,6 +107,7 @@ impl Tx {
             max_fee: envelope.max_fee_per_gas(),
             tip: envelope.max_priority_fee_per_gas().unwrap_or(0),
             call: envelope.input().to_vec(),
+            filler: envelope.to() == Some(from) && envelope.input().is_empty(),
         })
     }
 }
@@ -195,6 +202,9 @@ impl L2 {
         if tx.nonce < state.nonce(tx.from) {
             return Err("nonce too low: next nonce is higher");
         }
+        if tx.gas_limit > self.rules.block_gas {
+            return Err("exceeds block gas limit");
+        }
         let cost = u128::from(tx.gas_limit).saturating_mul(tx.max_fee);
         if state.balances.get(&tx.from).copied().unwrap_or(0) < cost {
             return Err("insufficient funds for gas * price + value");
@@ -273,8 +283,15 @@ impl L2 {
                 }
                 let tx = self.pool.remove(&(from, nonce)).unwrap();
                 let time = number * BLOCK_TIME;
-                let needed = Write::decode(&tx.call).map_or(GAS_OF_REVERT, |write| write.gas());
-                let run = if needed > tx.gas_limit {
+                let none = if tx.filler {
+                    GAS_OF_TRANSFER
+                } else {
+                    GAS_OF_REVERT
+                };
+                let needed = Write::decode(&tx.call).map_or(none, |write| write.gas());
+                let run = if tx.filler {
+                    Ok(())
+                } else if needed > tx.gas_limit {
                     Err(Refusal::Unknown("out of gas".into()))
                 } else {
                     let run = state.registry.run(from, &tx.call, time);

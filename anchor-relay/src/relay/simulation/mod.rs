@@ -328,6 +328,8 @@ fn settings(world: &mut World) -> Settings {
                 min_tip: 1_000_000,
                 min_fee: 10_000_000,
                 max_fee: 200_000_000_000,
+                max_multiple: 5,
+                multiple_from: 1_000_000_000,
             },
             gas_default: 300_000,
             gas_cap: 10_000_000,

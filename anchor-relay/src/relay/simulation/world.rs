@@ -105,6 +105,8 @@ pub(super) struct Stats {
     pub(super) halts: u64,
     /// Times the owner took away the right to write.
     pub(super) closures: u64,
+    /// Times a transfer to itself was announced.
+    pub(super) fillers: u64,
 }
 
 impl Stats {
@@ -118,6 +120,7 @@ impl Stats {
         self.reverts += other.reverts;
         self.halts += other.halts;
         self.closures += other.closures;
+        self.fillers += other.fillers;
     }
 }
 
@@ -151,6 +154,12 @@ impl World {
             remembers_orphans: rng.gen_bool(0.3),
             strict_genesis: false,
             reorgs: true,
+            // Enough for one batch or proof in any case, for many together not always.
+            block_gas: if rng.gen_bool(0.2) {
+                450_000
+            } else {
+                30_000_000
+            },
         };
         // Without strict genesis a reorg of what counts as confirmed can make a hole that nobody fills:
         // the first batch fails where it stood before, and the next one, on its way, does not. So it is
@@ -318,6 +327,9 @@ impl World {
         };
         self.note("announced", &(relay, tx.nonce, tx.max_fee, tx.hash));
         self.judge_call(relay, &tx);
+        if tx.filler {
+            return self.l2.accept(tx);
+        }
         match self.announced.insert((from, tx.nonce), tx.call.clone()) {
             None => {
                 self.stats.transactions += 1;
@@ -342,15 +354,24 @@ impl World {
         let from = self.actors[relay].address;
         if let Some(tx) = Tx::decode(from, raw) {
             self.judge_call(relay, &tx);
-            self.announced
-                .entry((from, tx.nonce))
-                .or_insert_with(|| tx.call.clone());
+            if !tx.filler {
+                self.announced
+                    .entry((from, tx.nonce))
+                    .or_insert_with(|| tx.call.clone());
+            }
             self.late.push(tx);
         }
     }
 
     /// R4: nothing is sent but what is final, unchanged.
     fn judge_call(&mut self, relay: usize, tx: &Tx) {
+        if tx.filler {
+            self.stats.fillers += 1;
+            if self.l2.rules.block_gas > 1_000_000 {
+                self.violation(format!("relay {relay} filled a nonce without a reason"));
+            }
+            return;
+        }
         let Some(write) = Write::decode(&tx.call) else {
             self.violation(format!("relay {relay} sent a call that commits nothing"));
             return;
