@@ -3,7 +3,7 @@
 #
 # Sourced by the benchmarks: starts a chain on this machine and ends it with the script.
 # start_chain N: N validators, 1 or 4. Sets BENCH_URLS (comma-separated), BENCH_PID (the first node)
-# and BENCH_DIR (base paths and logs).
+# and BENCH_DIR (base paths and logs). BENCH_STARTED, if set, is called with number and process of each.
 
 BENCH_DIR="$(mktemp -d)"
 BENCH_NODES=()
@@ -26,6 +26,7 @@ start_node() {
         --rpc-max-request-size 32 "$@" \
         >"$BENCH_DIR/node-$n.log" 2>&1 &
     BENCH_NODES+=($!)
+    [ -z "${BENCH_STARTED:-}" ] || "$BENCH_STARTED" "$n" $! || true
 }
 
 await_node() {

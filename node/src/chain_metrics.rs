@@ -1,16 +1,21 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Figures of finalized blocks that no event store holds: verdicts about compliance proofs, and how much
-//! of their quotas tenants use. Every node counts the same, validators without an event store too.
+//! Figures of finalized blocks that no event store holds: verdicts about compliance proofs, how much of
+//! their quotas tenants use, and what is wrong with validators. Every node says the same, validators
+//! without an event store too. Beside them: how far this node's clock is from new blocks.
 //!
 //! No label names a tenant: there may be any number of them. Who comes close to its quota is named in
-//! the log.
+//! the log, and so is a validator that was expelled.
+//!
+//! What is wrong with validators is read from state and not counted from events: it is told as long as
+//! it lasts, by a node that was down when it happened too.
 
 use crate::service::FullClient;
 use codec::Decode;
 use futures::StreamExt;
 use pallet_agent_registry::{Tenant, Tenants};
+use pallet_consortium_runtime_api::{ConsortiumApi, ValidatorStatus};
 use pallet_stark_verifier::Event as ProofEvent;
 use pallet_ves_sequencer::{TenantUsage, Usage};
 use pallet_ves_sequencer_runtime_api::VesSequencerApi;
@@ -21,15 +26,20 @@ use polkadot_sdk::{
     sc_service::TaskManager,
     sp_api::ProvideRuntimeApi,
     sp_blockchain::HeaderBackend,
+    sp_consensus::BlockOrigin,
     sp_core::storage::StorageKey,
     substrate_prometheus_endpoint::{
-        Counter, CounterVec, Histogram, HistogramOpts, Opts, PrometheusError, Registry, U64,
-        register,
+        Counter, CounterVec, F64, Gauge, Histogram, HistogramOpts, Opts, PrometheusError, Registry,
+        U64, register,
     },
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use ves_primitives::{TenantId, registry::Quota};
-use ves_runtime::{AccountId, Hash, Runtime, RuntimeEvent};
+use ves_runtime::{AccountId, Hash, Runtime, RuntimeEvent, pallet_timestamp};
 
 const LOG: &str = "ves-metrics";
 /// Share of its quota from which a tenant is named in the log, once in a window.
@@ -41,6 +51,10 @@ const SHARES: [f64; 8] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0];
 struct Metrics {
     verdicts: CounterVec<U64>,
     quota: Histogram,
+    expelled: Gauge<U64>,
+    absent: Gauge<U64>,
+    held_back: Gauge<U64>,
+    clock: Gauge<F64>,
     unreadable: Counter<U64>,
 }
 
@@ -64,6 +78,34 @@ impl Metrics {
                         "Share of its quota that a tenant has used after a finalized block with its events",
                     )
                     .buckets(SHARES.to_vec()),
+                )?,
+                registry,
+            )?,
+            expelled: register(
+                Gauge::new(
+                    "ves_validators_expelled",
+                    "Validators that were proven to have signed twice, until they are taken back or gone",
+                )?,
+                registry,
+            )?,
+            absent: register(
+                Gauge::new(
+                    "ves_validators_absent",
+                    "Validators that made no block in the last whole session",
+                )?,
+                registry,
+            )?,
+            held_back: register(
+                Gauge::new(
+                    "ves_validators_held_back",
+                    "Validators that are to join or to leave and that the next set does not show yet",
+                )?,
+                registry,
+            )?,
+            clock: register(
+                Gauge::new(
+                    "ves_block_clock_difference_seconds",
+                    "Time of the newest block of another node less this node's clock, when it came in",
                 )?,
                 registry,
             )?,
@@ -98,15 +140,33 @@ pub(crate) fn spawn(
     task_manager: &TaskManager,
 ) -> Result<(), PrometheusError> {
     let metrics = Metrics::register(registry)?;
-    task_manager
-        .spawn_handle()
-        .spawn("chain-metrics", "ves", watch(client, metrics));
+    let handle = task_manager.spawn_handle();
+    let clock = watch_clock(client.clone(), metrics.clock.clone());
+    handle.spawn("block-clock", "ves", clock);
+    handle.spawn("chain-metrics", "ves", watch(client, metrics));
     Ok(())
+}
+
+/// Compares the time of each new block with the clock. One's own blocks have the time of this clock, and
+/// blocks that are synced are old.
+async fn watch_clock(client: Arc<FullClient>, difference: Gauge<F64>) {
+    let mut imports = client.import_notification_stream();
+    while let Some(import) = imports.next().await {
+        if import.origin != BlockOrigin::NetworkBroadcast {
+            continue;
+        }
+        let key = pallet_timestamp::Now::<Runtime>::hashed_key();
+        let time = value::<u64>(&client, import.hash, key);
+        if let (Ok(Some(ms)), Ok(now)) = (time, SystemTime::now().duration_since(UNIX_EPOCH)) {
+            difference.set(ms as f64 / 1_000.0 - now.as_secs_f64());
+        }
+    }
 }
 
 async fn watch(client: Arc<FullClient>, metrics: Metrics) {
     let mut finalized = client.finality_notification_stream();
     let mut named = Named::default();
+    let mut expelled = BTreeSet::new();
     while let Some(notification) = finalized.next().await {
         let blocks = notification.tree_route.iter().copied();
         for block in blocks.chain([notification.hash]) {
@@ -115,7 +175,49 @@ async fn watch(client: Arc<FullClient>, metrics: Metrics) {
                 log::debug!(target: LOG, "block {block:?} is not counted: {error}");
             }
         }
+        let hash = notification.hash;
+        match validators(&client, &metrics, hash) {
+            Ok(found) => {
+                for account in found.difference(&expelled) {
+                    log::warn!(target: LOG, "validator {account} is expelled: it has signed twice");
+                }
+                expelled = found;
+            }
+            Err(error) => {
+                log::debug!(target: LOG, "block {hash:?} does not show its validators: {error}")
+            }
+        }
     }
+}
+
+/// Sets what is wrong with validators; answers who is expelled.
+fn validators(
+    client: &FullClient,
+    metrics: &Metrics,
+    block: Hash,
+) -> Result<BTreeSet<AccountId>, String> {
+    let all: Vec<ValidatorStatus<AccountId>> = client
+        .runtime_api()
+        .validators(block)
+        .map_err(|error| error.to_string())?;
+    let absent: Vec<AccountId> =
+        value(client, block, storage_prefix(b"Consortium", b"Absent"))?.unwrap_or_default();
+    let held_back = all.iter().filter(|status| is_held_back(status)).count();
+    let expelled: BTreeSet<_> = all
+        .into_iter()
+        .filter(|status| status.expelled)
+        .map(|status| status.account)
+        .collect();
+    metrics.expelled.set(expelled.len() as u64);
+    metrics.absent.set(absent.len() as u64);
+    metrics.held_back.set(held_back as u64);
+    Ok(expelled)
+}
+
+/// Whether the next set is not what was decided about a validator.
+fn is_held_back<A>(status: &ValidatorStatus<A>) -> bool {
+    let belongs = status.has_keys && !status.leaving && !status.expelled;
+    belongs != status.in_next_set
 }
 
 /// Tenants that were named in a window.

@@ -3,6 +3,7 @@
 
 //! Command line of `ves-node`.
 
+use crate::readiness::Limits;
 use clap::Parser;
 use polkadot_sdk::sc_cli::{self, RunCmd};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -69,6 +70,26 @@ impl EventStoreParams {
     }
 }
 
+/// Where the node tells whether it is well, and what counts as that.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct HealthParams {
+    /// Answer `/ready` and `/live` over HTTP; on this machine only, unless another address is given.
+    ///
+    /// `/ready` is 200 if readers should be sent to this node, and 503 with the reasons if not: it is
+    /// not in sync, has no peers, sees no new blocks, or finality or its event store is behind. It tells
+    /// nothing that the RPCs do not tell.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:9951"
+    )]
+    pub(crate) health: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
 /// Command line.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
@@ -91,6 +112,9 @@ pub(crate) struct Cli {
         default_missing_value = ves_explorer::DEFAULT_ADDRESS
     )]
     pub(crate) explorer: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) health: HealthParams,
 }
 
 /// Makes the chain specification of a consortium.

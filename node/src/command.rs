@@ -111,8 +111,9 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             let runner = cli.create_runner(&cli.run)?;
             let event_store = cli.event_store.clone();
             let explorer = cli.explorer;
+            let health = cli.health.clone();
             runner.run_node_until_exit(|config| async move {
-                service::new_full(config, &event_store, explorer)
+                service::new_full(config, &event_store, explorer, &health)
                     .await
                     .map_err(sc_cli::Error::Service)
             })
@@ -224,34 +225,5 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             let runner = cli.create_runner(cmd)?;
             runner.sync_run(|config| cmd.run::<Block>(&config))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::{CommandFactory, FromArgMatches};
-    use polkadot_sdk::sc_cli::arg_enums::NetworkBackendType;
-
-    fn read(args: &[&str]) -> Cli {
-        let command = Cli::setup_command(Cli::command());
-        let matches = command.try_get_matches_from([&["ves-node"], args].concat());
-        Cli::from_arg_matches(&matches.expect("arguments")).expect("a command line")
-    }
-
-    #[test]
-    fn named_peers_are_not_left_hanging_unless_somebody_asks_for_it() {
-        let backend = |args: &[&str]| read(args).run.network_params.network_backend;
-        assert!(matches!(backend(&[]), NetworkBackendType::Libp2p));
-        let other = backend(&["--network-backend", "litep2p"]);
-        assert!(matches!(other, NetworkBackendType::Litep2p));
-    }
-
-    #[test]
-    fn what_left_the_pool_can_be_sent_again_after_a_minute() {
-        let ban = |args: &[&str]| read(args).run.pool_config.tx_ban_seconds;
-        assert_eq!(ban(&[]), Some(60));
-        assert_eq!(ban(&["--dev"]), Some(60));
-        assert_eq!(ban(&["--tx-ban-seconds", "5"]), Some(5));
     }
 }

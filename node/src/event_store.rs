@@ -3,12 +3,15 @@
 
 //! Opens the event store and keeps it fed.
 
-use crate::{cli::EventStoreParams, service::FullClient};
+use crate::{cli::EventStoreParams, readiness::ObservedStore, service::FullClient};
 use polkadot_sdk::{
     sc_client_api::HeaderBackend,
     sc_service::{Configuration, Error as ServiceError, TaskManager},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use ves_event_store::{Store, StoreConfig, retention};
 use ves_indexer::{Metrics, ingest, replica};
 use ves_primitives::GenesisHash;
@@ -18,6 +21,26 @@ const FILE_NAME: &str = "event-store.sqlite";
 
 /// How often it is looked whether payloads have grown too old.
 const RETENTION_PERIOD: Duration = Duration::from_secs(10);
+
+/// A store that a task feeds, and whether that one still runs.
+#[derive(Clone)]
+pub(crate) struct Fed {
+    store: Store,
+    /// What it points to is dropped with the task, however that ends.
+    task: Weak<()>,
+}
+
+impl Fed {
+    /// How it is now.
+    pub(crate) fn observe(&self) -> ObservedStore {
+        let health = self.store.health();
+        ObservedStore {
+            indexed_block: health.indexed_block,
+            running: self.task.strong_count() > 0,
+            error: health.last_error,
+        }
+    }
+}
 
 /// Where a node's store is, if it is not told otherwise.
 pub(crate) fn default_place(config: &Configuration) -> StoreConfig {
@@ -50,14 +73,14 @@ pub(crate) async fn open(
 }
 
 /// Starts the indexer, or what looks at another one's work, and retention. None is essential: a
-/// validator that cannot index still validates, and `ves_health` tells why.
+/// validator that cannot index still validates, and `ves_health` tells why, as `/ready` does.
 pub(crate) fn spawn(
     store: Store,
     client: Arc<FullClient>,
     params: &EventStoreParams,
     config: &Configuration,
     task_manager: &TaskManager,
-) -> Result<(), ServiceError> {
+) -> Result<Fed, ServiceError> {
     let metrics = config
         .prometheus_registry()
         .map(Metrics::register)
@@ -76,6 +99,11 @@ pub(crate) fn spawn(
                 .await;
             });
     }
+    let running = Arc::new(());
+    let fed = Fed {
+        store: store.clone(),
+        task: Arc::downgrade(&running),
+    };
     task_manager
         .spawn_handle()
         .spawn("event-store", "ves", async move {
@@ -87,6 +115,7 @@ pub(crate) fn spawn(
             if let Err(error) = ended {
                 log::error!(target: "ves-store", "event store stopped: {error}");
             }
+            drop(running);
         });
-    Ok(())
+    Ok(fed)
 }

@@ -17,7 +17,10 @@ mod double_blocks;
 mod event_store;
 mod event_store_command;
 mod explorer;
+mod health;
 mod measure_import;
+mod proposer;
+mod readiness;
 mod rpc;
 mod service;
 

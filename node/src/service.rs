@@ -5,8 +5,8 @@
 
 use crate::{
     back_off, chain_metrics,
-    cli::EventStoreParams,
-    double_blocks, event_store, explorer,
+    cli::{EventStoreParams, HealthParams},
+    double_blocks, event_store, explorer, health, proposer,
     rpc::{self, Deps, GrandpaDeps},
 };
 use futures::FutureExt;
@@ -146,16 +146,27 @@ pub(crate) async fn new_full(
     config: Configuration,
     event_store_params: &EventStoreParams,
     explorer_address: Option<SocketAddr>,
+    health_params: &HealthParams,
 ) -> Result<TaskManager, ServiceError> {
     // The libp2p backend stays selectable by flag; everything else of the node is the same.
     match config.network.network_backend {
         sc_network::config::NetworkBackendType::Libp2p => {
-            start::<sc_network::NetworkWorker<_, _>>(config, event_store_params, explorer_address)
-                .await
+            start::<sc_network::NetworkWorker<_, _>>(
+                config,
+                event_store_params,
+                explorer_address,
+                health_params,
+            )
+            .await
         }
         sc_network::config::NetworkBackendType::Litep2p => {
-            start::<sc_network::Litep2pNetworkBackend>(config, event_store_params, explorer_address)
-                .await
+            start::<sc_network::Litep2pNetworkBackend>(
+                config,
+                event_store_params,
+                explorer_address,
+                health_params,
+            )
+            .await
         }
     }
 }
@@ -164,6 +175,7 @@ async fn start<N>(
     config: Configuration,
     event_store_params: &EventStoreParams,
     explorer_address: Option<SocketAddr>,
+    health_params: &HealthParams,
 ) -> Result<TaskManager, ServiceError>
 where
     N: sc_network::NetworkBackend<Block, <Block as polkadot_sdk::sp_runtime::traits::Block>::Hash>,
@@ -241,15 +253,18 @@ where
     }
 
     let store = event_store::open(&config, event_store_params, &client).await?;
-    if let Some(store) = store.clone() {
-        event_store::spawn(
-            store,
-            client.clone(),
-            event_store_params,
-            &config,
-            &task_manager,
-        )?;
-    }
+    let fed = store
+        .clone()
+        .map(|store| {
+            event_store::spawn(
+                store,
+                client.clone(),
+                event_store_params,
+                &config,
+                &task_manager,
+            )
+        })
+        .transpose()?;
     if let Some(registry) = config.prometheus_registry() {
         chain_metrics::spawn(client.clone(), registry, &task_manager)
             .map_err(|error| ServiceError::Other(format!("metrics of the chain: {error}")))?;
@@ -261,6 +276,7 @@ where
         &task_manager,
     );
 
+    let peers_expected = health::peers_expected(&config.network);
     let role = config.role;
     let force_authoring = config.force_authoring;
     let backoff_authoring_blocks = Some(back_off::strategy());
@@ -304,6 +320,13 @@ where
     if let Some(address) = explorer_address {
         explorer::spawn(address, &rpc_handlers, &task_manager).await?;
     }
+    let seen = health::Node {
+        client: client.clone(),
+        sync: sync_service.clone(),
+        peers_expected,
+        store: fed,
+    };
+    health::spawn(health_params, seen, &task_manager).await?;
 
     if role.is_authority() {
         let mut proposer_factory = sc_basic_authorship::ProposerFactory::new(
@@ -315,6 +338,8 @@ where
         );
         // The default would stop at 4 MiB, long before the runtime's own limit.
         proposer_factory.set_default_block_size_limit(MAXIMUM_BLOCK_LENGTH as usize);
+        let proposer_factory = proposer::Factory::new(proposer_factory, client.clone());
+        let (building, parts) = back_off::BUILDING;
         let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
         let aura = sc_consensus_aura::start_aura::<AuraPair, _, _, _, _, _, _, _, _, _, _>(
             StartAuraParams {
@@ -336,9 +361,11 @@ where
                 keystore: keystore_container.keystore(),
                 sync_oracle: sync_service.clone(),
                 justification_sync_link: sync_service.clone(),
-                // Half as long again as a full block takes by its weight, so that a machine that is
-                // busy otherwise does not throw away what it built.
-                block_proposal_slot_portion: SlotProportion::new(3f32 / 4f32),
+                block_proposal_slot_portion: SlotProportion::new(
+                    f32::from(building) / f32::from(parts),
+                ),
+                // What was built on a machine that is slow is kept if slots were missed; the proposer
+                // does not build more in that time.
                 max_block_proposal_slot_portion: None,
                 telemetry: telemetry.as_ref().map(Telemetry::handle),
                 compatibility_mode: Default::default(),

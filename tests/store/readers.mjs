@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Two real nodes over one event store: one indexes it and forgets payloads of old blocks, the other only
-// reads it. One line for each claim; exit code 0 if and only if all of them hold.
+// reads it; and what nodes tell a balancer, when they are well and when not. One line for each claim; exit code 0 if and only if all of them hold.
 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +11,10 @@ import { claim, ensure, program, run, same, score, startProgram, waitFor, workin
 import { Agent, STORE, TENANT } from '../polkadotjs/scene.mjs';
 
 const RETAIN_BLOCKS = 4;
+// Seconds without a block from which nodes are not ready: five slots.
+const BLOCK_AGE = 10;
+// Blocks that finality may be behind where nobody votes.
+const FINALITY_LAG = 3;
 // The network identity that belongs to the key below; both are public.
 const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
 const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
@@ -28,11 +32,12 @@ const freePort = () =>
     });
   });
 
-async function start(name, more) {
-  const metrics = await freePort();
+async function start(name, more, place = store) {
+  const [metrics, health] = [await freePort(), await freePort()];
   const args = [
-    ...['--chain', 'dev', '--base-path', join(here, name), '--event-store', store, '--rpc-port', '0'],
-    ...['--prometheus-port', String(metrics), '--no-mdns', '--no-telemetry', '--rpc-max-request-size', '32', ...more],
+    ...['--chain', 'dev', '--base-path', join(here, name), '--event-store', place, '--rpc-port', '0'],
+    ...['--prometheus-port', String(metrics), '--no-mdns', '--no-telemetry', '--rpc-max-request-size', '32'],
+    ...['--health', `127.0.0.1:${health}`, '--ready-block-age', String(BLOCK_AGE), ...more],
   ];
   const log = join(here, `${name}.log`);
   const node = await startProgram('ves-node', args, log, /Running JSON-RPC server: addr=([^,\s]+)/);
@@ -49,8 +54,21 @@ async function start(name, more) {
     const lines = text.split('\n').filter((line) => line.startsWith(`${wanted}{`) || line.startsWith(`${wanted} `));
     return lines.map((line) => Number(line.split(' ').at(-1))).reduce((sum, value) => sum + value, 0);
   };
-  return { ...node, url: `ws://${node.told}`, ask, metric };
+  /** What a balancer is told: the status, whether the node is ready, and the reasons by name. */
+  const probe = async (path) => {
+    const response = await fetch(`http://127.0.0.1:${health}${path}`);
+    const body = await response.json();
+    return { status: response.status, ...body, by: new Map((body.reasons ?? []).map((found) => [found.reason, found])) };
+  };
+  return { ...node, url: `ws://${node.told}`, ask, metric, probe };
 }
+
+/** Waits until a balancer is told exactly these reasons. */
+const waitForReasons = (node, ...names) =>
+  waitFor(`the reasons ${names}`, async () => {
+    const found = await node.probe('/ready');
+    return [...found.by.keys()].join() === names.join() && found;
+  });
 
 const port = await freePort();
 const address = `/ip4/127.0.0.1/tcp/${port}`;
@@ -92,6 +110,16 @@ await claim('Its health names what it is and how far it is behind, and it follow
   return `block ${health.indexed_block} of ${health.finalized_block}`;
 });
 
+await claim('A balancer is told that both are ready', async () => {
+  for (const node of [writer, reader]) {
+    const found = await waitForReasons(node);
+    same('status', found.status, 200);
+    same('ready', found.ready, true);
+    same('liveness', (await node.probe('/live')).status, 200);
+  }
+  return '200 from both';
+});
+
 await claim('Payloads older than the retention go by themselves, and every event is still there and proven', async () => {
   const kept = ({ event }) => 'payload' in event || 'payload_raw_b64u' in event || 'payload_encrypted' in event;
   // The last of the load may become final meanwhile.
@@ -124,6 +152,54 @@ await claim('Both count what finalized blocks say about proofs and quotas', asyn
   ensure(counts[0] > 0, 'nothing is counted');
   same('blocks that were left out', await writer.metric('ves_unreadable_blocks_total'), 0);
   return `${verdicts.join(' and ')} verdicts, ${counts.join(' and ')} uses`;
+});
+
+await claim('A reader whose chain stands still and who is alone sends a balancer elsewhere, and lives', async () => {
+  writer.stop();
+  await writer.ended;
+  const found = await waitForReasons(reader, 'no_peers', 'blocks_stand_still');
+  same('status', found.status, 503);
+  same('ready', found.ready, false);
+  const { seconds, limit } = found.by.get('blocks_stand_still');
+  ensure(seconds > limit && limit === BLOCK_AGE, `${seconds} s of ${limit}`);
+  same('liveness', (await reader.probe('/live')).status, 200);
+  reader.stop();
+  return `no block for ${seconds} s`;
+});
+
+const alone = ['--alice', '--force-authoring', '--listen-addr', '/ip4/127.0.0.1/tcp/0', '--unsafe-force-node-key-generation'];
+
+await claim('So does a node whose event store has stopped, while its chain goes on', async () => {
+  const place = join(here, 'other.sqlite');
+  const before = await start('before', alone, place);
+  await waitFor('the store', async () => (await before.ask('ves_health')).indexed_block > 0);
+  before.stop();
+  await before.ended;
+  // The same genesis and another history: the store contradicts it from its first block on.
+  const node = await start('after', alone, place);
+  const found = await waitForReasons(node, 'event_store_stopped');
+  same('status', found.status, 503);
+  const { error } = found.by.get('event_store_stopped');
+  same('the error', error, (await node.ask('ves_health')).last_error);
+  ensure(error !== '', 'the reason does not say why');
+  const height = async () => Number((await node.ask('chain_getHeader', await node.ask('chain_getFinalizedHead'))).number);
+  const at = await height();
+  await waitFor('finality to go on', async () => (await height()) > at);
+  same('liveness', (await node.probe('/live')).status, 200);
+  await waitForReasons(node, 'event_store_stopped');
+  node.stop();
+  return error;
+});
+
+await claim('And one whose blocks nobody finalizes', async () => {
+  const more = ['--no-grandpa', '--ready-finality-lag', String(FINALITY_LAG)];
+  const node = await start('unfinal', [...alone, ...more], join(here, 'unfinal.sqlite'));
+  const found = await waitForReasons(node, 'finality_behind');
+  same('status', found.status, 503);
+  const { blocks, limit } = found.by.get('finality_behind');
+  ensure(blocks > limit && limit === FINALITY_LAG, `${blocks} blocks of ${limit}`);
+  node.stop();
+  return `${blocks} blocks`;
 });
 
 const { claims, failures } = score();
