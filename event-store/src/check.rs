@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] with the column that contradicts, or if the database fails.
     pub async fn block_checksum(&self, number: u32) -> Result<Option<[u8; 32]>, StoreError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut snapshot = self.long_snapshot().await?;
         let sql = "SELECT hash, time_ms, header FROM blocks WHERE number = ?";
         let Some(block) = snapshot.optional(sql, args![number]).await? else {
             return Ok(None);
@@ -117,13 +117,13 @@ impl Store {
         Ok(Some(content.checksum()))
     }
 
-    /// Compares what no block says alone: where each stream stands, and that nothing lies beyond the
-    /// cursor or outside of a batch.
+    /// Compares what no block says alone: where each stream stands, that nothing lies beyond the cursor or
+    /// outside of a batch, and how many versions entities have.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] with what contradicts, or if the database fails.
     pub async fn check_ends(&self) -> Result<(), StoreError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut snapshot = self.long_snapshot().await?;
         let cursor = cursor(&mut snapshot).await?;
         let sql = "SELECT MAX(number) AS number FROM blocks";
         let newest = snapshot.one(sql, args![]).await?.maybe_int("number")?;
@@ -156,6 +156,18 @@ impl Store {
         }
         if usize::try_from(counts.int("streams")?) != Ok(rows.len()) {
             return Err(StoreError::Corrupt { what: "streams" });
+        }
+        // Histories say how many versions there are without counting.
+        let sql = "SELECT COUNT(*) AS found, COUNT(n.versions) AS agreeing, \
+             (SELECT COUNT(*) FROM entities) AS counted FROM \
+             (SELECT stream, entity_type, entity_id, COUNT(*) AS versions FROM events \
+             GROUP BY stream, entity_type, entity_id) f LEFT JOIN entities n \
+             ON n.stream = f.stream AND n.entity_type = f.entity_type \
+             AND n.entity_id = f.entity_id AND n.versions = f.versions";
+        let counts = snapshot.one(sql, args![]).await?;
+        let found = counts.int("found")?;
+        if counts.int("agreeing")? != found || counts.int("counted")? != found {
+            return Err(StoreError::Corrupt { what: "entities" });
         }
         Ok(())
     }
@@ -232,11 +244,11 @@ async fn read_events(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{both::on_both_databases, testing::*};
+    use crate::{both::on_both_databases, db::Db, testing::*};
     use ves_primitives::sequencer::Rejection;
 
     /// Changes that a careful intruder or a failing disk could make, each in one row.
-    const CHANGES: [&str; 14] = [
+    const CHANGES: [&str; 17] = [
         "UPDATE events SET extrinsic_index = 9 WHERE sequence = 2",
         "UPDATE events SET event_id = (SELECT event_id FROM events WHERE sequence = 100) WHERE sequence = 101",
         "UPDATE events SET entity_id = entity_type WHERE sequence = 2",
@@ -251,6 +263,9 @@ mod tests {
         "UPDATE rejections SET extrinsic_index = 9",
         "DELETE FROM rejections",
         "UPDATE streams SET sequence = 5",
+        "UPDATE entities SET versions = versions + 1 WHERE versions > 100",
+        "DELETE FROM entities WHERE versions > 100",
+        "INSERT INTO entities (stream, entity_type, entity_id, versions) SELECT stream + 9, entity_type, entity_id, versions FROM entities",
     ];
 
     async fn agrees(store: &Store, blocks: &[PreparedBlock]) -> bool {
@@ -288,18 +303,46 @@ mod tests {
             assert_eq!(store.block_checksum(2).await.unwrap(), None);
         }
 
+        async fn a_store_of_the_version_before_has_its_versions_counted(place: Place) {
+            let store = place.open().await;
+            let blocks = blocks();
+            store.append(&blocks[..3]).await.unwrap();
+            let undo: &[&str] = match store.db {
+                Db::Sqlite { .. } => &["DROP TRIGGER events_count_inserted", "DROP TRIGGER events_count_deleted"],
+                Db::Postgres { .. } => &["DROP FUNCTION events_count_inserted CASCADE", "DROP FUNCTION events_count_deleted CASCADE"],
+            };
+            let mut transaction = store.db.write().await.unwrap();
+            for sql in [
+                "DROP INDEX events_by_agent_and_type",
+                "DROP INDEX events_by_entity_type_and_type",
+                "DROP TABLE entities",
+                "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
+            ].iter().chain(undo) {
+                transaction.execute(sql, args![]).await.unwrap();
+            }
+            transaction.commit().await.unwrap();
+            drop(store);
+            let store = place.open().await;
+            assert!(agrees(&store, &blocks[..3]).await);
+            let (found, versions) = store.entity_history((TENANT, STORE), ("order", "o-1"), None, 1).await.unwrap();
+            assert_eq!((found.events.len(), versions), (1, 203));
+            store.append(&blocks[3..]).await.unwrap();
+            assert!(agrees(&store, &blocks).await);
+        }
+
         async fn every_changed_row_is_noticed(place: Place) {
             let store = place.open().await;
             let blocks = blocks();
             store.append(&blocks).await.unwrap();
             for change in CHANGES {
+                assert!(agrees(&store, &blocks).await, "before {change}");
                 let mut transaction = store.db.write().await.unwrap();
                 assert!(transaction.execute(change, args![]).await.unwrap() > 0, "{change}");
                 transaction.commit().await.unwrap();
                 assert!(!agrees(&store, &blocks).await, "{change} went unnoticed");
                 // From the beginning.
                 let mut transaction = store.db.write().await.unwrap();
-                for table in ["rejections", "batches", "events", "streams", "blocks"] {
+                for table in ["rejections", "batches", "events", "entities", "streams", "blocks"] {
                     transaction.execute(&format!("DELETE FROM {table}"), args![]).await.unwrap();
                 }
                 transaction.execute("UPDATE meta SET cursor_number = 0, cursor_hash = genesis", args![]).await.unwrap();

@@ -3,14 +3,16 @@
 
 //! Events by what they are about: filters, histories of entities, lists of streams.
 //!
-//! One call does a bounded amount of work. The most selective part of a filter picks an index; what the
-//! index gives is looked at in the order of sequences, [`MAX_EXAMINED`] events at most, and the rest of
-//! the filter is applied to those until the page is full.
+//! One call does a bounded amount of work. The most selective part of a filter, or a pair of parts, picks
+//! an index; what the index gives is looked at in the order of sequences, [`MAX_EXAMINED`] events at most,
+//! and the rest of the filter is applied to those until the page is full.
 
 use crate::{
     Store, StoreError, StoredEvent,
     db::{Arg, Connection, args, clamped},
-    query::{EVENT_COLUMNS, EVENT_TABLES, MAX_PAGE_BYTES, MAX_PAGE_EVENTS, Page, stream_row},
+    query::{
+        EVENT_COLUMNS, EVENT_TABLES, MAX_PAGE_BYTES, MAX_PAGE_EVENTS, Page, StreamRow, stream_row,
+    },
     store::{cursor, tip},
 };
 use ves_primitives::{
@@ -20,6 +22,18 @@ use ves_primitives::{
 
 /// Most events that one call looks at.
 pub const MAX_EXAMINED: u32 = 10_000;
+
+/// What the indexes of a stream's events begin with, the most selective first. There is none of ids of
+/// entities without their kind.
+const INDEXES: [&[&str]; 7] = [
+    &["command_id"],
+    &["entity_type", "entity_id"],
+    &["agent_id", "event_type"],
+    &["agent_id"],
+    &["entity_type", "event_type"],
+    &["event_type"],
+    &["entity_type"],
+];
 
 /// In which order events are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +62,15 @@ pub struct Found {
     pub head: u64,
     /// The last sequence that was looked at, if any is left beyond it.
     pub rest: Option<u64>,
+}
+
+impl Found {
+    /// Of a stream without events.
+    const NOTHING: Self = Self {
+        events: Vec::new(),
+        head: 0,
+        rest: None,
+    };
 }
 
 /// Sequences that are left to look at, inclusive.
@@ -113,11 +136,11 @@ impl Plan {
             .into_iter()
             .filter_map(|(column, value)| Some((column, value?)))
             .collect();
-        // There is no index of ids of entities without their kind.
-        let first = conditions
-            .iter()
-            .map(|(column, _)| *column)
-            .find(|column| *column != "entity_id" || filter.entity_type.is_some());
+        let asked = |column: &&str| conditions.iter().any(|(known, _)| known == column);
+        let keys = INDEXES
+            .into_iter()
+            .find(|keys| keys.iter().all(asked))
+            .unwrap_or_default();
         let mut plan = Self {
             keyed: String::new(),
             keyed_args: Vec::new(),
@@ -125,9 +148,7 @@ impl Plan {
             residual_args: Vec::new(),
         };
         for (column, value) in conditions {
-            // Entities are indexed by kind and id together.
-            let pair = first == Some("entity_id") && column == "entity_type";
-            let (sql, args) = if Some(column) == first || pair {
+            let (sql, args) = if keys.contains(&column) {
                 (&mut plan.keyed, &mut plan.keyed_args)
             } else {
                 (&mut plan.residual, &mut plan.residual_args)
@@ -214,116 +235,48 @@ impl Store {
     ) -> Result<Found, StoreError> {
         let stream_id = stream_id(tenant, store);
         let mut snapshot = self.snapshot().await?;
-        let Some(stream) = stream_row(&mut snapshot, stream_id).await? else {
-            return Ok(Found {
-                events: Vec::new(),
-                head: 0,
-                rest: None,
-            });
-        };
-        let head = stream.tip.sequence;
-        let mut range = Range {
-            low: 1,
-            high: clamped(head),
-        };
-        if let Some(after) = after {
-            range = range.beyond(clamped(after), order);
-        }
-        range = in_time(&mut snapshot, stream.id, filter, range).await?;
-        if range.is_empty() {
-            return Ok(Found {
-                events: Vec::new(),
-                head,
-                rest: None,
-            });
-        }
-        let plan = Plan::of(filter);
-        let bound = plan.bound(&mut snapshot, stream.id, range, order).await?;
-        let mut left = bound.map_or(range, |bound| range.up_to(bound, order));
-        let sql = plan.page(order);
-        let mut page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), bytes);
-        let mut exhausted = false;
-        while let Some(wanted) = page.wanted() {
-            let mut args = plan.candidate_args(stream.id, left);
-            args.extend(plan.residual_args.iter().cloned());
-            args.extend(args![wanted]);
-            let rows = snapshot.all(&sql, args).await?;
-            let room = page.take(&rows, wanted)?;
-            left = match page.events.last() {
-                Some(event) => left.beyond(clamped(event.sequence), order),
-                None => left,
-            };
-            if !room {
-                // Either nothing more came, or what came did not fit.
-                let taken = rows.last().map(|row| row.int("sequence")).transpose()?;
-                exhausted = taken.is_none_or(|last| last == clamped(page.last()));
-                break;
+        match stream_row(&mut snapshot, stream_id).await? {
+            Some(stream) => {
+                let page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), bytes);
+                find_in(&mut snapshot, &stream, filter, order, after, page).await
             }
+            None => Ok(Found::NOTHING),
         }
-        let looked_at = if exhausted {
-            bound
-        } else {
-            page.events.last().map(|event| clamped(event.sequence))
-        };
-        let rest = looked_at
-            .filter(|sequence| !range.beyond(*sequence, order).is_empty())
-            .and_then(|sequence| u64::try_from(sequence).ok());
-        Ok(Found {
-            events: page.events,
-            head,
-            rest,
-        })
     }
 
-    /// The history of an entity beyond sequence `after`, with the number of its events up to there and
-    /// altogether.
+    /// The history of an entity beyond sequence `after`, and how many events the entity has altogether.
     ///
     /// # Errors
     /// If the database fails or a row is damaged.
     pub async fn entity_history(
         &self,
-        stream: (TenantId, StoreId),
-        entity: (&str, &str),
+        (tenant, store): (TenantId, StoreId),
+        (entity_type, entity_id): (&str, &str),
         after: Option<u64>,
         limit: u32,
-    ) -> Result<(Found, u64, u64), StoreError> {
+    ) -> Result<(Found, u64), StoreError> {
+        let stream_id = stream_id(tenant, store);
+        let mut snapshot = self.snapshot().await?;
+        let Some(stream) = stream_row(&mut snapshot, stream_id).await? else {
+            return Ok((Found::NOTHING, 0));
+        };
         let filter = EventFilter {
-            entity_type: Some(entity.0.into()),
-            entity_id: Some(entity.1.into()),
+            entity_type: Some(entity_type.into()),
+            entity_id: Some(entity_id.into()),
             ..EventFilter::default()
         };
-        let found = self
-            .find(
-                stream,
-                &filter,
-                Order::OldestFirst,
-                after,
-                limit,
-                MAX_PAGE_BYTES,
-            )
-            .await?;
-        let mut snapshot = self.snapshot().await?;
-        let Some(row) = stream_row(&mut snapshot, stream_id(stream.0, stream.1)).await? else {
-            return Ok((found, 0, 0));
+        let page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), MAX_PAGE_BYTES);
+        let order = Order::OldestFirst;
+        let found = find_in(&mut snapshot, &stream, &filter, order, after, page).await?;
+        let sql = "SELECT versions FROM entities \
+             WHERE stream = ? AND entity_type = ? AND entity_id = ?";
+        let name = |name: &str| Arg::Name(name.into());
+        let args = vec![stream.id.into(), name(entity_type), name(entity_id)];
+        let versions = match snapshot.optional(sql, args).await? {
+            Some(row) => row.unsigned("versions")?,
+            None => 0,
         };
-        let plan = Plan::of(&filter);
-        let sql = format!(
-            "SELECT COUNT(*) AS versions {}",
-            plan.candidates("events e")
-        );
-        let mut counts = [0; 2];
-        // As of the page's own head, whatever was appended since.
-        for (count, high) in counts.iter_mut().zip([after.unwrap_or(0), found.head]) {
-            let range = Range {
-                low: 1,
-                high: clamped(high),
-            };
-            if !range.is_empty() {
-                let args = plan.candidate_args(row.id, range);
-                *count = snapshot.one(&sql, args).await?.unsigned("versions")?;
-            }
-        }
-        Ok((found, counts[0], counts[1]))
+        Ok((found, versions))
     }
 
     /// Streams in the order in which they began, beyond the one that the database numbers `after`; with
@@ -369,6 +322,67 @@ impl Store {
         let last = last.map(|row| row.unsigned("id")).transpose()?;
         Ok((streams, cursor(&mut snapshot).await?.number, last))
     }
+}
+
+/// A page of a stream's events that a filter lets through.
+async fn find_in(
+    connection: &mut Connection,
+    stream: &StreamRow,
+    filter: &EventFilter,
+    order: Order,
+    after: Option<u64>,
+    mut page: Page,
+) -> Result<Found, StoreError> {
+    let head = stream.tip.sequence;
+    let mut range = Range {
+        low: 1,
+        high: clamped(head),
+    };
+    if let Some(after) = after {
+        range = range.beyond(clamped(after), order);
+    }
+    range = in_time(connection, stream.id, filter, range).await?;
+    if range.is_empty() {
+        return Ok(Found {
+            head,
+            ..Found::NOTHING
+        });
+    }
+    let plan = Plan::of(filter);
+    let bound = plan.bound(connection, stream.id, range, order).await?;
+    let mut left = bound.map_or(range, |bound| range.up_to(bound, order));
+    let sql = plan.page(order);
+    let mut exhausted = false;
+    while let Some(wanted) = page.wanted() {
+        let mut args = plan.candidate_args(stream.id, left);
+        args.extend(plan.residual_args.iter().cloned());
+        args.extend(args![wanted]);
+        let rows = connection.all(&sql, args).await?;
+        let room = page.take(&rows, wanted)?;
+        left = match page.events.last() {
+            Some(event) => left.beyond(clamped(event.sequence), order),
+            None => left,
+        };
+        if !room {
+            // Either nothing more came, or what came did not fit.
+            let taken = rows.last().map(|row| row.int("sequence")).transpose()?;
+            exhausted = taken.is_none_or(|last| last == clamped(page.last()));
+            break;
+        }
+    }
+    let looked_at = if exhausted {
+        bound
+    } else {
+        page.events.last().map(|event| clamped(event.sequence))
+    };
+    let rest = looked_at
+        .filter(|sequence| !range.beyond(*sequence, order).is_empty())
+        .and_then(|sequence| u64::try_from(sequence).ok());
+    Ok(Found {
+        events: page.events,
+        head,
+        rest,
+    })
 }
 
 /// The first block with events or refusals of this chain time or later. Times rise with numbers, so one

@@ -181,9 +181,13 @@ impl Store {
         from: u64,
         limit: u32,
     ) -> Result<EventsPageJson, StoreError> {
-        let (events, head_sequence) = self
-            .stored_events(tenant, store, from, limit, MAX_PAGE_BYTES)
-            .await?;
+        let mut snapshot = self.snapshot().await?;
+        let page = Page::new(
+            stream_id(tenant, store),
+            limit.min(MAX_PAGE_EVENTS),
+            MAX_PAGE_BYTES,
+        );
+        let (events, head_sequence) = events_from(&mut snapshot, from, page).await?;
         let last = events.last().map(|event| event.sequence);
         Ok(EventsPageJson {
             events: events
@@ -197,7 +201,8 @@ impl Store {
         })
     }
 
-    /// Events from sequence `from` on, at most `limit` and about `bytes` of JSON, with the head.
+    /// Events from sequence `from` on, at most `limit` and about `bytes` of JSON, with the head. For what
+    /// reads whole streams and shall not end because one page was slow.
     ///
     /// # Errors
     /// If the database fails or a row is damaged.
@@ -209,29 +214,10 @@ impl Store {
         limit: u32,
         bytes: usize,
     ) -> Result<(Vec<StoredEvent>, u64), StoreError> {
+        let mut snapshot = self.long_snapshot().await?;
         let stream_id = stream_id(tenant, store);
-        let mut snapshot = self.snapshot().await?;
-        let Some(row) = stream_row(&mut snapshot, stream_id).await? else {
-            return Ok((Vec::new(), 0));
-        };
-        let head = row.tip.sequence;
-        if from > head {
-            return Ok((Vec::new(), head));
-        }
-        let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES} \
-             WHERE e.stream = ? AND e.sequence >= ? ORDER BY e.sequence LIMIT ?"
-        );
-        let mut page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), bytes);
-        let mut next = clamped(from);
-        while let Some(wanted) = page.wanted() {
-            let rows = snapshot.all(&sql, args![row.id, next, wanted]).await?;
-            if !page.take(&rows, wanted)? {
-                break;
-            }
-            next = clamped(page.last().saturating_add(1));
-        }
-        Ok((page.events, head))
+        let page = Page::new(stream_id, limit.min(MAX_PAGE_EVENTS), bytes);
+        events_from(&mut snapshot, from, page).await
     }
 
     /// The event with this id; the newest, if an agent used the id again after the chain forgot it.
@@ -418,7 +404,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn counts(&self) -> Result<(u64, u64), StoreError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut snapshot = self.long_snapshot().await?;
         let sql = "SELECT (SELECT CAST(COALESCE(SUM(sequence), 0) AS BIGINT) FROM streams) \
              AS events, (SELECT COUNT(*) FROM rejections) AS rejections";
         let row = snapshot.one(sql, args![]).await?;
@@ -470,6 +456,34 @@ impl Page {
     pub(crate) fn last(&self) -> u64 {
         self.events.last().map_or(0, |event| event.sequence)
     }
+}
+
+/// Fills a page of its stream's events from a sequence on; with the stream's head.
+async fn events_from(
+    connection: &mut Connection,
+    from: u64,
+    mut page: Page,
+) -> Result<(Vec<StoredEvent>, u64), StoreError> {
+    let Some(row) = stream_row(connection, page.stream_id).await? else {
+        return Ok((Vec::new(), 0));
+    };
+    let head = row.tip.sequence;
+    if from > head {
+        return Ok((Vec::new(), head));
+    }
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES} \
+         WHERE e.stream = ? AND e.sequence >= ? ORDER BY e.sequence LIMIT ?"
+    );
+    let mut next = clamped(from);
+    while let Some(wanted) = page.wanted() {
+        let rows = connection.all(&sql, args![row.id, next, wanted]).await?;
+        if !page.take(&rows, wanted)? {
+            break;
+        }
+        next = clamped(page.last().saturating_add(1));
+    }
+    Ok((page.events, head))
 }
 
 pub(crate) async fn batch_of_sequence(

@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Prometheus figures of the event store. They count finalized blocks, so that every node of a
-//! network counts the same.
+//! Prometheus figures of the event store, all of finalized blocks. `ves_store_indexed_block` and
+//! `ves_store_lag_blocks` are about the store, whoever writes it. Events, rejections, batches and blocks are
+//! counted by the process that appends them: nodes with stores of their own count the same, nodes that share a
+//! database count a part each, which together are the whole, and a node that reads a replica counts none.
 
 use polkadot_sdk::substrate_prometheus_endpoint::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts, PrometheusError, Registry, U64,
@@ -11,7 +13,8 @@ use polkadot_sdk::substrate_prometheus_endpoint::{
 use ves_event_store::{PreparedBlock, StoreError, retention::Pruned};
 use ves_primitives::sequencer::Rejection;
 
-/// Figures that the indexer keeps up to date. Counters count since the start of the process.
+/// Figures that the indexer keeps up to date. Counters count since the start of the process, and only what
+/// this process has written.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     indexed_block: Gauge<U64>,
@@ -51,23 +54,29 @@ impl Metrics {
                 "Finalized blocks that the event store does not have yet",
             )?,
             events: register(
-                Counter::new("ves_store_events_total", "Sequenced events indexed")?,
+                Counter::new(
+                    "ves_store_events_total",
+                    "Sequenced events that this process indexed; nodes that share a database index a part each",
+                )?,
                 registry,
             )?,
             rejections: register(
                 CounterVec::new(
                     Opts::new(
                         "ves_store_rejections_total",
-                        "Events that a block refused, by reason",
+                        "Events that a block refused, by reason, in blocks that this process indexed",
                     ),
                     &["reason"],
                 )?,
                 registry,
             )?,
-            batch_events: sizes("ves_store_batch_events", "Events of a batch")?,
+            batch_events: sizes(
+                "ves_store_batch_events",
+                "Events of a batch that this process indexed",
+            )?,
             block_events: sizes(
                 "ves_store_block_events",
-                "Sequenced events of a block that has any",
+                "Sequenced events of a block that has any and that this process indexed",
             )?,
             pruned_below: gauge(
                 "ves_store_pruned_below_block",
@@ -76,7 +85,7 @@ impl Metrics {
             pruned: register(
                 Counter::new(
                     "ves_store_pruned_events_total",
-                    "Events whose payloads retention has forgotten",
+                    "Events whose payloads this process has forgotten by retention",
                 )?,
                 registry,
             )?,

@@ -212,6 +212,15 @@ impl Db {
         })
     }
 
+    /// As [`Self::snapshot`], for questions of commands that read everything and may take their time.
+    pub(crate) async fn long_snapshot(&self) -> Result<Connection, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        if let Connection::Postgres(_) = snapshot {
+            snapshot.execute(postgres::NO_TIMEOUT, args![]).await?;
+        }
+        Ok(snapshot)
+    }
+
     /// A transaction for writing.
     pub(crate) async fn write(&self) -> Result<Connection, StoreError> {
         Ok(match self {

@@ -43,8 +43,18 @@ fn filters() -> impl Iterator<Item = (EventFilter, Order, &'static str)> {
                 ..
             } => "events_by_entity",
             EventFilter {
+                agent_id: Some(_),
+                event_type: Some(_),
+                ..
+            } => "events_by_agent_and_type",
+            EventFilter {
                 agent_id: Some(_), ..
             } => "events_by_agent",
+            EventFilter {
+                entity_type: Some(_),
+                event_type: Some(_),
+                ..
+            } => "events_by_entity_type_and_type",
             EventFilter {
                 event_type: Some(_),
                 ..
@@ -215,6 +225,17 @@ async fn plan_of(store: &Store, sql: &str, args: Vec<Arg>) -> Vec<String> {
     store.db.write().await.unwrap().plan(sql, args).await
 }
 
+async fn timeout_of(mut snapshot: Connection) -> String {
+    match snapshot
+        .one("SHOW statement_timeout", args![])
+        .await
+        .unwrap()
+    {
+        Row::Postgres(row) => row.get("statement_timeout"),
+        Row::Sqlite(_) => panic!("the file has no such limit"),
+    }
+}
+
 on_both_databases! {
     async fn every_statement_finds_its_rows_by_an_index(place: Place) {
         let store = place.open().await;
@@ -252,6 +273,45 @@ on_both_databases! {
                     assert!(plan.iter().any(|line| line.contains(&by)), "{filter:?}\n{sql}\n{}", plan.join("\n"));
                 }
             }
+        }
+    }
+
+    async fn nothing_that_grows_with_an_entity_is_asked_for_a_page_of_its_history(place: Place) {
+        let store = place.open().await;
+        filled(&store).await;
+        let (found, versions) = store.entity_history((TENANT, STORE), ("order", "o-7"), None, 2).await.unwrap();
+        assert_eq!((found.events.len(), versions), (2, 5));
+        let asked = asked::by(async {
+            store.entity_history((TENANT, STORE), ("order", "o-7"), found.rest, 2).await.unwrap();
+        }).await;
+        let of_events: Vec<_> = asked.iter().filter(|(sql, _)| sql.contains("events")).collect();
+        // One look at the events, which ends with the page.
+        assert!(matches!(of_events[..], [(sql, _)] if sql.ends_with("LIMIT ?")), "{asked:?}");
+        assert!(asked.iter().all(|(sql, _)| !sql.contains("COUNT")), "{asked:?}");
+    }
+
+    async fn what_reads_everything_may_take_longer_than_an_answer(place: Place) {
+        let store = place.open().await;
+        let block = prepared(Chain::default().block(&[(STORE, 3)], "{}"));
+        store.append(&[block]).await.unwrap();
+        let asked = asked::by(async {
+            store.check_ends().await.unwrap();
+            store.counts().await.unwrap();
+            store.block_checksum(1).await.unwrap().unwrap();
+            store.stored_events(TENANT, STORE, 1, 10, 1_000).await.unwrap();
+        }).await;
+        let lifted = asked.iter().filter(|(sql, _)| sql == crate::db::postgres::NO_TIMEOUT).count();
+        let Db::Postgres { .. } = store.db else {
+            assert_eq!(lifted, 0);
+            return;
+        };
+        assert_eq!(lifted, 4);
+        for (snapshot, expected) in [
+            (store.long_snapshot().await.unwrap(), "0"),
+            // The next answer has its limit again.
+            (store.snapshot().await.unwrap(), "10s"),
+        ] {
+            assert_eq!(timeout_of(snapshot).await, expected);
         }
     }
 

@@ -12,6 +12,8 @@ use std::{fmt::Write as _, str::FromStr, time::Duration};
 
 /// Begins a snapshot.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Lifts [`READ_TIMEOUT`] until the transaction ends.
+pub(super) const NO_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 /// Concurrent readers.
 const READERS_MAX: u32 = 8;
 /// How long a question may take before it is given up.

@@ -40,7 +40,10 @@ impl VesRpc {
         let limit = page_limit(limit)?;
         let question = ("streams", tenant_id);
         let after = match &cursor {
-            Some(text) => PageCursor::read(text, &question)?.after,
+            Some(text) => {
+                let PageCursor([after]) = PageCursor::read(text, &question)?;
+                after
+            }
             None => 0,
         };
         let (streams, finalized_block_number, last) =
@@ -48,7 +51,7 @@ impl VesRpc {
         Ok(StreamsPageJson {
             streams,
             finalized_block_number,
-            cursor: last.map(|after| PageCursor { after }.write(&question)),
+            cursor: last.map(|after| PageCursor([after]).write(&question)),
         })
     }
 
@@ -99,7 +102,10 @@ impl VesRpc {
         };
         let question = (stream_id(tenant_id, store_id), &filter, newest_first);
         let after = match &cursor {
-            Some(text) => Some(PageCursor::read(text, &question)?.after),
+            Some(text) => {
+                let PageCursor([after]) = PageCursor::read(text, &question)?;
+                Some(after)
+            }
             None => None,
         };
         let found = self
@@ -125,7 +131,7 @@ impl VesRpc {
         Ok(FoundEventsJson {
             events: to_json(&found)?,
             head_sequence: found.head,
-            cursor: rest.map(|after| PageCursor { after }.write(&question)),
+            cursor: rest.map(|after| PageCursor([after]).write(&question)),
         })
     }
 
@@ -181,11 +187,15 @@ impl VesRpc {
     ) -> RpcResult<EntityHistoryJson> {
         let limit = page_limit(limit)?;
         let question = (stream_id(tenant_id, store_id), &entity_type, &entity_id);
-        let after = match &cursor {
-            Some(text) => Some(PageCursor::read(text, &question)?.after),
-            None => None,
+        // The pages so far have counted the versions up to here.
+        let (after, before) = match &cursor {
+            Some(text) => {
+                let PageCursor([after, version]) = PageCursor::read(text, &question)?;
+                (Some(after), version)
+            }
+            None => (None, 0),
         };
-        let (found, before, current_version) = self
+        let (found, current_version) = self
             .store
             .entity_history(
                 (tenant_id, store_id),
@@ -197,17 +207,21 @@ impl VesRpc {
         if found.rest.is_none() && self.store.is_backfilling() {
             return Err(self.not_indexed_yet());
         }
-        let versions = to_json(&found)?
+        let versions: Vec<_> = to_json(&found)?
             .into_iter()
-            .zip(before.saturating_add(1)..)
-            .map(|(event, version)| EntityVersionJson { version, event })
+            .zip(1u64..)
+            .map(|(event, nth)| EntityVersionJson {
+                version: before.saturating_add(nth),
+                event,
+            })
             .collect();
+        let last = versions.last().map_or(before, |last| last.version);
         Ok(EntityHistoryJson {
             versions,
             current_version,
             cursor: found
                 .rest
-                .map(|after| PageCursor { after }.write(&question)),
+                .map(|after| PageCursor([after, last]).write(&question)),
         })
     }
 

@@ -11,14 +11,11 @@ use ves_primitives::sha256;
 const VERSION: u8 = 1;
 /// Of the question's hash: a cursor of another question is a mistake to be told of, not an attack.
 const TAG_BYTES: usize = 8;
-const BYTES: usize = 1 + TAG_BYTES + 8;
 
-/// A place in the answer to one question.
+/// A place in the answer to one question, as so many numbers: the last sequence, or row, that the pages so
+/// far have covered, and what else the question needs to go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PageCursor {
-    /// The last sequence, or row, that the pages so far have covered.
-    pub(super) after: u64,
-}
+pub(super) struct PageCursor<const N: usize>(pub(super) [u64; N]);
 
 fn tag(question: &impl Serialize) -> [u8; TAG_BYTES] {
     // Questions are made of texts and numbers: writing them does not fail.
@@ -28,28 +25,36 @@ fn tag(question: &impl Serialize) -> [u8; TAG_BYTES] {
     tag
 }
 
-impl PageCursor {
+impl<const N: usize> PageCursor<N> {
     /// The text for this place in the answer to a question.
     pub(super) fn write(self, question: &impl Serialize) -> String {
-        let parts: [&[u8]; 3] = [&[VERSION], &tag(question), &self.after.to_be_bytes()];
+        let place = self.0.map(u64::to_be_bytes).concat();
+        let parts: [&[u8]; 3] = [&[VERSION], &tag(question), &place];
         hex::encode(parts.concat())
     }
 
     /// Reads what [`Self::write`] wrote for the same question.
     pub(super) fn read(text: &str, question: &impl Serialize) -> RpcResult<Self> {
-        let mut bytes = [0u8; BYTES];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| invalid("cursor", "not a cursor of this node"))?;
-        let (version, rest) = bytes.split_at(1);
-        let (asked, after) = rest.split_at(TAG_BYTES);
-        if version != [VERSION] {
-            return Err(invalid("cursor", "of another version of the node"));
+        let bytes = hex::decode(text).unwrap_or_default();
+        let Some((version, (asked, place))) = bytes
+            .split_first()
+            .and_then(|(version, rest)| Some((version, rest.split_first_chunk::<TAG_BYTES>()?)))
+        else {
+            return Err(invalid("cursor", "not a cursor of this node"));
+        };
+        let another_version = || invalid("cursor", "of another version of the node");
+        if *version != VERSION {
+            return Err(another_version());
         }
-        if asked != tag(question) {
+        if *asked != tag(question) {
             return Err(invalid("cursor", "of another question"));
         }
-        Ok(Self {
-            after: after.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)),
-        })
+        // An older version wrote fewer numbers for some questions.
+        let (numbers, rest) = place.as_chunks::<8>();
+        let numbers: [[u8; 8]; N] = numbers.try_into().map_err(|_| another_version())?;
+        if !rest.is_empty() {
+            return Err(another_version());
+        }
+        Ok(Self(numbers.map(u64::from_be_bytes)))
     }
 }

@@ -217,6 +217,11 @@ impl Store {
         self.db.snapshot().await
     }
 
+    /// The same without a limit of time, for what reads everything.
+    pub(crate) async fn long_snapshot(&self) -> Result<Connection, StoreError> {
+        self.db.long_snapshot().await
+    }
+
     fn report_indexed(&self, number: u32) {
         self.progress.indexed.send_if_modified(|known| {
             let newer = number > *known;

@@ -109,7 +109,7 @@ fn matches(pattern: &str, text: &str) -> bool {
             let digits = prefixed.unwrap_or(text).to_ascii_lowercase();
             digits.len() == 128 && hex(&digits)
         }
-        "^[0-9a-f]{34}$" => text.len() == 34 && hex(text),
+        "^[0-9a-f]{34}([0-9a-f]{16})?$" => matches!(text.len(), 34 | 50) && hex(text),
         "^[A-Za-z0-9_-]*$" => text
             .bytes()
             .all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-'),

@@ -205,6 +205,41 @@ on_both_databases! {
         );
     }
 
+    async fn versions_go_on_from_a_cursor_whatever_was_appended_or_taken_back_since(place: Place) {
+        let store = place.open().await;
+        let mut chain = Chain::default();
+        let blocks: Vec<_> = (0..3).map(|_| prepared(chain.block(&[(STORE, 4), (OTHER_STORE, 1)], "{}"))).collect();
+        store.append(&blocks[..2]).await.unwrap();
+        store.report_finalized(3, false);
+        let module = over(&store, 1);
+        let ask = async |cursor: Value| {
+            let params = json!([TENANT, STORE, "order", "o-1", cursor, 3]).to_string();
+            let page = call(&module, "ves_entityHistory", &params).await.unwrap();
+            let numbers: Vec<_> = page["versions"].as_array().unwrap().iter().map(|version| version["version"].clone()).collect();
+            (json!(numbers), page["current_version"].clone(), page["cursor"].clone())
+        };
+        let (numbers, current, cursor) = ask(Value::Null).await;
+        assert_eq!((numbers, current), (json!([1, 2, 3]), json!(8)));
+        store.append(&blocks[2..]).await.unwrap();
+        let (numbers, current, next) = ask(cursor.clone()).await;
+        assert_eq!((numbers, current), (json!([4, 5, 6]), json!(12)));
+        let (numbers, current, _) = ask(next).await;
+        assert_eq!((numbers, current), (json!([7, 8, 9]), json!(12)));
+        // Indexed anew from the second block on: what is left is counted as before.
+        let at = crate::Cursor { number: 1, hash: blocks[0].hash() };
+        assert!(store.rewind(&at).await.unwrap());
+        let (numbers, current, next) = ask(cursor.clone()).await;
+        assert_eq!((numbers, current, next), (json!([4]), json!(4), Value::Null));
+        store.check_ends().await.unwrap();
+        store.append(&blocks[1..]).await.unwrap();
+        let (numbers, current, _) = ask(cursor).await;
+        assert_eq!((numbers, current), (json!([4, 5, 6]), json!(12)));
+        let nothing = crate::Cursor { number: 0, hash: GENESIS.0 };
+        assert!(store.rewind(&nothing).await.unwrap());
+        assert_eq!(ask(Value::Null).await, (json!([]), json!(0), Value::Null));
+        store.check_ends().await.unwrap();
+    }
+
     async fn a_rare_event_is_found_in_steps_of_bounded_work(place: Place) {
         let store = place.open().await;
         let mut chain = Chain::default();
@@ -215,6 +250,9 @@ on_both_databases! {
                 if block == 2 && n == 6_990 {
                     event.envelope.event_type = b"order.lost".to_vec().try_into().unwrap();
                 }
+                if block == 2 && n == 6_991 {
+                    event.envelope.entity_type = b"lost".to_vec().try_into().unwrap();
+                }
                 event
             });
             blocks.push(prepared(chain.block_of(vec![(STORE, events.collect())])));
@@ -222,8 +260,14 @@ on_both_databases! {
         store.append(&blocks).await.unwrap();
         store.report_finalized(3, false);
         let module = over(&store, 1);
-        // Both parts of the filter are common alone; together they are rare.
-        let filter = json!({ "agent_id": AGENT, "event_type": "order.lost" });
+        // Both parts of each filter are common alone; together they are rare. There is an index of pairs
+        // with the type of event.
+        for pair in [json!({ "agent_id": AGENT, "event_type": "order.lost" }), json!({ "entity_type": "order", "event_type": "order.lost" })] {
+            let params = json!([TENANT, STORE, pair]).to_string();
+            let page = call(&module, "ves_findEvents", &params).await.unwrap();
+            assert_eq!((page["events"].as_array().unwrap().len(), page.get("cursor")), (1, None));
+        }
+        let filter = json!({ "agent_id": AGENT, "entity_type": "lost" });
         let mut cursor = Value::Null;
         let mut sizes = Vec::new();
         loop {
@@ -308,6 +352,32 @@ on_both_databases! {
         let params = json!([TENANT, STORE, CommandId([3; 16])]).to_string();
         assert_eq!(call(&module, "ves_eventsByCommand", &params).await, Ok(json!([])));
     }
+}
+
+#[tokio::test]
+async fn a_history_says_that_a_cursor_is_of_an_older_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, module) = node(folder.path()).await;
+    let ask = async |cursor: Value| {
+        let params = json!([TENANT, STORE, "order", "o-1", cursor, 1]).to_string();
+        call(&module, "ves_entityHistory", &params).await
+    };
+    let page = ask(Value::Null).await.unwrap();
+    let text = page["cursor"].as_str().unwrap();
+    assert_eq!(text.len(), 50);
+    assert_eq!(ask(json!(text)).await.unwrap()["versions"][0]["version"], 2);
+    // That one held no version.
+    for other in [&text[..34], &format!("{text}00")] {
+        let (code, reason) = ask(json!(other)).await.unwrap_err();
+        assert_eq!(code, i64::from(INVALID_PARAMS_CODE));
+        assert_eq!(reason, "cursor: of another version of the node");
+    }
+    // Whatever it claims, the answer is a page.
+    let beyond = format!("{}{}", &text[..34], "f".repeat(16));
+    assert_eq!(
+        ask(json!(beyond)).await.unwrap()["versions"][0]["version"],
+        u64::MAX
+    );
 }
 
 #[tokio::test]
