@@ -1,20 +1,25 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! Batches by their id. The chain numbers a stream's batches; the peer names them by UUID alone, and the
-//! node's event store finds them by it.
+//! Batches by their id, and of a stream by their numbers. The chain numbers a stream's batches; the peer
+//! names them by UUID alone, and the node's event store finds them by it.
 
 use crate::{
     error::{Answer, ApiError, Code},
     extract::Stream,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
 use std::str::FromStr;
 use ves_client::{ChainClient, ClientError};
-use ves_primitives::{BatchId, EventId, wire::BatchJson};
+use ves_primitives::{
+    BatchId, EventId,
+    wire::{BatchJson, BatchesPageJson, StreamsPageJson},
+};
 
 /// Questions to the node at a time.
 pub const AT_A_TIME: usize = 16;
+/// Most streams or batches that the node puts on a page.
+const PAGE: u64 = 1_000;
 
 /// A batch's id as somebody wrote it: 32 bytes, or the UUID made of its first 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +66,24 @@ impl BatchName {
     }
 }
 
-/// The batch of this name in one of these streams.
+/// The batch of this name, if it is in a stream that is reached.
 ///
 /// # Errors
 /// 404 if there is none.
-pub async fn find(chain: &ChainClient, streams: &[Stream], name: &BatchName) -> Answer<BatchJson> {
+pub async fn find(
+    chain: &ChainClient,
+    reached: impl Fn(Stream) -> bool,
+    name: &BatchName,
+) -> Answer<BatchJson> {
     let found = chain.store_batch_by_id(&name.text()).await?;
-    let reached = |batch: &BatchJson| {
+    let is_meant = |batch: &BatchJson| {
         let stream = Stream {
             tenant: batch.batch.tenant_id,
             store: batch.batch.store_id,
         };
-        name.is(batch) && streams.contains(&stream)
+        name.is(batch) && reached(stream)
     };
-    found.filter(reached).ok_or_else(|| {
+    found.filter(is_meant).ok_or_else(|| {
         ApiError::not_found(
             Code::BatchNotFound,
             "no such batch in the streams that the key reaches",
@@ -82,7 +91,8 @@ pub async fn find(chain: &ChainClient, streams: &[Stream], name: &BatchName) -> 
     })
 }
 
-/// Batches of a stream by their numbers, as many as there are.
+/// Batches of a stream by their numbers, as many as there are. A page of the node may be shorter than
+/// what was asked for: it is capped by its bytes too.
 ///
 /// # Errors
 /// Any error of the node.
@@ -92,13 +102,50 @@ pub async fn range(
     start: u64,
     count: u64,
 ) -> Result<Vec<BatchJson>, ClientError> {
-    let numbers = start..start.saturating_add(count);
-    let found: Vec<Option<BatchJson>> = stream::iter(numbers)
-        .map(|index| chain.store_batch(of.tenant, of.store, index))
-        .buffered(AT_A_TIME)
-        .try_collect()
-        .await?;
-    Ok(found.into_iter().flatten().collect())
+    let mut found = Vec::new();
+    let mut from = Some(start);
+    while let Some(next) = from {
+        let left = count.saturating_sub(found.len() as u64);
+        if left == 0 {
+            break;
+        }
+        let params: Vec<Value> = vec![
+            json!(of.tenant),
+            json!(of.store),
+            next.into(),
+            left.min(PAGE).into(),
+        ];
+        let page: BatchesPageJson = chain.rpc().call("ves_batches", params).await?;
+        // Whatever the node says of more: without progress there is none.
+        from = page.next_index.filter(|_| !page.batches.is_empty());
+        found.extend(page.batches);
+    }
+    found.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+/// Every stream that the node knows, with the number of its batches, in the order in which they began.
+///
+/// # Errors
+/// Any error of the node.
+pub async fn streams(chain: &ChainClient) -> Result<Vec<(Stream, u64)>, ClientError> {
+    let mut found = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let params: Vec<Value> = vec![Value::Null, json!(cursor), PAGE.into()];
+        let page: StreamsPageJson = chain.rpc().call("ves_streams", params).await?;
+        cursor = page.cursor.filter(|_| !page.streams.is_empty());
+        found.extend(page.streams.into_iter().map(|stream| {
+            let of = Stream {
+                tenant: stream.tenant_id,
+                store: stream.store_id,
+            };
+            (of, stream.batch_count)
+        }));
+        if cursor.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 /// When the block of a batch was made: chain time, from the first event of the batch, since a node

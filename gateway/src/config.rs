@@ -18,7 +18,7 @@ use ves_primitives::{GenesisHash, TenantId};
 
 /// Longest settings file, bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Most streams whose batches are offered for anchoring.
+/// Most streams of a list whose batches are offered for anchoring.
 const STREAMS_MAX: usize = 10_000;
 
 /// What is wrong with the settings.
@@ -165,12 +165,66 @@ pub struct TenantSettings {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnchoringSettings {
-    /// `tenant/store` of each stream whose batches are offered.
-    pub streams: Vec<String>,
+    /// `tenant/store` of each stream whose batches are offered, or `"all"`.
+    pub streams: StreamsSetting,
     /// Where what an anchor service reports is kept.
     pub ledger: Option<PathBuf>,
     /// File with the secret URI of a relay account: reports go on to the chain.
     pub relay_key_file: Option<PathBuf>,
+}
+
+/// `streams` as the file has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "anchoring.streams: expected \"all\" or a list of tenant/store"
+)]
+pub enum StreamsSetting {
+    /// `"all"`.
+    Word(String),
+    /// A list.
+    List(Vec<String>),
+}
+
+impl Default for StreamsSetting {
+    /// Nothing is offered unless the operator says so.
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+/// Streams whose batches are offered for anchoring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnchoredStreams {
+    /// All that the node knows, new ones too.
+    All,
+    /// These.
+    Listed(Vec<Stream>),
+}
+
+impl AnchoredStreams {
+    fn read(setting: &StreamsSetting) -> Result<Self, ConfigError> {
+        match setting {
+            StreamsSetting::Word(word) if word == "all" => Ok(Self::All),
+            StreamsSetting::Word(word) => Err(invalid(
+                "anchoring.streams",
+                format!("expected \"all\" or a list, not {word:?}"),
+            )),
+            StreamsSetting::List(list) => list
+                .iter()
+                .map(|text| stream(text))
+                .collect::<Result<_, _>>()
+                .map(Self::Listed),
+        }
+    }
+
+    /// Whether batches of this stream are offered.
+    pub fn have(&self, stream: Stream) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(streams) => streams.contains(&stream),
+        }
+    }
 }
 
 /// Settings that make sense.
@@ -211,7 +265,7 @@ pub struct Settings {
     /// Administrators of tenants.
     pub admins: BTreeMap<TenantId, Signer>,
     /// Streams whose batches are offered for anchoring.
-    pub anchored_streams: Vec<Stream>,
+    pub anchored_streams: AnchoredStreams,
     /// Where reports of anchoring are kept.
     pub ledger: Option<PathBuf>,
     /// The account that reports to the chain.
@@ -324,12 +378,7 @@ impl Settings {
                     Ok((tenant, admin))
                 })
                 .collect::<Result<_, ConfigError>>()?,
-            anchored_streams: file
-                .anchoring
-                .streams
-                .iter()
-                .map(|text| stream(text))
-                .collect::<Result<_, _>>()?,
+            anchored_streams: AnchoredStreams::read(&file.anchoring.streams)?,
             ledger: file.anchoring.ledger,
             relay: file
                 .anchoring
@@ -372,10 +421,14 @@ impl Settings {
         if let Some(origin) = self.cors_origins.iter().find(bad_origin) {
             return Err(invalid("cors_origins", format!("{origin:?} is no origin")));
         }
-        if self.anchored_streams.len() > STREAMS_MAX {
-            return Err(invalid("anchoring.streams", "too many"));
-        }
-        if !self.anchored_streams.is_empty() && self.ledger.is_none() {
+        let offers_any = match &self.anchored_streams {
+            AnchoredStreams::All => true,
+            AnchoredStreams::Listed(streams) if streams.len() > STREAMS_MAX => {
+                return Err(invalid("anchoring.streams", "too many"));
+            }
+            AnchoredStreams::Listed(streams) => !streams.is_empty(),
+        };
+        if offers_any && self.ledger.is_none() {
             return Err(invalid("anchoring.ledger", "is needed with streams"));
         }
         Ok(())
@@ -434,8 +487,39 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let settings = Settings::load(Given::default(), Some(&path)).unwrap();
         assert_eq!(settings.admins.len(), 1);
-        assert_eq!(settings.anchored_streams[0].store.0[0], 0x22);
+        let AnchoredStreams::Listed(streams) = &settings.anchored_streams else {
+            panic!("{:?}", settings.anchored_streams)
+        };
+        assert_eq!(streams[0].store.0[0], 0x22);
+        let other = Stream {
+            store: ves_primitives::StoreId([0x33; 16]),
+            ..streams[0]
+        };
+        assert!(settings.anchored_streams.have(streams[0]));
+        assert!(!settings.anchored_streams.have(other));
         assert!(!format!("{settings:?}").contains("//Alice"));
+    }
+
+    #[test]
+    fn batches_of_all_streams_are_offered_if_the_file_says_so_and_of_none_if_it_says_nothing() {
+        let anchored = |text: &str| {
+            let (_folder, path) = file(text);
+            Settings::load(Given::default(), Some(&path))
+                .unwrap()
+                .anchored_streams
+        };
+        let any = Stream {
+            tenant: TenantId([7; 16]),
+            store: ves_primitives::StoreId([8; 16]),
+        };
+        let all = anchored("[anchoring]\nledger = \"l\"\nstreams = \"all\"\n");
+        assert_eq!(all, AnchoredStreams::All);
+        assert!(all.have(any));
+        for text in ["", "[anchoring]\nledger = \"l\"\n"] {
+            let none = anchored(text);
+            assert_eq!(none, AnchoredStreams::Listed(Vec::new()), "{text}");
+            assert!(!none.have(any));
+        }
     }
 
     #[test]
@@ -448,6 +532,9 @@ mod tests {
             ("in_flight = 0", "in_flight"),
             ("cors_origins = [\"*\"]", "cors_origins"),
             ("[anchoring]\nstreams = [\"a/b\"]", "anchoring.streams"),
+            ("[anchoring]\nstreams = \"some\"", "anchoring.streams"),
+            ("[anchoring]\nstreams = 1", "anchoring.streams"),
+            ("[anchoring]\nstreams = \"all\"", "anchoring.ledger"),
             ("[tenants.x]\nadmin_key_file = \"a\"", "UUID"),
             (
                 "[tenants.11111111-1111-4111-8111-111111111111]\nadmin_key_file = \"/nowhere\"",

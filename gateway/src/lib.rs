@@ -10,6 +10,7 @@
 //! | [`keys`], [`limits`], [`extract`] | who may ask what, and how often |
 //! | [`node`] | the connection to the node, and its heads |
 //! | [`api`] | the routes |
+//! | [`stored`] | events as the node's store has them, with or without payloads |
 //! | [`server`] | listening, the door in front of every route, ending in good order |
 //! | [`openapi`] | the document at `/openapi.json` |
 //!
@@ -30,6 +31,7 @@ pub mod metrics;
 pub mod node;
 pub mod openapi;
 pub mod server;
+pub mod stored;
 pub mod wire;
 
 use crate::{

@@ -20,7 +20,7 @@ use tokio::{
 };
 use ves_gateway::{
     App,
-    config::{Given, Settings},
+    config::{AnchoredStreams, Given, Settings},
     keys::{self, KeyRecord, NewKey, OPERATOR, Permission},
     openapi, server,
 };
@@ -177,7 +177,10 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         "tenants": settings.admins.iter().map(|(tenant, admin)| {
             serde_json::json!({ "tenant": tenant, "admin": admin.address() })
         }).collect::<Vec<_>>(),
-        "anchored_streams": settings.anchored_streams.len(),
+        "anchored_streams": match &settings.anchored_streams {
+            AnchoredStreams::All => "all".into(),
+            AnchoredStreams::Listed(streams) => serde_json::Value::from(streams.len()),
+        },
         "relay": settings.relay.as_ref().map(ves_client::Signer::address),
     });
     println!("{}", serde_json::to_string_pretty(&shown)?);

@@ -197,7 +197,7 @@ pub struct IngestAnswer {
     pub finalized: bool,
 }
 
-/// A sequenced event: the envelope and its place.
+/// A sequenced event: the envelope and its place. It has no payload if the node has forgotten that.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct SequencedEvent {
     /// The event as signed.

@@ -53,11 +53,28 @@ export async function anchoring({ directory, gateway, key, node, operator }) {
     return first.batch_id;
   });
 
+  await claim('A gateway that offers all streams offers what the one with a list does, without being told of any', async () => {
+    const all = await startGateway(directory, node.url, 'all', '', [], { streams: '"all"' });
+    await waitFor('the gateway to be ready', async () => (await all.get('/ready')).status === 200);
+    const own = (await all.newKey('--operator', '--permissions', 'read,admin')).key;
+    const ids = ({ commitments }) => commitments.map(({ batch_id: id }) => id);
+    const [listed, found] = [ids(await pending()), ids((await all.get('/v1/commitments/pending', own)).json)];
+    // Its ledger is another one: what was reported to the first gateway is pending here.
+    same('the others', found.filter((id) => !listed.includes(id)).length, 1);
+    same('the rest', found.filter((id) => listed.includes(id)).join(), listed.join());
+    const reported = await all.post(`/v1/commitments/${found[1]}/anchored`, own, {
+      chain_tx_hash: `0x${'ab'.repeat(32)}`, chain_id: 84532001, block_number: 123,
+    });
+    same('a report', reported.json.status, 'anchored');
+    all.stop();
+    return `${found.length} commitments`;
+  });
+
   await claim('With the account of a relay, what is reported without a gap goes on to the chain', async () => {
     const api = await connect(node.url);
     await decree(api, api.tx.vesSequencer.setRelays(['5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY']));
     await api.disconnect();
-    const relaying = await startGateway(directory, node.url, 'relaying', '', [], `relay_key_file = "${join(directory, 'admin.suri')}"`);
+    const relaying = await startGateway(directory, node.url, 'relaying', '', [], { relay: join(directory, 'admin.suri') });
     await waitFor('the gateway to be ready', async () => (await relaying.get('/ready')).status === 200);
     const own = (await relaying.newKey('--operator', '--permissions', 'read,admin')).key;
     const [first, second, third] = (await relaying.get('/v1/commitments/pending', own)).json.commitments;

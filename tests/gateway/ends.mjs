@@ -4,10 +4,11 @@
 // How it ends: told to, without its node, and what it counted and logged until then.
 
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { claim, ensure, program, same, sleep, startProgram, waitFor } from '../polkadotjs/harness.mjs';
+import { claim, ensure, program, run, same, sleep, startProgram, waitFor } from '../polkadotjs/harness.mjs';
 import { fields, startGateway, store, stream, tenant } from './scene.mjs';
 
 const execute = promisify(execFile);
@@ -58,6 +59,38 @@ export async function ends(scene) {
     const late = await ending.get('/health').catch((error) => error.code);
     same('a new request', late, 'ECONNREFUSED');
     return `sequence ${json.sequenceStart}`;
+  });
+
+  await claim('What the node has forgotten of an event, its payload, neither proofs nor a replay need', async () => {
+    const [event] = scene.events;
+    const page = async () => (await gateway.get(`/api/v1/ves/events?${stream}&from=1&limit=1`, key)).json.events[0];
+    const ask = async () => {
+      const answers = [
+        await gateway.post(`/api/v1/ves/compliance/${event.event_id}/inputs`, key, { policyId: 'aml.threshold', policyParams: { threshold: 1000 } }),
+        await gateway.get(`/api/v1/ves/compliance/${event.event_id}/proofs`, key),
+        await gateway.get(`/api/v1/ves/compliance/proofs/${scene.proofId}`, key),
+        await scene.send([event]),
+      ];
+      const { valid } = (await gateway.get(`/api/v1/ves/compliance/proofs/${scene.proofId}/verify`, key)).json;
+      const receipts = answers.at(-1).json.receipts;
+      // Whole proofs would fill a failure's line.
+      const digest = (text) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+      return JSON.stringify([valid, receipts, ...answers.slice(0, -1).map(({ status, text }) => [status, digest(text)])]);
+    };
+    const { payload, ...rest } = await page();
+    ensure(payload, 'the payload is not there to begin with');
+    const before = await ask();
+    ensure(before.startsWith(`[true,${JSON.stringify(scene.receipts.slice(0, 1))},[200,`), before);
+    const { json: { finalized_block: final } } = await gateway.get('/ready');
+    const pruned = JSON.parse(await run('ves-node', [
+      'event-store', 'prune', '--dev', '--base-path', join(directory, 'node'), '--below', String(final),
+    ], { cwd: directory }));
+    ensure(pruned.events > 0, 'nothing was pruned');
+    same('the event without its payload', JSON.stringify(await page()), JSON.stringify(rest));
+    same('the answers', await ask(), before);
+    const other = await scene.send([wallet.event(fields(agent, { event_id: event.event_id }))]);
+    same('another event with its id', other.json.rejections[0].reason, 'duplicate_event_id');
+    return `${pruned.events} payloads forgotten`;
   });
 
   await claim('Without its node it says so, and goes on once there is one again', async () => {

@@ -4,13 +4,11 @@
 // What an agent sends: its key, its events, the same events again.
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { claim, ensure, run, same, sleep } from '../polkadotjs/harness.mjs';
-import { fields, signer, store, tenant } from './scene.mjs';
+import { cipherHashHolds, recorded, renewed, verdict } from './recorded.mjs';
+import { fields, signer, store, stream, tenant } from './scene.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
 const PATH = '/api/v1/ves/events/ingest';
 
 export async function ingest(scene) {
@@ -116,22 +114,48 @@ export async function ingest(scene) {
     return reasons.length + ' rejections';
   });
 
-  await claim("The published vectors are read byte for byte: the chain objects to nothing but their age", async () => {
-    const vectors = JSON.parse(readFileSync(join(here, 'fixtures.json'), 'utf8'));
+  await claim('The recorded events are signed over the recorded hashes; the gateway reads them all, and the chain finds them too old', async () => {
+    for (const { request: { events: [event] }, expected_signing_hash } of recorded) {
+      const holds = verdict({ event, wallet });
+      same('the signing hash', holds.signing_hash, `0x${expected_signing_hash}`);
+      same('the signature', holds.signature, true);
+      same('the hash of the payload', holds.payload_hash && cipherHashHolds(event), true);
+      same('a signature with another time', verdict({ event: { ...event, created_at: '2025-12-20T17:51:13Z' }, wallet }).signature, false);
+    }
     const operator = scene.operator = (await gateway.newKey('--operator', '--permissions', 'read,write,admin', '--name', 'operator')).key;
     const reasons = new Set();
-    for (const { request } of vectors.requests) {
+    for (const { request } of recorded) {
       const { status, json } = await gateway.post(PATH, operator, request);
       same('status', status, 200);
       for (const { reason } of json.rejections) reasons.add(reason);
       same('accepted', json.eventsAccepted, 0);
     }
     same('reasons', [...reasons].join(), 'created_at_too_old');
-    const [altered] = structuredClone(vectors.requests);
+    const [altered] = structuredClone(recorded);
     altered.request.events[0].payload.amount = 101;
     const { json } = await gateway.post(PATH, operator, altered.request);
     same('the reason once altered', json.rejections[0].reason, 'invalid_payload_hash');
-    return `${vectors.requests.length} requests`;
+    return `${recorded.length} requests`;
+  });
+
+  await claim('The same bodies with the times and ids of now, signed by a registered agent, are accepted, with receipts', async () => {
+    const events = renewed(wallet, agent);
+    // The chain asks for the signature only once the time is right.
+    const stale = { ...events[0], event_id: randomUUID(), agent_signature: recorded[0].request.events[0].agent_signature };
+    const { status, json } = await scene.send([...events, stale]);
+    same('status', status, 200);
+    same('rejections', json.rejections.map(({ event_id, reason }) => `${event_id} ${reason}`).join(), `${stale.event_id} invalid_signature`);
+    same('accepted', json.eventsAccepted, recorded.length);
+    same('receipts', json.receipts.map((receipt) => receipt.eventId).join(), events.map((event) => event.event_id).join());
+    same('finalized', json.finalized, true);
+    same('sequences', json.receipts.map((receipt) => receipt.sequenceNumber).join(), events.map((_, n) => json.sequenceStart + n).join());
+    const { events: stored } = (await gateway.get(`/api/v1/ves/events?${stream}&from=${json.sequenceStart}`, scene.key)).json;
+    same('stored', stored.length, events.length);
+    const body = ({ payload, payload_encrypted }) => [payload, payload_encrypted];
+    for (const [n, { request }] of recorded.entries()) {
+      ensure(isDeepStrictEqual(body(stored[n]), body(request.events[0])), `another body: ${JSON.stringify(stored[n])}`);
+    }
+    return `sequences ${json.sequenceStart} to ${json.sequenceEnd}`;
   });
 
   await claim('An encrypted event that the command line signed is carried, and everybody who pulls verifies all events', async () => {

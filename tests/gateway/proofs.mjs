@@ -83,6 +83,7 @@ export async function proofs(scene) {
     same('status', status, 201);
     same('state', json.status, 'verified');
     same('the hash', json.proofHash, made.proofHash);
+    scene.proofId = json.proofId;
     const again = await gateway.post(`${at}/proofs`, key, request);
     same('the second time', [again.status, again.json.proofId].join(), `200,${json.proofId}`);
     const listed = (await gateway.get(`${at}/proofs`, key)).json.proofs;

@@ -27,6 +27,7 @@ export function signer(seed) {
     publicKey: ask('public').public_key,
     sign: (hash) => ask('sign', { hash }).signature,
     event: (fields) => ask('event', fields),
+    verify: (event, public_key) => ask('verify', { event, public_key }),
   };
 }
 
@@ -61,8 +62,8 @@ export function send(base, method, path, { key, headers = {}, body, raw } = {}) 
   });
 }
 
-/** A gateway with its files. */
-export async function startGateway(directory, node, name, settings = '', flags = [], more = '') {
+/** A gateway with its files. `streams` and `relay` are lines of its settings for anchoring. */
+export async function startGateway(directory, node, name, settings = '', flags = [], { streams, relay } = {}) {
   const keys = join(directory, `${name}-keys.json`);
   const config = join(directory, `${name}.toml`);
   const admin = join(directory, 'admin.suri');
@@ -75,9 +76,9 @@ ${settings}
 [tenants."${tenant}"]
 admin_key_file = "${admin}"
 [anchoring]
-streams = ["${tenant}/${store}"]
+streams = ${streams ?? `["${tenant}/${store}"]`}
 ledger = "${join(directory, `${name}-ledger.jsonl`)}"
-${more}
+${relay ? `relay_key_file = "${relay}"` : ''}
 `);
   const log = join(directory, `${name}.log`);
   const listening = /"address":"([^"]+)"/;

@@ -3,13 +3,14 @@
 
 //! What the peer's external anchor service polls and reports to (VES v1 §7.2).
 //!
-//! Offered are the batches of the streams in the settings, since the chain lists no streams of a
-//! tenant to a program. What is reported is kept in the ledger; with a relay's account it goes on to the
-//! chain as soon as all earlier batches of the stream are reported too.
+//! Offered are the batches of the streams in the settings: those of a list, or all that the node's event
+//! store knows. What is reported is kept in the ledger; with a relay's account it goes on to the chain as
+//! soon as all earlier batches of the stream are reported too.
 
 use crate::{
     App,
     batches::{self, BatchName},
+    config::AnchoredStreams,
     error::{Answer, ApiError, Code},
     extract::{Access, Body, Part, Query, Stream, part},
     keys::Permission,
@@ -20,14 +21,16 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 use utoipa::ToSchema;
-use ves_client::{AdminCall, ChainClient, Wait};
+use ves_client::{AdminCall, ChainClient, ClientError, Wait};
 use ves_primitives::wire::{BatchJson, hex32};
 
 /// Commitments unless asked otherwise, and at most: the peer's.
 const PAGE: u32 = 1_000;
 const PAGE_MAX: u32 = 5_000;
+/// Streams that are looked through at a time. Each holds up to a page of batches.
+const STREAMS_AT_A_TIME: usize = 4;
 
 /// A batch that is not anchored. Hashes have `0x`, as with the peer.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -75,20 +78,34 @@ fn ledger(app: &App) -> Answer<&Ledger> {
     })
 }
 
+/// The streams whose batches are offered, with the number of batches of each.
+async fn offered(app: &App, chain: &ChainClient) -> Answer<Vec<(Stream, u64)>> {
+    match &app.settings.anchored_streams {
+        AnchoredStreams::All => Ok(batches::streams(chain).await?),
+        AnchoredStreams::Listed(streams) => Ok(stream::iter(streams.clone())
+            .map(|of| async move {
+                let head = chain.store_head(of.tenant, of.store).await?;
+                Ok::<_, ClientError>((of, head.batch_count))
+            })
+            .buffered(batches::AT_A_TIME)
+            .try_collect()
+            .await?),
+    }
+}
+
 /// A stream's batches that neither the chain nor the ledger knows as anchored, oldest first.
 async fn pending_of(
     app: &App,
     chain: &ChainClient,
-    of: Stream,
+    (of, batch_count): (Stream, u64),
     limit: u64,
 ) -> Answer<Vec<BatchJson>> {
-    let head = chain.store_head(of.tenant, of.store).await?;
     let finalized = app.node.heads()?.finalized_hash;
     let anchored = chain.kept_batches(of.id(), Some(finalized)).await?.anchored;
     let mut pending = Vec::new();
     let mut from = anchored;
-    while from < head.batch_count && (pending.len() as u64) < limit {
-        let count = limit.min(head.batch_count.saturating_sub(from));
+    while from < batch_count && (pending.len() as u64) < limit {
+        let count = limit.min(batch_count.saturating_sub(from));
         let found = batches::range(chain, of, from, count).await?;
         if found.is_empty() {
             break;
@@ -103,7 +120,14 @@ async fn pending_of(
     Ok(pending)
 }
 
-/// Batches that are not anchored, for an operator's key with `admin`.
+/// The oldest of these batches, in order. Block numbers order the batches of all streams in time, and
+/// those of one stream as their numbers do: what is left of a stream has no gap.
+fn oldest(batches: &mut Vec<BatchJson>, limit: u32) {
+    batches.sort_by_key(|batch| (batch.batch.block_number, batch.batch.batch_id));
+    batches.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+}
+
+/// Batches that are not anchored, of the streams in the settings, for an operator's key with `admin`.
 #[utoipa::path(get, path = "/v1/commitments/pending", tag = "anchoring",
     params(("limit" = Option<u32>, Query, minimum = 1, maximum = 5000)),
     responses((status = 200, description = "What is to be anchored", body = PendingCommitments),
@@ -117,13 +141,17 @@ pub async fn pending(
     let limit = query.limit(PAGE, PAGE_MAX)?;
     ledger(&app)?;
     let chain = app.node.chain()?;
+    let mut of_streams = pin!(
+        stream::iter(offered(&app, &chain).await?)
+            .map(|offered| pending_of(&app, &chain, offered, limit.into()))
+            .buffer_unordered(STREAMS_AT_A_TIME)
+    );
     let mut found: Vec<BatchJson> = Vec::new();
-    for stream in &app.settings.anchored_streams {
-        found.extend(pending_of(&app, &chain, *stream, limit.into()).await?);
+    while let Some(pending) = of_streams.try_next().await? {
+        // However many streams there are, no more than two pages are kept here.
+        found.extend(pending);
+        oldest(&mut found, limit);
     }
-    // Block numbers order batches of all streams in time.
-    found.sort_by_key(|batch| (batch.batch.block_number, batch.batch.batch_id));
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let commitments: Vec<PendingCommitment> = stream::iter(found)
         .map(|batch| shown(&chain, batch))
         .buffered(batches::AT_A_TIME)
@@ -201,7 +229,7 @@ pub async fn anchored(
     let ledger = ledger(&app)?;
     let chain = app.node.chain()?;
     let streams = &app.settings.anchored_streams;
-    let batch = batches::find(&chain, streams, &name).await?;
+    let batch = batches::find(&chain, |of| streams.have(of), &name).await?;
     let report = Report {
         batch_id: batch.batch.batch_id,
         chain_tx_hash: request.chain_tx_hash,
@@ -266,6 +294,61 @@ async fn tell_chain(app: &App, chain: &ChainClient, of: Stream) -> Answer<u64> {
         Err(error) => {
             tracing::warn!(%error, "the chain was not told what is anchored");
             Ok(known)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ves_primitives::{BatchCommitment, BatchId, EventsRoot, StateRoot, StoreId, TenantId};
+
+    fn batch(store: u8, index: u64, block: u32) -> BatchJson {
+        let batch = BatchCommitment {
+            batch_id: BatchId([store; 32]),
+            tenant_id: TenantId([1; 16]),
+            store_id: StoreId([store; 16]),
+            batch_index: index,
+            sequence_start: index + 1,
+            sequence_end: index + 1,
+            leaf_count: 1,
+            events_root: EventsRoot([0; 32]),
+            prev_state_root: StateRoot([0; 32]),
+            new_state_root: StateRoot([0; 32]),
+            block_number: block,
+        };
+        BatchJson {
+            stream_id: batch.stream_id(),
+            block_hash: [0; 32],
+            batch,
+        }
+    }
+
+    #[test]
+    fn the_oldest_batches_of_all_streams_are_kept_and_no_stream_has_a_gap() {
+        let (one, two) = ([4, 7, 9], [5, 6, 20]);
+        let of = |store: u8, blocks: [u32; 3]| {
+            (0u64..)
+                .zip(blocks)
+                .map(move |(index, block)| batch(store, index, block))
+        };
+        for limit in 1u32..=6 {
+            let mut found: Vec<BatchJson> = of(2, two).chain(of(1, one)).collect();
+            oldest(&mut found, limit);
+            let blocks: Vec<u32> = found.iter().map(|found| found.batch.block_number).collect();
+            assert_eq!(blocks, [4, 5, 6, 7, 9, 20][..limit as usize]);
+            for store in [1, 2] {
+                let indexes: Vec<u64> = found
+                    .iter()
+                    .filter(|found| found.batch.store_id == StoreId([store; 16]))
+                    .map(|found| found.batch.batch_index)
+                    .collect();
+                assert!(
+                    (0u64..)
+                        .zip(&indexes)
+                        .all(|(expected, index)| expected == *index)
+                );
+            }
         }
     }
 }

@@ -207,7 +207,7 @@ pub async fn get(
     let name: BatchName = part("batch_id", &name)?;
     let streams = access.streams(&query)?;
     let chain = app.node.chain()?;
-    let batch = batches::find(&chain, &streams, &name).await?;
+    let batch = batches::find(&chain, |of| streams.contains(&of), &name).await?;
     let held = batch.batch.sequence_start..=batch.batch.sequence_end;
     if let Some(sequence) = query.find::<u64>("sequence")?
         && !held.contains(&sequence)

@@ -14,7 +14,7 @@ use crate::{
     App,
     error::{Answer, ApiError, Code},
     extract::{Access, Body, Part, Query, Stream, part},
-    openapi,
+    openapi, stored,
 };
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -24,10 +24,9 @@ use std::{sync::Arc, time::Instant};
 use utoipa::ToSchema;
 use ves_client::{BlockHash, ChainClient};
 use ves_primitives::{
-    AmountCommitment, ComplianceInputs, EventId, Policy, ProofHash, SubmittedEvent,
+    AmountCommitment, ComplianceInputs, Envelope, EventId, EventSigningHash, Policy, ProofHash,
     compliance_proof_hash,
     proof::{ProofRecord, ProofSubmission},
-    wire::SequencedEventJson,
 };
 
 /// The only proof system.
@@ -37,11 +36,13 @@ const PROOF_VERSION: u32 = 3;
 /// Longest policy id, bytes.
 const POLICY_ID_BYTES_MAX: usize = 64;
 
-/// A final event and the stream that holds it.
+/// A final event and the stream that holds it. Proofs are about its hashes: no payload is needed, and
+/// the node may have forgotten it.
 struct Found {
     stream: Stream,
-    sequenced: SequencedEventJson,
-    event: SubmittedEvent,
+    sequence: u64,
+    signing_hash: EventSigningHash,
+    envelope: Envelope,
 }
 
 async fn find_event(
@@ -56,17 +57,14 @@ async fn find_event(
         let found = chain
             .store_event(stream.tenant, stream.store, event)
             .await?;
-        if let Some(sequenced) = found {
-            let event = SubmittedEvent::try_from(&sequenced.event)
-                .map_err(|_| ApiError::node("the node's event is none"))?;
-            return Ok((
-                chain,
-                Found {
-                    stream,
-                    sequenced,
-                    event,
-                },
-            ));
+        if let Some(record) = found {
+            let found = Found {
+                stream,
+                sequence: record.sequence,
+                signing_hash: record.event_signing_hash,
+                envelope: stored::envelope(record)?,
+            };
+            return Ok((chain, found));
         }
     }
     Err(ApiError::not_found(
@@ -112,16 +110,16 @@ pub struct InputsAnswer {
 }
 
 fn inputs_of(found: &Found, policy: Policy) -> ComplianceInputs {
-    let envelope = &found.event.envelope;
+    let envelope = &found.envelope;
     ComplianceInputs {
         event_id: envelope.event_id,
         tenant_id: envelope.tenant_id,
         store_id: envelope.store_id,
-        sequence: found.sequenced.sequence,
+        sequence: found.sequence,
         payload_kind: envelope.payload_kind,
         payload_plain_hash: envelope.payload_plain_hash,
         payload_cipher_hash: envelope.payload_cipher_hash,
-        event_signing_hash: found.sequenced.event_signing_hash,
+        event_signing_hash: found.signing_hash,
         policy,
         commitment: None,
         authorization_receipt_hash: None,
@@ -260,7 +258,7 @@ async fn records(
     found: &Found,
 ) -> Answer<(Vec<ProofRecord>, BlockHash)> {
     let at = app.node.heads()?.finalized_hash;
-    let event = found.event.envelope.event_id;
+    let event = found.envelope.event_id;
     let records = chain
         .proofs_of_event(found.stream.id(), event, Some(at))
         .await?;
@@ -390,7 +388,7 @@ pub async fn verify(
     let (chain, found, record, submission) = find_proof(&app, &access, &query, &id).await?;
     let proof_hash_match = compliance_proof_hash(&submission.proof) == record.proof_hash;
     let public_inputs_match =
-        submission.envelope == found.event.envelope && submission.policy == record.policy;
+        submission.envelope == found.envelope && submission.policy == record.policy;
     let began = Instant::now();
     let stark_error = stark(&app, submission, &chain, record.sequence).await?;
     let stark_verification_time_ms = began.elapsed().as_secs_f64() * 1_000.0;

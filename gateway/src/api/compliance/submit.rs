@@ -181,14 +181,12 @@ impl SubmitProof {
         };
         let none = Signature([0; 64]);
         Ok(ProofSubmission {
-            envelope: found.event.envelope.clone(),
+            envelope: found.envelope.clone(),
             policy: policy(&self.policy_id, self.policy_params)?,
             commitment: commitment(self.witness_commitment.as_ref())?,
             currency,
             endorsement: self.endorsement.unwrap_or(none),
-            key_id: self
-                .agent_key_id
-                .unwrap_or(found.event.envelope.agent_key_id),
+            key_id: self.agent_key_id.unwrap_or(found.envelope.agent_key_id),
             budget,
             authorization_receipt_hash: receipt,
             amount_binding_hash: binding,
@@ -207,15 +205,11 @@ struct ToSign {
 impl ToSign {
     fn of(submission: &ProofSubmission, chain: &ChainClient, found: &Found) -> Answer<Self> {
         let context = submission
-            .context(
-                &chain.genesis_hash(),
-                CIRCUIT_VERSION,
-                found.sequenced.sequence,
-            )
+            .context(&chain.genesis_hash(), CIRCUIT_VERSION, found.sequence)
             .map_err(|_| ApiError::node("the node's event has no signing hash"))?;
         Ok(Self {
             endorsement: endorsement_hash(
-                &found.sequenced.event_signing_hash,
+                &found.signing_hash,
                 &submission.commitment,
                 submission.currency,
             ),
@@ -235,7 +229,7 @@ impl ToSign {
 fn check_inputs(sent: Option<&Value>, submission: &ProofSubmission, found: &Found) -> Answer<()> {
     let Some(sent) = sent else { return Ok(()) };
     let whole = submission
-        .inputs(found.sequenced.sequence)
+        .inputs(found.sequence)
         .map_err(|_| ApiError::node("the node's event has no signing hash"))?;
     let mut bare = whole;
     bare.commitment = None;
@@ -267,7 +261,7 @@ pub async fn submit(
     let event: EventId = part("event_id", &event)?;
     let (chain, found) = find_event(&app, &access, &query, event).await?;
     access.stream(Permission::Write, found.stream)?;
-    let agent = found.event.envelope.source_agent_id;
+    let agent = found.envelope.source_agent_id;
     access.agent(agent)?;
     let unsigned = request.endorsement.is_none() || request.submission_signature.is_none();
     let sent_inputs = request.public_inputs.take();
@@ -321,7 +315,7 @@ pub async fn submit(
         }
     }
     // Cheaper here than on the chain, where a proof that does not hold costs the agent's quota.
-    if let Some(error) = stark(&app, submission.clone(), &chain, found.sequenced.sequence).await? {
+    if let Some(error) = stark(&app, submission.clone(), &chain, found.sequence).await? {
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             Code::VerificationFailed,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     error::Answer,
+    stored,
     wire::{Receipt, chain_uuid, time_text},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,7 +19,6 @@ use ves_client::{BlockHash, ClientError};
 use ves_primitives::{
     EventId, SubmittedEvent,
     sequencer::{Admission, EventRecord, Rejection},
-    wire::EventJson,
 };
 
 /// Questions to the node at a time.
@@ -36,7 +36,7 @@ struct Block {
 }
 
 /// The fate of an event that the chain would reject for this reason. The chain forgets ids after
-/// some days and then refuses a replay for its age; the event store does not forget.
+/// some days and then refuses a replay for its age; the event store forgets at most its payload.
 pub(super) async fn refused(
     work: &Work<'_>,
     event: &SubmittedEvent,
@@ -49,7 +49,7 @@ pub(super) async fn refused(
             .store_event(envelope.tenant_id, envelope.store_id, envelope.event_id)
             .await?;
         if let Some(found) = known {
-            if found.event == EventJson::from(event) {
+            if stored::is_of(&found, event) {
                 let block = Block {
                     number: found.block_number,
                     hash: found.block_hash,
