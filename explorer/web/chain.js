@@ -4,15 +4,17 @@
 // What this page asks of a node: the `ves_*` RPCs, runtime APIs (`docs/INTERFACES.md`) and the SDK's
 // own RPCs. SCALE answers are read by the wasm.
 
-import { compute, wasm } from './wasm.js';
+import { AuthoritySets, CHANGES_PAGE } from './sets.js';
+import { attempt, compute, wasm } from './wasm.js';
 
 /** Storage prefix of `AgentRegistry.Stores`; keys end in hash ‖ tenant ‖ hash ‖ store, 16 bytes each. */
 const STORES = '0xb03e870a943a83094bcc08ae40179262505838af0f601674834bd46eab881d41';
 /** Storage key of `Timestamp.Now`. */
 const NOW = '0xf0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb';
+/** Storage prefix of `VesSequencer.Kept`; keys end in the stream. */
+const KEPT = '0x1cc203dcf7f3c4acd365663bbb192efec0eced7ce1c86606f88c6dcf7279516b';
 const KEYS_PAGE = 256;
-/** Most authority-set changes that a bundle may carry. */
-const SET_CHANGES_MAX = 64;
+const STREAMS_PAGE = 1_000;
 
 const strip = (hex) => hex.replace(/^0x/, '');
 const littleEndian = (value, bytes) => {
@@ -33,6 +35,7 @@ export class Chain {
   constructor(rpc) {
     this.rpc = rpc;
     this.genesis = null;
+    this.sets = new AuthoritySets(this);
   }
 
   async identify() {
@@ -97,21 +100,54 @@ export class Chain {
     return this.rpc.call('ves_health');
   }
 
-  /** Every registered store, with or without events, at most `max`. */
-  async stores(max) {
+  /** At most `max` registered stores, with or without events; `next`, if any, is `after` of those left. */
+  async stores(max, after = null) {
     const at = await this.finalizedHash();
-    const stores = [];
-    let last = null;
-    for (;;) {
-      const keys = await this.rpc.call('state_getKeysPaged', [STORES, KEYS_PAGE, last, at]);
-      for (const key of keys) {
-        const rest = strip(key).slice(64);
-        stores.push({ tenant: uuid(rest.slice(32, 64)), store: uuid(rest.slice(96, 128)) });
-        if (stores.length === max) return { stores, more: true };
-      }
-      if (keys.length < KEYS_PAGE) return { stores, more: false };
-      last = keys.at(-1);
+    const keys = [];
+    // One more than asked for tells whether any is left.
+    while (keys.length <= max) {
+      const count = Math.min(KEYS_PAGE, max + 1 - keys.length);
+      const last = keys.at(-1) ?? after;
+      const page = await this.rpc.call('state_getKeysPaged', [STORES, count, last, at]);
+      keys.push(...page);
+      if (page.length < count) break;
     }
+    const found = keys.slice(0, max);
+    const stores = found.map((key) => {
+      const rest = strip(key).slice(64);
+      return { tenant: uuid(rest.slice(32, 64)), store: uuid(rest.slice(96, 128)) };
+    });
+    return { stores, next: keys.length > max ? found.at(-1) : null };
+  }
+
+  /**
+   * How many batches are not reported as anchored, summed over all streams, or over the first `pages`
+   * thousand if there are `more`.
+   */
+  async unanchored(pages) {
+    let [open, streams, cursor] = [0, 0, null];
+    for (let page = 0; page < pages; page += 1) {
+      const found = await this.rpc.call('ves_streams', [null, cursor, STREAMS_PAGE]);
+      const anchored = await this.anchored(found.streams.map((stream) => stream.stream_id));
+      found.streams.forEach((stream, at) => {
+        open += Math.max(0, stream.batch_count - anchored[at]);
+      });
+      streams += found.streams.length;
+      cursor = found.cursor ?? null;
+      if (cursor === null) break;
+    }
+    return { open, streams, more: cursor !== null };
+  }
+
+  /** How many batches of each of these streams are reported as anchored, by one question. */
+  async anchored(streams) {
+    if (streams.length === 0) return [];
+    const keys = streams.map((stream) => KEPT + strip(stream));
+    const at = await this.finalizedHash();
+    const [{ changes }] = await this.rpc.call('state_queryStorageAt', [keys, at]);
+    const values = new Map(changes);
+    const count = async (value) => (value ? (await compute('read', 'kept', value)).anchored : 0);
+    return Promise.all(keys.map((key) => count(values.get(key))));
   }
 
   head(tenant, store) {
@@ -167,18 +203,37 @@ export class Chain {
     return this.apiRead('signing_key', 'AgentRegistryApi_signing_key', args);
   }
 
-  /** An event's bundle with what `stateset-sync export` adds, as text. */
+  /**
+   * An event's bundle with what `stateset-sync export` adds: its `text`, and how it is judged with the
+   * authority sets that lead to its block.
+   */
   async bundle(tenant, store, record, proofs) {
-    const [answer, authorities, changes] = await Promise.all([
-      this.rpc.raw('ves_bundle', [tenant, store, record.event.event_id]),
-      // Nodes that forget old states cannot tell; readers then have to know the set.
-      this.genesisHash()
-        .then((genesis) => this.api('GrandpaApi_grandpa_authorities', '', genesis))
-        .catch(() => null),
-      this.rpc.call('ves_setChanges', [0, SET_CHANGES_MAX]).catch(() => []),
-    ]);
-    const evidence = { set_changes: changes, proofs: [] };
-    if (authorities) evidence.authorities = authorities;
+    const answer = await this.rpc.raw('ves_bundle', [tenant, store, record.event.event_id]);
+    const height = await compute('justified', answer);
+    const { sets, trouble } =
+      height === null ? { sets: null, trouble: null } : await this.sets.follow(height);
+    const evidence = { set_changes: [], proofs: await this.evidenceOf(tenant, record, proofs) };
+    if (height !== null && sets === null) {
+      evidence.set_changes = await this.rpc.call('ves_setChanges', [0, CHANGES_PAGE]).catch(() => []);
+    }
+    const judge = sets ?? (await wasm());
+    const text = attempt(() => judge.assemble(answer, JSON.stringify(evidence)));
+    const bytes = new TextEncoder().encode(text);
+    return {
+      text,
+      /** Why the sets do not lead to the block, if they do not. */
+      trouble,
+      verify: (pins) => JSON.parse(attempt(() => judge.verify(bytes, JSON.stringify(pins)))),
+      /** The set to which the chain was forced and on which the block rests, if there is one. */
+      forced: () => (sets === null ? null : JSON.parse(sets.forced(height))),
+      /** Accepts such a set by its hash; says whether there is one. */
+      accept: (hash) => attempt(() => sets.accept(hash)),
+    };
+  }
+
+  /** The submissions behind records of proofs, with keys that are not the event's. */
+  async evidenceOf(tenant, record, proofs) {
+    const evidence = [];
     for (const proof of proofs) {
       const found = await this.submission(proof);
       if (!found) continue;
@@ -187,10 +242,9 @@ export class Chain {
         const agent = record.event.source_agent_id;
         entry.signing_key = await this.signingKey(tenant, agent, found.key_id);
       }
-      evidence.proofs.push(entry);
+      evidence.push(entry);
     }
-    const functions = await wasm();
-    return functions.assemble(answer, JSON.stringify(evidence));
+    return evidence;
   }
 
   /** The submission behind a record of a proof, out of its block; nothing if the block is gone. */

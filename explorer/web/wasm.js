@@ -14,15 +14,20 @@ export function wasm() {
   return loaded;
 }
 
-/** Calls one of its functions and reads the JSON it answers with. */
-export async function compute(name, ...args) {
-  const functions = await wasm();
+/** Does something with the wasm; what it throws is told as an error. */
+export function attempt(work) {
   try {
-    return JSON.parse(functions[name](...args));
+    return work();
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) {
       throw new Error('the verifier stopped; load the page anew');
     }
     throw error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** Calls one of its functions and reads the JSON it answers with. */
+export async function compute(name, ...args) {
+  const functions = await wasm();
+  return JSON.parse(attempt(() => functions[name](...args)));
 }

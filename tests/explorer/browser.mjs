@@ -7,6 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { ensure, program } from '../polkadotjs/harness.mjs';
+import { retell } from './retold.mjs';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -34,11 +35,12 @@ export class Browser {
     return browser;
   }
 
-  /** A page of its own, with nothing cached. */
-  async page({ scheme = 'light', bypassCSP = false, url = this.#origin } = {}) {
+  /** A page of its own, with nothing cached. With `answers`, the node's are changed by these. */
+  async page({ scheme = 'light', bypassCSP = false, url = this.#origin, answers = null } = {}) {
     const context = await this.#browser.newContext({ colorScheme: scheme, bypassCSP });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
+    if (answers) await retell(page, answers);
     const watch = (url) => {
       if (!/^(https?|wss?):\/\/127\.0\.0\.1:|^(blob|data):/.test(url)) this.strangers.push(url);
     };

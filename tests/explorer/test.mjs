@@ -5,13 +5,14 @@
 // The explorer page in headless Chromium against a real node of its own. One line for each claim;
 // exit code 0 if and only if all of them hold. Pictures: explorer-screenshots in the target folder.
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, connect as dial } from 'node:net';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { claim, ensure, same, score, sleep, startNode, startProgram, waitFor, workingDirectory } from '../polkadotjs/harness.mjs';
-import { STORE, TENANT, play } from '../polkadotjs/scene.mjs';
+import { Agent, STORE, TENANT, play } from '../polkadotjs/scene.mjs';
 import { Browser, checks, outcome, pictures } from './browser.mjs';
+import { manyStores, manyStreams, setsThatEnded } from './retold.mjs';
 import { SPOILED, members, substance } from './spoil.mjs';
 
 const FIRST_PAINT_MS = 1_000;
@@ -148,6 +149,118 @@ await claim('A plaintext event shows its payload, and one that was refused says 
   const reason = await page.textContent('[aria-label^="Blocks that refused"] tbody td');
   ensure(reason.length > 3, 'no reason is shown');
   return reason;
+});
+
+await claim('A payload that is no canonical JSON is shown as it is, and called that', async () => {
+  const raw = Buffer.from(`{"total": "1.00", "note": "${MARKUP}" }`);
+  const other = await browser.page({
+    answers: {
+      ves_event: (_, record) => {
+        delete record.event.payload;
+        return { ...record, event: { ...record.event, payload_raw_b64u: raw.toString('base64url') } };
+      },
+    },
+  });
+  await browser.visit(other, `/event/${STREAM}/${plain}`);
+  await other.waitForSelector('text=its author broke the rule');
+  same('the payload', await other.textContent('pre'), raw.toString());
+  await other.context().close();
+  return raw.toString();
+});
+
+await claim('Behind a forced change of validators an event is verified once the reader accepts their set', async () => {
+  const blockOf = async (id) => (await ask('ves_event', [TENANT, STORE, id])).block_number;
+  const [before, behind] = await Promise.all([plain, single].map(blockOf));
+  ensure(3 < before && before < behind, `blocks ${before} and ${behind}`);
+  const other = await browser.page({ answers: setsThatEnded(1, 2, 3, before), bypassCSP: true });
+  const visit = async (id) => {
+    await browser.visit(other, `/event/${STREAM}/${id}`);
+    await other.waitForSelector('[data-outcome]');
+  };
+  const trust = async () => {
+    const lines = await checks(other);
+    same('the justification', lines.find(({ name }) => name === 'justification').verdict, 'pass');
+    const { verdict, reason } = lines.find(({ name }) => name === 'trust_authorities');
+    return [await outcome(other), verdict, reason].join();
+  };
+  await visit(plain);
+  same('before the change', await trust(), 'pass,trusted,');
+  same('sets to accept there', await other.locator('[data-forced]').count(), 0);
+
+  await visit(single);
+  same('behind it', await trust(), 'fail,fail,authorities_mismatch');
+  const told = await other.textContent('[data-forced="open"]');
+  ensure(told.includes(`Block ${before + 1} forced the chain to authority set 4`), told);
+  const hash = await other.textContent('[data-forced] code');
+  await other.addScriptTag({ path: axe });
+  const { violations } = await other.evaluate(() => globalThis.axe.run());
+  same('what axe objects to', violations.map(({ id }) => id).join(), '');
+  await browser.picture(other, 'forced');
+  for (const [typed, answer] of [['a word', 'expected 32 bytes in hex'], [`0x${'01'.repeat(32)}`, 'not forced to a set with this hash']]) {
+    await other.fill('[name="accepted"]', typed);
+    await other.click('text="Accept"');
+    await other.waitForSelector(`[data-forced="open"] [role="status"]:has-text("${answer}")`);
+    same(`the outcome with ${typed}`, await outcome(other), 'fail');
+  }
+  await other.fill('[name="accepted"]', hash);
+  await other.click('text="Accept"');
+  await other.waitForSelector('[data-forced="accepted"]');
+  same('once it is accepted', await trust(), 'pass,pass,');
+
+  const [download] = await Promise.all([other.waitForEvent('download'), other.click('text=Download the bundle')]);
+  await download.saveAs(join(agent.cwd, 'forced.json'));
+  const verify = ['verify', '--bundle', 'forced.json', '--authorities'];
+  same('verified', (await agent.cli([...verify, hash])).verified, true);
+  const { error } = await agent.cli([...verify, exported.authority_set], { codes: [7] });
+  ensure(error.message.includes(hash), error.message);
+
+  await visit(plain);
+  same('before the change, still', await trust(), 'pass,trusted,');
+  await visit(single);
+  same('behind it, still', await trust(), 'pass,pass,');
+  await other.reload();
+  await visit(single);
+  same('in a page loaded anew', await trust(), 'fail,fail,authorities_mismatch');
+  await other.context().close();
+  return `blocks ${before} and ${behind}, set ${hash.slice(0, 12)}…`;
+});
+
+await claim('What waits for its anchor is summed over all streams, and said so where it is not', async () => {
+  const { streams } = await ask('ves_streams', [null, null, 1000]);
+  const batches = streams.reduce((sum, stream) => sum + stream.batch_count, 0);
+  for (const [answers, count, label] of [
+    // No relay is there.
+    [{}, batches, 'Batches not reported as anchored'],
+    [manyStreams(2_500), 2_500, 'Batches not reported as anchored'],
+    [manyStreams(6_000), 5_000, 'Batches not reported as anchored, in the first 5000 streams'],
+  ]) {
+    const other = await browser.page({ answers });
+    const card = other.locator('li', { has: other.locator('[data-card="anchor-lag"]') });
+    await card.filter({ hasText: String(count) }).waitFor();
+    same('the card', await card.textContent(), `${label}${count}`);
+    await other.context().close();
+  }
+  return `${batches} of ${streams.length} stream(s); 2500 and 5000 of made-up ones`;
+});
+
+await claim('The list of streams goes on as long as there are stores', async () => {
+  const other = await browser.page({ answers: manyStores(450) });
+  await browser.visit(other, '/streams');
+  const rows = other.locator('[aria-label="Registered stores"] tbody tr');
+  const shown = [await rows.count()];
+  while (await other.isVisible('text="More"')) {
+    await other.click('text="More"');
+    await waitFor('more rows', async () => (await rows.count()) > shown.at(-1));
+    await other.waitForSelector('button:not([disabled]):text("More")', { state: 'attached' });
+    shown.push(await rows.count());
+  }
+  same('rows', shown.join(), '200,400,450');
+  const stores = await rows.locator('th').allTextContents();
+  same('different ones', new Set(stores).size, 450);
+  await browser.visit(other, '/');
+  await other.waitForSelector('text=Only 20 are shown');
+  await other.context().close();
+  return shown.join(', ');
 });
 
 await claim('A batch is shown, and its proof verified in the browser', async () => {
@@ -362,21 +475,58 @@ await claim('The page asked nobody but its server and its node, and broke none o
 
 await browser.end();
 
+mkdirSync(join(directory, 'own'));
+const own = await startNode(join(directory, 'own'), ['--explorer', '127.0.0.1:0', '--event-store-retain-blocks', '3']);
+let second;
+
 await claim('The node serves the page itself, if asked to', async () => {
-  mkdirSync(join(directory, 'own'));
-  const own = await startNode(join(directory, 'own'), ['--explorer', '127.0.0.1:0']);
   const address = await waitFor('where the page is', () => /Explorer: (http:\S+)/.exec(readFileSync(own.log, 'utf8'))?.[1]);
-  const second = await Browser.start(`${address}/`);
+  second = await Browser.start(`${address}/`);
   const served = await second.page();
   await waitFor('a final block', async () => Number(await served.textContent('[data-card="finalized"]')));
-  await second.end();
-  own.stop();
+  await served.context().close();
   return address;
 });
+
+await claim('A payload that the node has forgotten is called that, not its author’s mistake; the rest is verified', async () => {
+  const writer = new Agent(join(directory, 'own'), own.url);
+  writeFileSync(join(writer.cwd, 'admin'), '//Alice\n', { mode: 0o600 });
+  await writer.enrol();
+  const open = await writer.order('A-1', { total: '12.00' });
+  const sealed = await writer.order('A-2', { total: '7.50' }, '--encrypt-to-self');
+  await writer.cli(['push']);
+  const seen = await second.page();
+  for (const [id, kind] of [[open, 'plaintext'], [sealed, 'encrypted, VES-ENC-1']]) {
+    await waitFor('the payload to be forgotten', async () => {
+      const { event } = await ask('ves_event', [TENANT, STORE, id], own);
+      return !event.payload && !event.payload_encrypted;
+    });
+    await second.visit(seen, `/event/${STREAM}/${id}`);
+    await seen.waitForSelector('[data-outcome="pass"]');
+    const text = await seen.textContent('main');
+    ensure(text.includes('This node has forgotten the payload') && text.includes(kind), text);
+    ensure(!text.includes('broke the rule'), 'its author is blamed');
+    const line = (await checks(seen)).find(({ reason }) => reason === 'payload_pruned');
+    same('what cannot be judged', line?.verdict, 'not_judged');
+  }
+  await second.picture(seen, 'forgotten');
+  return 'plaintext and encrypted';
+});
+
+await second?.end();
+own.stop();
 
 const { claims, failures } = score();
 console.log(`${claims - failures} of ${claims} claims hold; pictures: ${pictures}`);
 process.exit(failures === 0 ? 0 : 1);
+
+/** What a node answers. */
+async function ask(method, params, of = node) {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(of.url.replace('ws:', 'http:'), { method: 'POST', headers, body });
+  return (await answer.json()).result;
+}
 
 /** Sequences in the table of events, as shown. */
 async function sequences(where) {

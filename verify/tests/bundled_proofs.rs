@@ -5,18 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use codec::Encode;
+use common::{GENESIS, event, key, record_of, sign};
 use ed25519_zebra::SigningKey;
-use ves_finality::{BlockHash, DigestItem, Header, blake2_256};
+use ves_finality::{BlockHash, testing};
 use ves_primitives::{
-    AgentId, AmountSalt, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, CommandId,
-    CurrencyTag, Envelope, EventId, GenesisHash, InclusionProof, KeyId, LeafHash, Payload,
-    PayloadCipherHash, PayloadKind, Policy, ProofHash, Signature, SigningPublicKey, StoreId,
-    StreamTip, SubmittedEvent, TenantId, block_leaves, endorsement_hash, limits,
-    payload_plain_hash,
+    AmountSalt, CurrencyTag, GenesisHash, KeyId, Policy, ProofHash, Signature, SubmittedEvent,
+    endorsement_hash, limits,
     proof::{ProofBytes, ProofRecord, ProofSubmission},
-    registry::{RecordedAt, Revocation, SigningKeyRecord, ValidityWindow},
-    wire::{BatchJson, BundleJson, EventJson, InclusionJson, ProofJson, SequencedEventJson},
+    registry::{RecordedAt, Revocation},
+    wire::{BundleJson, ProofJson},
 };
 use ves_stark_air::Statement;
 use ves_stark_prover::Opening;
@@ -24,60 +24,10 @@ use ves_verify::{
     TrustAnchors, Verdict, Verification, caveats, offline, parse_bundle, proofs, rules::Reason,
 };
 
-const GENESIS: GenesisHash = GenesisHash([0xaa; 32]);
-const TENANT: TenantId = TenantId([0x11; 16]);
-const STORE: StoreId = StoreId([0x22; 16]);
 const BLOCK: u32 = 7;
 const PROVEN_IN: u32 = 9;
 const AMOUNT: u64 = 98_000;
 const POLICY: Policy = Policy::AmlThreshold { threshold: 100_000 };
-
-fn key(number: u8) -> SigningKey {
-    SigningKey::from([number; 32])
-}
-
-fn sign(key: &SigningKey, message: &[u8; 32]) -> Signature {
-    Signature(key.sign(message).to_bytes())
-}
-
-fn record_of(key: &SigningKey) -> SigningKeyRecord {
-    SigningKeyRecord {
-        public_key: SigningPublicKey(ed25519_zebra::VerificationKey::from(key).into()),
-        window: ValidityWindow::default(),
-        registered_at: RecordedAt {
-            block: 2,
-            time_ms: 4_000,
-        },
-        revocation: None,
-    }
-}
-
-fn event(id: u8) -> SubmittedEvent {
-    let json = br#"{"total":"980.00"}"#.to_vec();
-    let mut envelope = Envelope {
-        ves_version: 2,
-        event_id: EventId([id; 16]),
-        tenant_id: TENANT,
-        store_id: STORE,
-        source_agent_id: AgentId([0x33; 16]),
-        agent_key_id: KeyId(1),
-        entity_type: b"order".to_vec().try_into().unwrap(),
-        entity_id: b"A-1".to_vec().try_into().unwrap(),
-        event_type: b"order.created".to_vec().try_into().unwrap(),
-        created_at: b"2026-01-01T00:00:00Z".to_vec().try_into().unwrap(),
-        payload_kind: PayloadKind::Plaintext,
-        payload_plain_hash: payload_plain_hash(None, &json),
-        payload_cipher_hash: PayloadCipherHash([0; 32]),
-        command_id: Some(CommandId([id; 16])),
-        base_version: None,
-        agent_signature: Signature([0; 64]),
-    };
-    envelope.agent_signature = sign(&key(5), &envelope.signing_hash().unwrap().0);
-    SubmittedEvent {
-        envelope,
-        payload: Payload::Plain(json.try_into().unwrap()),
-    }
-}
 
 /// A proof about the event at sequence 1, endorsed with this key.
 fn submission(event: &SubmittedEvent, key: &SigningKey, key_id: KeyId) -> ProofSubmission {
@@ -106,58 +56,10 @@ fn submission(event: &SubmittedEvent, key: &SigningKey, key_id: KeyId) -> ProofS
 }
 
 fn bundle() -> BundleJson {
-    let event = event(1);
-    let hash = event.envelope.signing_hash().unwrap();
-    let leaf = event.envelope.leaf_hash(1, &hash);
-    let batch = BatchCommitment::commit(TENANT, STORE, BLOCK, &StreamTip::EMPTY, &[leaf]).unwrap();
-    let commitment = BlockCommitment::commit(std::slice::from_ref(&batch)).unwrap();
-    let header = Header {
-        parent_hash: BlockHash([1; 32]),
-        number: BLOCK,
-        state_root: [2; 32],
-        extrinsics_root: [3; 32],
-        digest: vec![DigestItem::Consensus(
-            BLOCK_COMMITMENT_ENGINE,
-            commitment.encode(),
-        )],
-    }
-    .bytes();
-    let block_hash = blake2_256(&header);
-    let tree: Vec<LeafHash> = block_leaves(std::slice::from_ref(&batch))
-        .into_iter()
-        .map(LeafHash)
-        .collect();
+    let header = testing::header(BlockHash([1; 32]), BLOCK, vec![common::commitment(BLOCK)]);
     BundleJson {
-        schema: BundleJson::SCHEMA.into(),
-        version: BundleJson::VERSION,
-        genesis_hash: GENESIS,
-        event: SequencedEventJson {
-            stream_id: batch.stream_id(),
-            sequence: 1,
-            block_number: BLOCK,
-            block_hash,
-            block_time_ms: 14_000,
-            extrinsic_index: 1,
-            event_signing_hash: hash,
-            leaf_hash: leaf,
-            receipt_hash: event.envelope.receipt_hash(1, &hash),
-            event: EventJson::from(&event),
-        },
-        inclusion: InclusionJson {
-            leaf_hash: leaf,
-            proof: InclusionProof::build(&[leaf], 0).unwrap(),
-            batch: BatchJson {
-                stream_id: batch.stream_id(),
-                block_hash,
-                batch,
-            },
-            block_proof: InclusionProof::build(&tree, 0).unwrap(),
-            header,
-        },
-        signing_key: record_of(&key(5)),
-        finality: None,
-        anchor: None,
-        proofs: vec![proof(&submission(&event, &key(5), KeyId(1)))],
+        proofs: vec![proof(&submission(&event(1), &key(5), KeyId(1)))],
+        ..common::bundle(&header)
     }
 }
 

@@ -9,15 +9,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ves_finality::{BlockHash, DigestItem, Header};
 use ves_primitives::{
-    Authority, AuthoritySet, BatchCommitment, FinalityProof,
+    Authority, BatchCommitment, FinalityProof,
     limits::MAX_HEADER_BYTES,
     proof::{BatchProofRecord, ProofRecord},
     registry::SigningKeyRecord,
     sequencer::KeptBatches,
     wire::{BundleJson, FinalityJson, ProofJson},
 };
+use ves_verify::{FollowedSets, justified_height, unjudged};
 
-fn scale<T: Decode>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn scale<T: Decode>(bytes: &[u8]) -> Result<T, String> {
     T::decode_all(&mut &*bytes).map_err(|error| error.to_string())
 }
 
@@ -138,8 +139,8 @@ pub(crate) fn header(text: &str) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Evidence {
-    /// The chain's first authority set, SCALE in hex; without it readers must know it.
-    authorities: Option<String>,
+    /// At nodes that forget old states: there the first authority set is not known, and with it what
+    /// leads where. Readers then have to know a set.
     set_changes: Vec<FinalityProof>,
     proofs: Vec<ProofJson>,
 }
@@ -149,22 +150,39 @@ struct Response {
     result: Option<BundleJson>,
 }
 
-pub(crate) fn assemble(answer: &str, evidence: &str) -> Answer {
+fn bundle(answer: &str) -> Result<BundleJson, String> {
     let answer: Response = parse("ves_bundle", answer)?;
-    let mut bundle = answer.result.ok_or("the node knows no such event")?;
+    Ok(answer.result.ok_or("the node knows no such event")?)
+}
+
+/// Height of the justified block, if the bundle has evidence of finality.
+pub(crate) fn height(bundle: &BundleJson) -> Result<Option<u32>, String> {
+    let Some(finality) = &bundle.finality else {
+        return Ok(None);
+    };
+    let header = Header::decode(&bundle.inclusion.header).map_err(|error| error.to_string())?;
+    let height = justified_height(&header, &finality.proof);
+    height.map(Some).map_err(|error| error.to_string())
+}
+
+pub(crate) fn justified(answer: &str) -> Answer {
+    json(&height(&bundle(answer)?)?)
+}
+
+pub(crate) fn assemble(answer: &str, evidence: &str, sets: Option<&FollowedSets>) -> Answer {
+    let mut bundle = bundle(answer)?;
     let evidence: Evidence = parse("evidence", evidence)?;
-    let authorities = evidence
-        .authorities
-        .map(|text| scale::<Vec<Authority>>(&unhex(&text)?))
-        .transpose()?;
-    bundle.finality = bundle.finality.map(|finality| FinalityJson {
-        authorities: authorities.map(|authorities| AuthoritySet {
-            set_id: 0,
-            authorities,
-        }),
-        set_changes: evidence.set_changes,
-        proof: finality.proof,
-    });
+    let height = height(&bundle)?.unwrap_or_default();
+    bundle.finality = bundle
+        .finality
+        .map(|FinalityJson { proof, .. }| match sets {
+            Some(sets) => sets.evidence(height, proof),
+            None => FinalityJson {
+                authorities: None,
+                set_changes: unjudged(evidence.set_changes, height),
+                proof,
+            },
+        });
     bundle.proofs = evidence.proofs;
     let mut text = serde_json::to_string_pretty(&bundle).map_err(|error| error.to_string())?;
     text.push('\n');

@@ -3,12 +3,14 @@
 
 //! A bundle, judged.
 
-use crate::{Answer, json, parse, unhex};
+use crate::{Answer, answers::height, json, parse, unhex};
 use serde::Deserialize;
 use serde_json::json;
 use ves_finality::BlockHash;
 use ves_primitives::{AuthoritySetHash, EventsRoot, GenesisHash, SigningPublicKey};
-use ves_verify::{TrustAnchors, TrustedAuthorities, Verification, caveats, offline, parse_bundle};
+use ves_verify::{
+    FollowedSets, TrustAnchors, TrustedAuthorities, Verification, caveats, offline, parse_bundle,
+};
 
 /// What the reader trusts, as typed: empty text pins nothing.
 #[derive(Default, Deserialize)]
@@ -48,12 +50,16 @@ fn anchors(pins: &Pins) -> Result<TrustAnchors, String> {
     })
 }
 
-pub(crate) fn bundle(bytes: &[u8], pins: &str) -> Answer {
-    let trust = anchors(&parse("pins", pins)?)?;
+/// `sets`, if there are any, say whom to trust unless the pins do.
+pub(crate) fn bundle(bytes: &[u8], pins: &str, sets: Option<&FollowedSets>) -> Answer {
+    let mut trust = anchors(&parse("pins", pins)?)?;
     let bundle = match parse_bundle(bytes) {
         Ok(bundle) => bundle,
         Err(why) => return json(&json!({ "holds": false, "not_a_bundle": why.to_string() })),
     };
+    if let (Some(sets), Ok(Some(height))) = (sets, height(&bundle)) {
+        trust.authorities = trust.authorities.or_else(|| sets.trust(height));
+    }
     let verification = offline(&bundle, &trust);
     let (record, batch) = (&bundle.event, &bundle.inclusion.batch);
     let authorities = bundle

@@ -12,6 +12,9 @@
 mod answers;
 mod judge;
 mod proofs;
+mod sets;
+
+pub use sets::Sets;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -25,7 +28,7 @@ type Answer = Result<String, String>;
 /// If a pin is malformed. What is wrong with the bundle is part of the answer.
 #[wasm_bindgen]
 pub fn verify(bundle: &[u8], pins: &str) -> Answer {
-    judge::bundle(bundle, pins)
+    judge::bundle(bundle, pins, None)
 }
 
 /// Reads a runtime API's SCALE answer: `batches`, `kept`, `proofs`, `batch_proofs`, `authorities` or
@@ -47,14 +50,25 @@ pub fn header(json: &str) -> Answer {
     answers::header(json)
 }
 
+/// The height of the justified block in a node's answer to `ves_bundle`, or `null` if it has no
+/// evidence of finality.
+///
+/// # Errors
+/// If the answer holds no bundle, or a malformed header.
+#[wasm_bindgen]
+pub fn justified(answer: &str) -> Answer {
+    answers::justified(answer)
+}
+
 /// A bundle as `stateset-sync export` writes it, from a node's answer to `ves_bundle` (its whole
-/// text, so that no number passes through the page) and the further `evidence`.
+/// text, so that no number passes through the page) and the further `evidence`. Without a set of
+/// authorities to start from: see [`Sets::assemble`].
 ///
 /// # Errors
 /// If the answer holds no bundle, or the evidence is malformed.
 #[wasm_bindgen]
 pub fn assemble(answer: &str, evidence: &str) -> Answer {
-    answers::assemble(answer, evidence)
+    answers::assemble(answer, evidence, None)
 }
 
 /// The submission behind a record of a proof, out of its block's extrinsics (a JSON list of hex).

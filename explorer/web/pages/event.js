@@ -4,7 +4,6 @@
 // One event: what was signed, its receipt, its proofs, verified here.
 
 import { code, el, facts, link, table, time } from '../dom.js';
-import { compute } from '../wasm.js';
 import { verdict } from './checks.js';
 
 export async function eventPage({ chain, scope, title, body }, tenant, store, id) {
@@ -29,17 +28,28 @@ export async function eventPage({ chain, scope, title, body }, tenant, store, id
   const place = el('section', {}, el('h2', {}, 'Verification'), el('p', { role: 'status' }, 'Verifying…'));
   body.append(place);
   try {
-    const text = await chain.bundle(tenant, store, record, proofs);
+    const bundle = await chain.bundle(tenant, store, record, proofs);
     // The chain is pinned by the page's own node; everything else the evidence has to show.
-    const pins = JSON.stringify({ genesis: await chain.genesisHash() });
-    const outcome = await compute('verify', new TextEncoder().encode(text), pins);
+    const pins = { genesis: await chain.genesisHash() };
     if (scope.over) return;
-    place.replaceChildren(
-      el('h2', {}, 'Verification'),
-      el('p', {}, 'Computed in this browser, from the bundle that the node gave.'),
-      download(text, id, scope),
-      verdict(outcome),
-    );
+    const offer = download(bundle.text, id, scope);
+    const heading = el('h2', { tabIndex: -1 }, 'Verification');
+    const draw = () => {
+      const outcome = bundle.verify(pins);
+      const trouble = outcome.holds ? null : bundle.trouble;
+      place.replaceChildren(
+        heading,
+        el('p', {}, 'Computed in this browser, from the bundle that the node gave.'),
+        offer,
+        ...(trouble ? [el('p', { class: 'problem' }, `Authority sets: ${trouble}.`)] : []),
+        ...forcedSet(bundle, () => {
+          draw();
+          heading.focus();
+        }),
+        verdict(outcome),
+      );
+    };
+    draw();
   } catch (error) {
     place.lastChild.textContent = `Cannot be verified now: ${error.message}`;
     place.lastChild.className = 'problem';
@@ -87,7 +97,79 @@ function payloadOf(event) {
       ]),
     ];
   }
-  return [heading, el('p', { class: 'problem' }, 'The plaintext is not canonical JSON: its author broke the rule.')];
+  if (event.payload_raw_b64u !== undefined) {
+    const text = new TextDecoder().decode(bytesOf(event.payload_raw_b64u));
+    return [
+      heading,
+      el('p', { class: 'problem' }, 'The plaintext is not canonical JSON: its author broke the rule.'),
+      el('pre', { tabIndex: 0 }, text),
+    ];
+  }
+  return [
+    heading,
+    el('p', { class: 'note' }, 'This node has forgotten the payload, as its operator told it to. A node that keeps payloads has it.'),
+    facts([
+      ['It was', event.payload_kind === 0 ? 'plaintext' : 'encrypted, VES-ENC-1'],
+      ['Hash of the plaintext', code(event.payload_plain_hash)],
+      ['Hash of the ciphertext', event.payload_kind === 0 ? null : code(event.payload_cipher_hash)],
+    ]),
+  ];
+}
+
+/** Bytes of base64url without padding. */
+function bytesOf(text) {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+}
+
+/**
+ * What is to be said if the block rests on a set to which the chain was forced: no signature leads there,
+ * so that only the reader can accept it. The page remembers that until it is loaded anew; an address
+ * that could carry it would let whoever wrote a link decide.
+ */
+function forcedSet(bundle, redraw) {
+  const forced = bundle.forced();
+  if (forced === null) return [];
+  const set = [`authority set ${forced.set_id}, `, code(forced.hash)];
+  const block = link(`#/block/${forced.block}`, `Block ${forced.block}`);
+  if (forced.accepted) {
+    const text = ', and you accept it. This page forgets that when it is loaded anew.';
+    return [el('p', { class: 'note', 'data-forced': 'accepted' }, block, ' forced the chain to ', ...set, text)];
+  }
+  const input = el('input', { type: 'text', name: 'accepted', autocomplete: 'off', spellcheck: false });
+  const answer = el('p', { role: 'status', class: 'note' });
+  const form = el(
+    'form',
+    { class: 'inline' },
+    el('label', {}, el('span', {}, 'Hash of the authority set that you accept'), input),
+    el('button', {}, 'Accept'),
+  );
+  form.addEventListener('submit', (submitted) => {
+    submitted.preventDefault();
+    try {
+      if (bundle.accept(input.value)) redraw();
+      else answer.textContent = 'The chain was not forced to a set with this hash.';
+    } catch (error) {
+      answer.textContent = error.message;
+    }
+  });
+  return [
+    el(
+      'div',
+      { 'data-forced': 'open' },
+      el(
+        'p',
+        { class: 'problem' },
+        block,
+        ' forced the chain to ',
+        ...set,
+        ', and this event’s block is final by that set or one that follows from it. No set before vouches for it. ',
+        'Ask operators whom you trust for the hash of their set, and enter it here.',
+      ),
+      form,
+      answer,
+    ),
+  ];
 }
 
 function batchFacts(batch, kept, tenant, store) {

@@ -7,6 +7,10 @@ import { cards, el, facts, link, short, table, time } from '../dom.js';
 import { streamTable } from './streams.js';
 
 const HEALTH_EVERY_MS = 5_000;
+/** It asks for all streams. */
+const LAG_EVERY_MS = 30_000;
+/** Thousands of streams that it sums over at most. */
+const LAG_PAGES = 5;
 const BATCHES_SHOWN = 15;
 const STREAMS_SHOWN = 20;
 
@@ -58,16 +62,24 @@ export async function overviewPage({ chain, live, scope, title, body }) {
       health = await chain.health();
       const found = await streamTable(chain, STREAMS_SHOWN);
       if (scope.over) return;
-      lag = found.unanchored;
-      if (!paused) streams.replaceChildren(found.table);
+      if (!paused) streams.replaceChildren(found);
       draw();
     } catch (error) {
       if (!scope.over) streams.replaceChildren(el('p', { class: 'problem' }, error.message));
     }
   };
-  const timer = setInterval(look, HEALTH_EVERY_MS);
-  scope.onLeave(() => clearInterval(timer));
-  await look();
+  const measure = async () => {
+    try {
+      lag = await chain.unanchored(LAG_PAGES);
+      draw();
+    } catch (error) {
+      console.warn(error.message);
+    }
+  };
+  for (const timer of [setInterval(look, HEALTH_EVERY_MS), setInterval(measure, LAG_EVERY_MS)]) {
+    scope.onLeave(() => clearInterval(timer));
+  }
+  await Promise.all([look(), measure()]);
   const { genesis, name, node } = await chain.identify();
   identity.replaceChildren(
     facts([
@@ -78,15 +90,16 @@ export async function overviewPage({ chain, live, scope, title, body }) {
   );
 }
 
-function figureCards(live, health, unanchored) {
+function figureCards(live, health, lag) {
   const behind = (n) => `${n} block${n === 1 ? '' : 's'}`;
   const indexed = health && Math.max(0, health.finalized_block - health.indexed_block);
+  const summed = lag?.more ? `, in the first ${lag.streams} streams` : '';
   const list = cards('Where the chain stands', [
     ['Newest block', String(live.best || '–'), 'best'],
     ['Final block', String(live.finalized || '–'), 'finalized'],
     ['Finality behind', live.finalized ? behind(live.best - live.finalized) : '–', 'finality-lag'],
     ['Event store behind', health ? behind(indexed) : '–', 'store-lag'],
-    ['Batches not reported as anchored', unanchored === null ? '–' : String(unanchored), 'anchor-lag'],
+    [`Batches not reported as anchored${summed}`, lag ? String(lag.open) : '–', 'anchor-lag'],
   ]);
   if (!health?.last_error) return list;
   const problem = el('p', { class: 'problem' }, `Event store: ${health.last_error}`);

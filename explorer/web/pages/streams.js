@@ -5,46 +5,77 @@
 
 import { cards, code, el, facts, link, short, table, time } from '../dom.js';
 
-const STORES_MAX = 200;
+const STORES_PAGE = 200;
 const EVENTS_PAGE = 25;
 const BATCHES_SHOWN = 25;
 
-/** A table of streams, and how many of their batches are not reported as anchored. */
+/** The first `max` registered stores, for a page about something else. */
 export async function streamTable(chain, max) {
-  const { stores, more } = await chain.stores(max);
-  let unanchored = 0;
-  const rows = await Promise.all(
+  const { stores, next } = await chain.stores(max);
+  const list = storeTable(await storeRows(chain, stores));
+  const rest = link('#/streams', 'All of them');
+  const note = next ? el('p', { class: 'note' }, `Only ${max} are shown. `, rest) : null;
+  return el('div', {}, list, note);
+}
+
+/** Where the stream of each store stands. */
+function storeRows(chain, stores) {
+  return Promise.all(
     stores.map(async ({ tenant, store }) => {
       const head = await chain.head(tenant, store);
       const kept = await chain.kept(head.stream_id);
-      const open = Math.max(0, head.batch_count - kept.anchored);
-      unanchored += open;
       return [
         link(`#/stream/${tenant}/${store}`, code(store)),
         code(tenant),
         String(head.sequence),
         String(head.batch_count),
         String(kept.anchored),
-        String(open),
+        String(Math.max(0, head.batch_count - kept.anchored)),
       ];
     }),
   );
+}
+
+function storeTable(rows) {
   const columns = [
     ['Store'], ['Tenant'], ['Events', 'number'], ['Batches', 'number'],
     ['Anchored', 'number'], ['To be anchored', 'number'],
   ];
-  const list = table('Registered stores', columns, rows, { empty: 'No store is registered.' });
-  const note = more ? el('p', { class: 'note' }, `Only the first ${max} are shown.`) : null;
-  return { table: el('div', {}, list, note), unanchored };
+  return table('Registered stores', columns, rows, { empty: 'No store is registered.' });
 }
 
 export async function streamsPage({ chain, scope, title, body }) {
   title('Streams');
-  const found = await streamTable(chain, STORES_MAX);
+  const list = el('div');
+  const count = el('span', { role: 'status', class: 'note' });
+  const more = el('button', { type: 'button' }, 'More');
+  const rows = [];
+  let after = null;
+  const load = async () => {
+    const found = await chain.stores(STORES_PAGE, after);
+    const next = await storeRows(chain, found.stores);
+    if (scope.over) return;
+    rows.push(...next);
+    after = found.next;
+    list.replaceChildren(storeTable(rows));
+    count.textContent = after ? `${rows.length} are shown, there are more.` : '';
+    more.hidden = after === null;
+  };
+  more.addEventListener('click', async () => {
+    more.disabled = true;
+    try {
+      await load();
+    } catch (error) {
+      count.textContent = error.message;
+    }
+    more.disabled = false;
+  });
+  await load();
   if (scope.over) return;
   body.append(
     el('p', {}, 'A stream is the one gap-free order of a store’s events.'),
-    found.table,
+    list,
+    el('p', { class: 'actions' }, more, count),
   );
 }
 
