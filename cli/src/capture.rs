@@ -80,6 +80,8 @@ pub struct Captured {
     pub local_seq: i64,
     /// The event's id.
     pub event_id: EventId,
+    /// Where it stands: signed if somebody signed it before.
+    pub state: State,
     /// Whether the payload is encrypted.
     pub encrypted: bool,
     /// Hash of the canonical payload.
@@ -356,6 +358,7 @@ async fn insert(
     Ok(Captured {
         local_seq: inserted.last_insert_rowid(),
         event_id: e.event_id,
+        state,
         encrypted: e.payload_kind == PayloadKind::Encrypted,
         payload_plain_hash: e.payload_plain_hash,
     })

@@ -14,6 +14,7 @@ use ves_primitives::{GenesisHash, StoreId, TenantId};
 mod agent_ref;
 mod events;
 mod evidence;
+mod group_ref;
 mod keys;
 mod local;
 mod registry;
@@ -21,6 +22,7 @@ mod registry;
 pub use agent_ref::AgentRef;
 pub use events::*;
 pub use evidence::*;
+pub use group_ref::GroupRef;
 pub use keys::*;
 pub use local::*;
 pub use registry::*;
@@ -400,6 +402,9 @@ pub struct InitArgs {
     /// Change an existing configuration. Keys, outbox and the agent id are kept.
     #[arg(long)]
     pub force: bool,
+    /// Ask nothing. Taken for scripts that say so; init never asks, with or without it.
+    #[arg(long)]
+    pub non_interactive: bool,
 }
 
 /// `config …`

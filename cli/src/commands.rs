@@ -58,7 +58,7 @@ use crate::{
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use serde_json::json;
 use sqlx::SqlitePool;
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Mutex, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -78,6 +78,8 @@ pub(crate) struct Context {
     passphrases: PassphraseSource,
     /// Which encrypted payloads this run may open.
     readable: Readable,
+    /// What was said last of keys that end.
+    told_of_keys: Mutex<Vec<String>>,
 }
 
 impl Context {
@@ -108,6 +110,7 @@ impl Context {
             dry_run: global.dry_run,
             passphrases,
             readable: Readable::All,
+            told_of_keys: Mutex::default(),
         })
     }
 
@@ -119,8 +122,24 @@ impl Context {
         self.passphrases.unlock()
     }
 
+    /// The database. In a dry run SQLite itself refuses each write, also one that nobody thought of.
     pub(crate) async fn pool(&self) -> Result<SqlitePool> {
         self.config.require_initialised()?;
+        let path = self.config.home.database();
+        match self.dry_run {
+            true => db::open_read_only(&path).await,
+            false => db::open(&path, false).await,
+        }
+    }
+
+    /// The database for a dry run that asks it by a transaction which is rolled back.
+    async fn pool_to_roll_back(&self) -> Result<SqlitePool> {
+        let unchanging = self.pool().await?;
+        if !self.dry_run {
+            return Ok(unchanging);
+        }
+        // What that one did not refuse needs no change to be opened.
+        unchanging.close().await;
         db::open(&self.config.home.database(), false).await
     }
 
@@ -176,9 +195,13 @@ impl Context {
     }
 
     fn bind(&self, genesis: GenesisHash) -> Result<()> {
-        let bound = self.bind_settings(|settings| ConfigFile {
-            genesis_hash: Some(genesis),
-            ..settings
+        let bound = self.bind_settings(|settings| {
+            // Another process may have been the first.
+            check_chain(settings.genesis_hash.unwrap_or(genesis), genesis)?;
+            Ok(ConfigFile {
+                genesis_hash: Some(genesis),
+                ..settings
+            })
         })?;
         if bound {
             self.ui
@@ -188,7 +211,7 @@ impl Context {
     }
 
     /// Changes settings that belong to the chain. Says whether the file was ours to change.
-    fn bind_settings(&self, bound: impl Fn(ConfigFile) -> ConfigFile) -> Result<bool> {
+    fn bind_settings(&self, bound: impl Fn(ConfigFile) -> Result<ConfigFile>) -> Result<bool> {
         let Some(path) = self.config.project_file.as_ref() else {
             return Ok(false);
         };
@@ -196,6 +219,11 @@ impl Context {
         if *path != self.config.home.path().join("sync.json") {
             return Ok(false);
         }
+        // A dry run may get here only by mistake.
+        if self.dry_run {
+            return Ok(false);
+        }
+        let _lock = self.config.home.lock()?;
         let file = ConfigFile::read(path)?;
         // A profile with a node of its own has a chain of its own.
         let chosen = self.config.profile().map(|chosen| chosen.value);
@@ -204,8 +232,8 @@ impl Context {
             profile.node_url.is_some().then_some((name, profile))
         });
         let file = match profile {
-            Some((name, profile)) => file.with_profile(&name, bound(profile))?,
-            None => bound(file),
+            Some((name, profile)) => file.with_profile(&name, bound(profile)?)?,
+            None => bound(file)?,
         };
         file.write(&self.config.home)?;
         Ok(true)
@@ -451,6 +479,10 @@ async fn dispatch(cli: Cli, ui: Ui) -> Result<Report> {
         _ => {}
     }
     if let Command::Mcp(args) = cli.command {
+        if cli.global.dry_run {
+            return Err(Failure::usage("usage", "the server cannot be a dry run")
+                .hint("without --allow-write it offers only tools that read"));
+        }
         return crate::mcp::run(cli.global, args).await;
     }
     let context = Context::new(&cli.global, ui)?;
@@ -468,6 +500,7 @@ async fn execute(context: &Context, command: Command) -> Result<Report> {
         Command::Keys(command) => keys::run(context, &command).await,
         Command::Append(mut args) => {
             context.find_agents(&mut args.encrypt_to).await?;
+            groups::find_all(context, &mut args.to_group).await?;
             append::run(context, &args).await
         }
         Command::Push(args) => push::run(context, &args).await,

@@ -10,6 +10,9 @@
 //! although nobody saw that state. What was captured when that version was pulled already was made on top
 //! of what was pulled. So an entity has at most one conflict, and it is named by its first event. Nothing
 //! is stored about it: the same outbox and the same stream give the same conflicts.
+//!
+//! An event in quarantine is missing here and counts on the chain. The version of its entity is then what
+//! the chain's rejection says: pulling would not bring it, so nobody is told to pull for it.
 
 mod merge;
 mod resolve;
@@ -19,7 +22,7 @@ pub use resolve::{Planned, Resolution, commit, plan};
 
 use crate::{
     error::Result,
-    inbox::{self, Stream},
+    inbox::{self, Missing, Stream},
     outbox::{self, Entry, State},
 };
 use serde::Serialize;
@@ -84,6 +87,10 @@ pub struct Conflict {
     pub remote_version: u64,
     /// Whether that version was pulled and verified; if not, only a rejection tells of it.
     pub pulled: bool,
+    /// Whether what was not pulled of that version is in quarantine, where no pull gets it from.
+    pub quarantined: bool,
+    /// Whether events of the entity may be in quarantine at all: its state here may then lack them.
+    pub incomplete: bool,
 }
 
 impl Conflict {
@@ -133,11 +140,19 @@ pub async fn detect(pool: &SqlitePool, stream: Stream) -> Result<Vec<Conflict>> 
     for entry in outbox::with_base_version(pool, stream, REASON).await? {
         by_entity.entry(entity_of(&entry)).or_default().push(entry);
     }
+    let whole_since = inbox::whole_since(pool, stream).await?;
     let mut conflicts = Vec::new();
     for ((entity_type, entity_id), entries) in by_entity {
         let name = (entity_type.as_str(), entity_id.as_str());
-        let pulled = inbox::version_of(pool, stream, name.0, name.1).await?;
-        conflicts.extend(of_entity(pool, stream, name, pulled, &entries).await?);
+        let known = Known {
+            pool,
+            stream,
+            name,
+            version: inbox::version_of(pool, stream, name.0, name.1).await?,
+            missing: inbox::missing(pool, stream, name).await?,
+            whole_since: whole_since.as_deref(),
+        };
+        conflicts.extend(of_entity(&known, &entries).await?);
     }
     conflicts.sort_unstable_by_key(|conflict| conflict.head.local_seq);
     Ok(conflicts)
@@ -148,14 +163,56 @@ fn is_unsent(entry: &Entry) -> bool {
     matches!(entry.state, State::Queued | State::Signed)
 }
 
-/// The conflict of one entity, of which these are the own events with a base version, oldest first.
-async fn of_entity(
-    pool: &SqlitePool,
+/// What was pulled of an entity.
+struct Known<'a> {
+    pool: &'a SqlitePool,
     stream: Stream,
-    name: (&str, &str),
-    pulled: u64,
-    entries: &[Entry],
-) -> Result<Option<Conflict>> {
+    name: (&'a str, &'a str),
+    /// Events that are here.
+    version: u64,
+    /// Those that may be in quarantine.
+    missing: Missing,
+    /// When the newest pull began that came to the end of the stream.
+    whole_since: Option<&'a str>,
+}
+
+impl Known<'_> {
+    /// Whether the quarantine explains that the chain had this version when it rejected the event: by
+    /// records that name the entity, or by any once a pull to the end has not brought what is lacking.
+    fn explains(&self, stated: u64, rejected_at: &str) -> bool {
+        let lacking = stated.saturating_sub(self.version);
+        let pulled_since = self.whole_since.is_some_and(|at| at >= rejected_at);
+        let most = match pulled_since {
+            true => self.missing.in_stream,
+            false => self.missing.of_entity,
+        };
+        lacking > 0 && lacking <= most
+    }
+
+    /// When the event that followed a version was pulled.
+    async fn pulled_at(&self, version: u64) -> Result<Option<String>> {
+        inbox::pulled_at(self.pool, self.stream, self.name, version).await
+    }
+
+    /// Whether it was known that somebody's event followed this version when the own event was captured:
+    /// it was pulled, or it may be in quarantine and the chain had told an earlier own event of it.
+    async fn was_known(&self, version: u64, entry: &Entry, entries: &[Entry]) -> Result<bool> {
+        let at = self.pulled_at(version).await?;
+        if at.is_some_and(|at| at <= entry.captured_at) {
+            return Ok(true);
+        }
+        let most = self.version.saturating_add(self.missing.in_stream);
+        let told = |earlier: &Entry| {
+            stated_version(earlier).is_some_and(|stated| version < stated && stated <= most)
+                && earlier.updated_at <= entry.captured_at
+        };
+        Ok(version >= self.version && entries.iter().any(told))
+    }
+}
+
+/// The conflict of one entity, of which these are the own events with a base version, oldest first.
+async fn of_entity(known: &Known<'_>, entries: &[Entry]) -> Result<Option<Conflict>> {
+    let pulled = known.version;
     let base = |entry: &Entry| entry.event.envelope.base_version.unwrap_or_default();
     // For each version, whether the newest own event that was to lead beyond it is lost.
     let mut lost_at: BTreeMap<u64, bool> = BTreeMap::new();
@@ -164,11 +221,11 @@ async fn of_entity(
     for entry in entries {
         let rejected = is_rejected_for_version(entry);
         let moved_on = rejected || (is_unsent(entry) && base(entry) < pulled);
-        let lost_base = is_unsent(entry)
-            && base(entry)
-                .checked_sub(1)
-                .is_some_and(|before| lost_at.get(&before) == Some(&true))
-            && !was_known(pool, stream, name, entry).await?;
+        let before = base(entry).checked_sub(1);
+        let lost_base = match before.filter(|before| lost_at.get(before) == Some(&true)) {
+            Some(before) if is_unsent(entry) => !known.was_known(before, entry, entries).await?,
+            _ => false,
+        };
         // What was captured before the news was here was made without it, whatever it builds on.
         let unaware = found.is_some()
             && (rejected || is_unsent(entry))
@@ -188,12 +245,13 @@ async fn of_entity(
             None => {
                 known_since = match rejected {
                     true => Some(entry.updated_at.clone()),
-                    false => inbox::pulled_at(pool, stream, name, base(entry)).await?,
+                    false => known.pulled_at(base(entry)).await?,
                 };
                 let remote_version = match rejected {
                     true => stated_version(entry).map_or(pulled, |stated| stated.max(pulled)),
                     false => pulled,
                 };
+                let quarantined = known.explains(remote_version, &entry.updated_at);
                 if !moved_on {
                     // No news came: only what leads on from the lost event is part of it.
                     known_since = Some(String::new());
@@ -207,6 +265,8 @@ async fn of_entity(
                     base_version: base(entry),
                     remote_version,
                     pulled: remote_version == pulled,
+                    quarantined,
+                    incomplete: quarantined || known.missing.of_entity > 0,
                     followers: Vec::new(),
                     head: entry.clone(),
                 });
@@ -214,25 +274,6 @@ async fn of_entity(
         }
     }
     Ok(found)
-}
-
-/// Whether the version that an event builds on was pulled already when the event was captured.
-async fn was_known(
-    pool: &SqlitePool,
-    stream: Stream,
-    name: (&str, &str),
-    entry: &Entry,
-) -> Result<bool> {
-    let Some(before) = entry
-        .event
-        .envelope
-        .base_version
-        .and_then(|n| n.checked_sub(1))
-    else {
-        return Ok(true);
-    };
-    let at = inbox::pulled_at(pool, stream, name, before).await?;
-    Ok(at.is_some_and(|at| at <= entry.captured_at))
 }
 
 /// The conflict that this event is part of.

@@ -19,10 +19,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// that was waited for counts at once.
 const OPENING_PATIENCE: Duration = Duration::from_secs(1);
 const OPENING_PAUSE: Duration = Duration::from_millis(50);
+/// The pragma with which SQLite refuses writes.
+const QUERY_ONLY: &str = "query_only";
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
@@ -30,10 +32,11 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_entities_of_the_outbox.sql"),
     include_str!("../migrations/0006_event_types_and_journal.sql"),
     include_str!("../migrations/0007_forced_sets.sql"),
+    include_str!("../migrations/0008_set_aside_events.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 7;
+pub const SCHEMA_VERSION: i64 = 8;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.
@@ -44,6 +47,48 @@ const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 /// # Errors
 /// `database_missing`, `database_corrupt`, `database_newer`, or what SQLite says.
 pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
+    open_as(path, create, false).await
+}
+
+/// Opens the database for whoever promised to change nothing: SQLite refuses each write, and an older
+/// schema stays as it is.
+///
+/// # Errors
+/// As [`open`], and `database_older`.
+pub async fn open_read_only(path: &Path) -> Result<SqlitePool> {
+    open_as(path, false, true).await
+}
+
+/// The same database, in which nothing can be changed.
+///
+/// # Errors
+/// What SQLite says.
+pub async fn read_only(pool: &SqlitePool) -> Result<SqlitePool> {
+    let options = unchanging(pool.connect_options().as_ref().clone());
+    Ok(pool_options().connect_with(options).await?)
+}
+
+fn unchanging(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.pragma(QUERY_ONLY, "on")
+}
+
+/// Whether this database was opened to change nothing. What a command notes along the way is then left
+/// out; it is noted by the run that counts.
+///
+/// # Errors
+/// What SQLite says.
+pub async fn is_read_only(pool: &SqlitePool) -> Result<bool> {
+    let sql = format!("PRAGMA {QUERY_ONLY}");
+    Ok(sqlx::query_scalar::<_, i64>(&sql).fetch_one(pool).await? != 0)
+}
+
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(BUSY_TIMEOUT)
+}
+
+async fn open_as(path: &Path, create: bool, read_only: bool) -> Result<SqlitePool> {
     if !create && !path.is_file() {
         return Err(Failure::new(
             Exit::Database,
@@ -67,9 +112,13 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
+    let options = match read_only {
+        true => unchanging(options),
+        false => options,
+    };
     let begun = Instant::now();
     loop {
-        match connect(path, create, &options).await {
+        match connect(path, create, read_only, &options).await {
             Err(failure) if is_race(&failure) && begun.elapsed() < OPENING_PATIENCE => {
                 tokio::time::sleep(OPENING_PAUSE).await;
             }
@@ -78,16 +127,20 @@ pub async fn open(path: &Path, create: bool) -> Result<SqlitePool> {
     }
 }
 
-async fn connect(path: &Path, create: bool, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+async fn connect(
+    path: &Path,
+    create: bool,
+    read_only: bool,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool> {
     let mut connection = options.connect().await?;
     check_identity(&mut connection, path, create).await?;
-    migrate(&mut connection).await?;
+    match read_only {
+        true => check_schema(&mut connection).await?,
+        false => migrate(&mut connection).await?,
+    }
     connection.close().await?;
-    Ok(SqlitePoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options.clone())
-        .await?)
+    Ok(pool_options().connect_with(options.clone()).await?)
 }
 
 /// Whether another process may just be opening or closing the database, which SQLite does not wait for.
@@ -128,6 +181,32 @@ async fn check_identity(db: &mut SqliteConnection, path: &Path, create: bool) ->
     Err(lost(path))
 }
 
+fn newer(version: i64) -> Failure {
+    Failure::new(
+        Exit::Database,
+        "database_newer",
+        format!("the database has schema {version}, this program knows {SCHEMA_VERSION}"),
+    )
+    .hint("use the newer stateset-sync that wrote it")
+}
+
+/// Refuses another schema than the present one, where it may not be brought up to date.
+async fn check_schema(db: &mut SqliteConnection) -> Result<()> {
+    match user_version(db).await? {
+        SCHEMA_VERSION => Ok(()),
+        version if version > SCHEMA_VERSION => Err(newer(version)),
+        version => Err(Failure::new(
+            Exit::Database,
+            "database_older",
+            format!("the database has schema {version}, this program needs {SCHEMA_VERSION}"),
+        )
+        .hint(
+            "a dry run changes nothing: any command without --dry-run, such as `stateset-sync \
+             status`, brings it up to date",
+        )),
+    }
+}
+
 async fn migrate(db: &mut SqliteConnection) -> Result<()> {
     if user_version(db).await? == SCHEMA_VERSION {
         return Ok(());
@@ -136,12 +215,7 @@ async fn migrate(db: &mut SqliteConnection) -> Result<()> {
     // Read again under the lock: another process may have migrated meanwhile.
     let version = user_version(&mut tx).await?;
     if version > SCHEMA_VERSION {
-        return Err(Failure::new(
-            Exit::Database,
-            "database_newer",
-            format!("the database has schema {version}, this program knows {SCHEMA_VERSION}"),
-        )
-        .hint("use the newer stateset-sync that wrote it"));
+        return Err(newer(version));
     }
     let done = usize::try_from(version).unwrap_or(0);
     for step in MIGRATIONS.iter().skip(done) {
@@ -232,6 +306,48 @@ mod tests {
         pool.execute("PRAGMA user_version = 99").await.unwrap();
         pool.close().await;
         assert_eq!(open(&path, false).await.unwrap_err().code, "database_newer");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_opened_to_change_nothing_refuses_every_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let writable = open(&path, true).await.unwrap();
+        assert!(!is_read_only(&writable).await.unwrap());
+        let insert =
+            "INSERT INTO ves_quarantine VALUES (x'01', x'02', 3, x'04', 'r', 'd', '{}', '')";
+        for pool in [
+            open_read_only(&path).await.unwrap(),
+            read_only(&writable).await.unwrap(),
+        ] {
+            assert!(is_read_only(&pool).await.unwrap());
+            let refused: Failure = pool.execute(insert).await.unwrap_err().into();
+            assert_eq!(refused.code, "database_read_only");
+            let begun = pool.begin_with("BEGIN IMMEDIATE").await;
+            let refused: Failure = begun.err().unwrap().into();
+            assert_eq!(refused.code, "database_read_only");
+        }
+        writable.execute(insert).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_may_change_nothing_leaves_another_schema_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let pool = open(&path, true).await.unwrap();
+        for (version, code) in [
+            (SCHEMA_VERSION - 1, "database_older"),
+            (99, "database_newer"),
+        ] {
+            let stamp = format!("PRAGMA user_version = {version}");
+            pool.execute(stamp.as_str()).await.unwrap();
+            assert_eq!(open_read_only(&path).await.unwrap_err().code, code);
+            let kept: i64 = sqlx::query_scalar("PRAGMA user_version")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(kept, version);
+        }
     }
 
     #[tokio::test]

@@ -5,8 +5,10 @@
 //!
 //! One rule turns an event into a change: its payload is a JSON merge patch (RFC 7396) of the entity's
 //! state, and an event type that ends in `.deleted` removes the state. Each event raises the entity's
-//! version by one, as on chain. A payload that this machine cannot read changes nothing but the count of
-//! opaque events, so the state says how much of it is missing.
+//! version by one, as on chain. A payload that this machine cannot read, or that the node had pruned,
+//! changes nothing but the count of opaque events, so the state says how much of it is missing. An event
+//! in quarantine does not count at all: an entity that such a record names is incomplete
+//! ([`inbox::missing`](crate::inbox::missing)), and its version may be too low.
 //!
 //! Two machines that can read the same events get the same hash, in whatever steps they got there.
 
@@ -14,12 +16,29 @@ mod store;
 
 pub use store::{Listed, Projection, at_version, entity, list, project};
 
-use crate::error::{Failure, Result};
+use crate::{
+    error::{Failure, Result},
+    rules,
+};
 use serde_json::{Map, Value, json};
-use ves_primitives::{jcs, sha256};
+use ves_primitives::{jcs, sha256, wire::SequencedEventJson};
 
 /// How an event type that removes an entity's state ends.
 const DELETED: &str = ".deleted";
+
+/// What the event of a record says. Of a pruned one nobody here can read it.
+///
+/// # Errors
+/// What `read` says.
+pub(crate) fn content_of(
+    record: &SequencedEventJson,
+    read: &mut (dyn FnMut(&SequencedEventJson) -> Result<Content> + Send),
+) -> Result<Content> {
+    match rules::is_pruned(record) {
+        true => Ok(Content::Opaque),
+        false => read(record),
+    }
+}
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq)]

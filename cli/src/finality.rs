@@ -10,6 +10,7 @@
 use crate::{
     capture::now_rfc3339,
     chain::{Chain, ChainError},
+    db,
     error::{Exit, Failure, Result},
     home::read_bounded,
     output::Ui,
@@ -104,11 +105,14 @@ pub async fn load(pool: &SqlitePool, genesis: GenesisHash) -> Result<Option<Trac
     TrackedSets::resume(eras).map(Some).map_err(damaged)
 }
 
-/// Keeps what is not kept yet.
+/// Keeps what is not kept yet, unless the database was opened to change nothing.
 ///
 /// # Errors
 /// The database's refusal.
 pub async fn save(pool: &SqlitePool, genesis: GenesisHash, sets: &TrackedSets) -> Result<()> {
+    if db::is_read_only(pool).await? {
+        return Ok(());
+    }
     let now = now_rfc3339();
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     for era in sets.eras() {

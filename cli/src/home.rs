@@ -9,10 +9,16 @@ use std::{
     io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// Name of the state directory in a project.
 pub const DIRECTORY: &str = ".stateset";
+/// The file that stands for the right to change the other files of a directory.
+const LOCK: &str = ".lock";
+/// How long another process may take for its change.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The state directory of one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +69,58 @@ impl Home {
         // It may have existed with another mode.
         fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700))
             .map_err(|e| Failure::io("restrict the mode of", &self.0, &e))
+    }
+
+    /// The right to change the settings, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`lock`].
+    pub fn lock(&self) -> Result<Lock> {
+        lock(&self.0)
+    }
+}
+
+/// The right to change files of a directory. A process that ends gives it back, however it ends.
+#[derive(Debug)]
+#[must_use = "what is read and written after it is dropped may be another process's work"]
+pub struct Lock {
+    _file: File,
+}
+
+/// Waits for the right to change files of a directory: held from reading what is to be changed until it
+/// is written, no change of another process is lost.
+///
+/// # Errors
+/// `home_busy` if another process keeps it, or the file system's refusal.
+pub fn lock(dir: &Path) -> Result<Lock> {
+    lock_within(dir, LOCK_PATIENCE)
+}
+
+fn lock_within(dir: &Path, patience: Duration) -> Result<Lock> {
+    let path = dir.join(LOCK);
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| Failure::io("open", &path, &e))?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock { _file: file }),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < patience => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(Failure::new(
+                    Exit::Database,
+                    "home_busy",
+                    format!("another process is changing {}", dir.display()),
+                )
+                .hint("run the command again when it is done"));
+            }
+            Err(fs::TryLockError::Error(e)) => return Err(Failure::io("lock", &path, &e)),
+        }
     }
 }
 
@@ -215,6 +273,18 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"first");
         write_private(&file, b"third", Existing::Replace).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"third");
+    }
+
+    #[test]
+    fn one_at_a_time_changes_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        let busy = lock_within(dir.path(), Duration::from_millis(50)).unwrap_err();
+        assert_eq!((busy.code, busy.exit), ("home_busy", Exit::Database));
+        drop(held);
+        let _again = lock_within(dir.path(), Duration::ZERO).unwrap();
+        let mode = fs::metadata(dir.path().join(LOCK)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -15,22 +15,25 @@ use serde_json::json;
 use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 use std::collections::HashSet;
 use ves_primitives::{
-    AgentId, EventId, GenesisHash, KeyId, SigningPublicKey, StateRoot, StoreId, StreamTip,
-    TenantId,
+    AgentId, EventId, GenesisHash, StateRoot, StoreId, StreamTip, TenantId,
     wire::{InclusionJson, SequencedEventJson},
 };
 
 mod batches;
 mod bundles;
 mod evidence;
+mod pins;
 mod quarantine;
 mod reading;
 
 pub use batches::{batch, batch_at, batch_of, encrypted, own_encrypted};
 pub use bundles::{Imported, bundle_of, bundles, keep_bundle};
-pub use evidence::{Evidence, evidence_of, key_record, store_evidence, store_key_record};
+pub use evidence::{Evidence, evidence_of, key_record, store_evidence};
+pub use pins::{VerifiedKeys, pin_key, pinned_key};
 pub use quarantine::{Quarantined, pruned, quarantine, quarantined};
-pub use reading::{after, of_entity, pulled_at, version_of};
+pub use reading::{
+    Missing, after, missing, note_whole_pull, of_entity, pulled_at, version_of, whole_since,
+};
 
 /// A stream by its owner and store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,18 +108,20 @@ pub struct Judged {
     pub problem: Option<Problem>,
 }
 
-/// Commits one verified batch: its events, the quarantined ones among them, the evidence and the
-/// new tip, in the caller's transaction.
+/// Commits one verified batch: its events, the quarantined ones among them, the evidence, the pins of
+/// the keys under which its events verified, and the new tip, in the caller's transaction.
 ///
 /// # Errors
-/// The database's refusal.
+/// `peer_key_conflict` if another key was pinned meanwhile, or the database's refusal.
 pub async fn store_batch(
     db: &mut SqliteConnection,
     stream: Stream,
     genesis: GenesisHash,
     inclusion: &InclusionJson,
     judged: &[Judged],
+    keys: &VerifiedKeys,
 ) -> Result<()> {
+    pins::pin_verified(db, genesis, stream.tenant, keys).await?;
     let batch = &inclusion.batch.batch;
     let now = now_rfc3339();
     let (tenant, store) = (stream.tenant.0.to_vec(), stream.store.0.to_vec());
@@ -161,16 +166,19 @@ pub async fn store_batch(
     Ok(())
 }
 
-/// Stores an event that was quarantined before and verifies now.
+/// Stores an event that was quarantined before and verifies now, and pins the key that it verified with.
 ///
 /// # Errors
-/// The database's refusal.
+/// `peer_key_conflict` if another key was pinned meanwhile, or the database's refusal.
 pub async fn promote(
     db: &mut SqliteConnection,
     stream: Stream,
+    genesis: GenesisHash,
     batch_index: u64,
     judged: &Judged,
+    keys: &VerifiedKeys,
 ) -> Result<()> {
+    pins::pin_verified(db, genesis, stream.tenant, keys).await?;
     let sequence = judged.record.sequence;
     release(db, stream, sequence, sequence).await?;
     let event = judged.record.event.event_id;
@@ -456,44 +464,4 @@ pub async fn known_agents(pool: &SqlitePool) -> Result<Vec<AgentId>> {
     ids.into_iter()
         .map(|id| id.try_into().map(AgentId).map_err(|_| damaged("agent id")))
         .collect()
-}
-
-/// Pins the first public key seen under a number and returns the pinned one.
-///
-/// # Errors
-/// The database's refusal.
-pub async fn pin_key(
-    pool: &SqlitePool,
-    genesis: GenesisHash,
-    tenant: TenantId,
-    agent: AgentId,
-    key: KeyId,
-    public_key: SigningPublicKey,
-) -> Result<SigningPublicKey> {
-    sqlx::query(
-        "INSERT INTO ves_key_pins (genesis_hash, tenant_id, agent_id, key_id, public_key, \
-         pinned_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-    )
-    .bind(genesis.0.as_slice())
-    .bind(tenant.0.as_slice())
-    .bind(agent.0.as_slice())
-    .bind(i64::from(key.0))
-    .bind(public_key.0.as_slice())
-    .bind(now_rfc3339())
-    .execute(pool)
-    .await?;
-    let pinned: Vec<u8> = sqlx::query_scalar(
-        "SELECT public_key FROM ves_key_pins WHERE genesis_hash = ?1 AND tenant_id = ?2 \
-         AND agent_id = ?3 AND key_id = ?4",
-    )
-    .bind(genesis.0.as_slice())
-    .bind(tenant.0.as_slice())
-    .bind(agent.0.as_slice())
-    .bind(i64::from(key.0))
-    .fetch_one(pool)
-    .await?;
-    pinned
-        .try_into()
-        .map(SigningPublicKey)
-        .map_err(|_| damaged("pinned key"))
 }

@@ -11,7 +11,7 @@ pub use signer::Signer;
 use crate::{
     crypto::EncryptionSecret,
     error::{Exit, Failure, Result},
-    home::{Existing, create_private_dir, read_bounded, write_private},
+    home::{Existing, create_private_dir, lock, read_bounded, write_private},
     reading::Readable,
     vault::{Passphrase, Sealed},
 };
@@ -431,14 +431,27 @@ impl KeyStore {
         })
     }
 
-    /// Notes what is known of a key's registration.
+    /// Notes what is known of a key's registration. A revocation that another process noted meanwhile
+    /// stays: it is never undone.
     ///
     /// # Errors
-    /// The file system's refusal.
+    /// The file system's refusal, or `home_busy`.
     pub fn note_registration(&self, file: &KeyFile, registration: Registration) -> Result<KeyFile> {
+        let _lock = lock(&self.0)?;
+        let present = self.load(file.agent_id, file.purpose, file.key_id)?;
+        let revoked = present
+            .registration
+            .filter(|known| {
+                (known.genesis_hash, known.tenant_id)
+                    == (registration.genesis_hash, registration.tenant_id)
+            })
+            .and_then(|known| known.revoked_block);
         let noted = KeyFile {
-            registration: Some(registration),
-            ..file.clone()
+            registration: Some(Registration {
+                revoked_block: registration.revoked_block.or(revoked),
+                ..registration
+            }),
+            ..present
         };
         self.write(&noted, Existing::Replace)?;
         Ok(noted)

@@ -30,6 +30,7 @@ mod server;
 mod stdio;
 mod tools;
 mod values;
+mod volume;
 
 use crate::{
     cli::Global,
@@ -63,7 +64,7 @@ pub struct McpArgs {
     /// Capture events, push, pull and prove too.
     #[arg(long)]
     pub allow_write: bool,
-    /// Change keys and groups too; includes --allow-write.
+    /// Change keys and groups and decide about conflicts too; includes --allow-write.
     #[arg(long)]
     pub allow_admin: bool,
     /// Decrypt payloads of entities of these types, as in order,refund.* [without types: all]
@@ -77,7 +78,7 @@ pub struct McpArgs {
     #[arg(long, value_name = "N", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_push_events: u32,
-    /// Most events pushed in an hour.
+    /// Most events pushed in an hour, by all servers of the project together.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_events_per_hour: u32,
     /// Most value in one push, by currency, as in USD=1000.00,JPY=50000; other currencies may then not go

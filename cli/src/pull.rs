@@ -8,11 +8,13 @@
 //! judged one by one. A bad event goes to quarantine and the stream goes on; a bad batch stops the
 //! pull where it stands, because nothing behind it can be linked to what is known.
 
+mod keys;
 mod recheck;
 
 pub use recheck::{Rechecked, recheck};
 
 use crate::{
+    capture::now_rfc3339,
     chain::{BlockRef, Chain, ChainError},
     error::{Exit, Failure, Result},
     finality::{self, Pinned},
@@ -20,6 +22,7 @@ use crate::{
     output::Ui,
     rules::{self, Problem, Reason, Ruling},
 };
+use keys::Keys;
 use serde::Serialize;
 use sqlx::SqlitePool;
 use std::{
@@ -30,8 +33,7 @@ use std::{
 use ves_client::Header;
 use ves_finality::TrackedSets;
 use ves_primitives::{
-    AgentId, EventId, FinalityProof, KeyId, LeafHash, StreamTip, SubmittedEvent, events_root,
-    registry::SigningKeyRecord,
+    EventId, FinalityProof, LeafHash, StreamTip, SubmittedEvent, events_root,
     wire::{InclusionJson, SequencedEventJson},
 };
 
@@ -111,7 +113,7 @@ struct Pull<'a, C> {
     proven: HashMap<u32, [u8; 32]>,
     /// The newest proof, and the block that it begins with.
     proof: Option<(u32, FinalityProof)>,
-    /// Keys as the registry shows them, judged against the pins, once per pull.
+    /// Keys as the registry shows them, compared with the pins, once per pull.
     keys: Keys,
 }
 
@@ -129,6 +131,7 @@ pub async fn pull<C: Chain>(
     let genesis = chain.genesis_hash();
     let mut tip = inbox::tip(pool, stream, genesis).await?;
     let sets = finality::track(Some(pool), chain, pin, ui).await?;
+    let begun_at = now_rfc3339();
     let finalized = chain.finalized().await?;
     let head = indexed_head(chain, stream, finalized).await?;
     let mut report = PullReport {
@@ -190,6 +193,9 @@ pub async fn pull<C: Chain>(
         ui.progress_of(done, head.saturating_sub(report.from), "events verified");
     }
     ui.progress_done();
+    if report.stopped.is_none() {
+        inbox::note_whole_pull(pool, stream, &begun_at).await?;
+    }
     Ok(report)
 }
 
@@ -245,7 +251,8 @@ impl<C: Chain> Pull<'_, C> {
             )
             .hint("run the command again; it goes on where the other one stopped"));
         }
-        inbox::store_batch(&mut tx, self.stream, genesis, &inclusion, &judged).await?;
+        let keys = self.verified_keys(&judged);
+        inbox::store_batch(&mut tx, self.stream, genesis, &inclusion, &judged, &keys).await?;
         if let Some(finality) = self.finality_of(batch.block_number) {
             inbox::store_evidence(&mut tx, self.stream, &inclusion, &finality).await?;
         }
@@ -255,7 +262,7 @@ impl<C: Chain> Pull<'_, C> {
         for item in judged {
             match item.problem {
                 None => report.stored.push(item.record),
-                Some(problem) if problem.reason == Reason::PayloadPruned => {
+                Some(problem) if is_about_payload(&problem) => {
                     report.pruned.push(note(&item.record, problem));
                 }
                 Some(problem) => report.quarantined.push(note(&item.record, problem)),
@@ -463,8 +470,7 @@ impl<C: Chain> Pull<'_, C> {
             let Some(leaf) = leaf else {
                 continue;
             };
-            let is_pruned = |problem: &Problem| problem.reason == Reason::PayloadPruned;
-            if !item.problem.as_ref().is_none_or(is_pruned) {
+            if !item.problem.as_ref().is_none_or(is_about_payload) {
                 continue;
             }
             let sequence = item.record.sequence;
@@ -475,44 +481,8 @@ impl<C: Chain> Pull<'_, C> {
         }
         Ok(())
     }
-
-    /// The author's key as the registry shows it at the finalized state, pinned on first sight.
-    async fn key(&mut self, agent: AgentId, key: KeyId) -> Result<Ruling<SigningKeyRecord>> {
-        if let Some(known) = self.keys.get(&(agent, key)) {
-            return Ok(known.clone());
-        }
-        let ruling = self.resolve_key(agent, key).await?;
-        self.keys.insert((agent, key), ruling.clone());
-        Ok(ruling)
-    }
-
-    async fn resolve_key(&self, agent: AgentId, key: KeyId) -> Result<Ruling<SigningKeyRecord>> {
-        let (tenant, genesis) = (self.stream.tenant, self.chain.genesis_hash());
-        let found = self
-            .chain
-            .signing_key(tenant, agent, key, self.finalized)
-            .await?;
-        let Some(record) = found else {
-            return Ok(Err(Problem::new(
-                Reason::KeyUnresolved,
-                format!("the registry does not know key {key} of agent {agent}"),
-            )));
-        };
-        let shown = record.public_key;
-        inbox::store_key_record(self.pool, genesis, tenant, (agent, key), &record).await?;
-        let pinned = inbox::pin_key(self.pool, genesis, tenant, agent, key, shown).await?;
-        if pinned != shown {
-            return Ok(Err(Problem::new(
-                Reason::PeerKeyConflict,
-                format!("key {key} of agent {agent} was {pinned}, the node now shows {shown}"),
-            )));
-        }
-        Ok(Ok(record))
-    }
 }
 
-/// Authors' keys, judged.
-type Keys = HashMap<(AgentId, KeyId), Ruling<SigningKeyRecord>>;
 /// The leaf of a record, if it has one, and what is wrong with it.
 type Verdict = (Option<LeafHash>, Option<Problem>);
 
@@ -591,6 +561,11 @@ fn any_form(record: &SequencedEventJson) -> Ruling<SubmittedEvent> {
         true => rules::pruned_form(record),
         false => rules::event_form(record),
     }
+}
+
+/// Whether all that is wrong is that the node has no payload any more.
+fn is_about_payload(problem: &Problem) -> bool {
+    problem.reason == Reason::PayloadPruned
 }
 
 /// The leaf that a record's own bytes give, for the batch root, even if the record is bad.

@@ -522,3 +522,10 @@ pub(crate) fn validators_of(set: u64) -> Vec<Validator> {
 pub(crate) fn flip(signature: &mut Signature) {
     signature.0[40] ^= 1;
 }
+
+/// Shows a record as a node does that pruned its payload.
+pub(crate) fn prune(record: &mut SequencedEventJson) {
+    record.event.payload = None;
+    record.event.payload_raw_b64u = None;
+    record.event.payload_encrypted = None;
+}

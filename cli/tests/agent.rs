@@ -9,7 +9,9 @@ mod common;
 
 use common::{AGENT, Project};
 use serde_json::{Value, json};
+use stateset_sync::capture::{Audience, Draft};
 use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+use ves_primitives::{KeyId, RecipientKid, Signature, wire::EventJson};
 
 const GROUP: &str = "55555555-5555-4555-8555-555555555555";
 
@@ -236,6 +238,64 @@ fn a_project_that_keeps_no_plaintext_captures_none() {
 }
 
 #[test]
+fn a_project_that_keeps_no_plaintext_carries_no_signed_one_either() {
+    let project = Project::new();
+    let id = event_id(&project);
+    let mut event = project.run(&["show", &id, "--json"]).json()["event"].clone();
+    event["agent_signature"] = json!(format!("0x{}", "07".repeat(64)));
+    event["event_id"] = json!(AGENT);
+    let carry = |event: &Value, more: &[&str]| {
+        let args = [&["append", "--signed", "-", "--json"][..], more].concat();
+        project.run_stdin(&args, event.to_string().as_bytes())
+    };
+    project.run(&["config:set", "keep-no-plaintext", "true"]);
+    for more in [&[][..], &["--dry-run"]] {
+        let refused = carry(&event, more);
+        assert_eq!(
+            (refused.code, refused.error().as_str()),
+            (10, "plaintext_refused"),
+            "{more:?}"
+        );
+    }
+    assert_eq!(
+        project.run(&["show", AGENT, "--json"]).error(),
+        "event_unknown"
+    );
+    // What is encrypted is no plaintext.
+    let reader = stateset_sync::crypto::EncryptionSecret::generate().public_key();
+    let draft = Draft {
+        tenant_id: common::TENANT.parse().unwrap(),
+        store_id: common::STORE.parse().unwrap(),
+        agent_id: AGENT.parse().unwrap(),
+        event_id: None,
+        entity_type: "order".into(),
+        entity_id: "A-1".into(),
+        event_type: "order.created".into(),
+        created_at: None,
+        payload: "{}".into(),
+        command_id: None,
+        base_version: None,
+        audience: Audience::Recipients {
+            key_id: KeyId(1),
+            keys: vec![(RecipientKid(7), reader)],
+        },
+    };
+    let mut encrypted = draft.build().unwrap();
+    encrypted.envelope.agent_signature = Signature([7; 64]);
+    let taken = carry(
+        &serde_json::to_value(EventJson::from(&encrypted)).unwrap(),
+        &[],
+    )
+    .json();
+    assert_eq!(
+        (&taken["captured"], &taken["encrypted"]),
+        (&json!(1), &json!(true))
+    );
+    project.run(&["config:set", "keep-no-plaintext", ""]);
+    assert_eq!(carry(&event, &[]).json()["captured"], 1);
+}
+
+#[test]
 fn a_signed_event_is_taken_as_it_is_or_not_at_all() {
     let project = Project::new();
     let id = event_id(&project);
@@ -251,7 +311,10 @@ fn a_signed_event_is_taken_as_it_is_or_not_at_all() {
     event["agent_signature"] = json!(format!("0x{}", "07".repeat(64)));
     assert_eq!(carry(&event).error(), "duplicate_event_id");
     event["event_id"] = json!(AGENT);
-    assert_eq!(carry(&event).json()["captured"], 1);
+    let taken = carry(&event).json();
+    assert_eq!(taken["captured"], 1);
+    let (alone, listed) = (&taken["state"], &taken["events"][0]["state"]);
+    assert_eq!((alone, listed), (&json!("signed"), &json!("signed")));
     assert_eq!(state_of(&project, AGENT), "signed");
     event["event_id"] = json!(GROUP);
     event["payload"] = json!({"other": 1});

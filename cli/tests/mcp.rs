@@ -329,20 +329,29 @@ async fn a_conflict_is_shown_to_whoever_reads_and_decided_in_two_steps() {
     let id = orphan(&project);
     let asked = json!({ "event_id": &id[..13], "strategy": "local_wins" });
 
-    let reader = connect(&project, &[]).await;
-    let listed = good(&reader, "ves_conflicts_list", json!({})).await;
-    assert_eq!(listed["conflicts"][0]["id"], id);
-    assert_eq!(listed["conflicts"][0]["cause"], "lost_base");
-    let shown = good(&reader, "ves_conflict_preview", asked.clone()).await;
-    assert_eq!(
-        shown["token"],
-        Value::Null,
-        "who may not write gets no token"
-    );
-    assert_eq!(shown["conflict"]["events"][0]["base_version"], 0);
-    reader.cancel().await.unwrap();
+    for flags in [&[][..], &["--allow-write"]] {
+        let reader = connect(&project, flags).await;
+        let listed = good(&reader, "ves_conflicts_list", json!({})).await;
+        assert_eq!(listed["conflicts"][0]["id"], id);
+        assert_eq!(listed["conflicts"][0]["cause"], "lost_base");
+        assert_eq!(listed["conflicts"][0]["incomplete"], false);
+        let shown = good(&reader, "ves_conflict_preview", asked.clone()).await;
+        assert_eq!(
+            shown["token"],
+            Value::Null,
+            "who may not decide gets no token"
+        );
+        assert_eq!(shown["conflict"]["events"][0]["base_version"], 0);
+        let decide = request("ves_conflict_resolve", &json!({ "token": "00" }));
+        let Err(ServiceError::McpError(error)) = reader.call_tool(decide).await else {
+            panic!("{flags:?}: deciding is not refused");
+        };
+        let hint = error.data.unwrap()["hint"].to_string();
+        assert!(hint.contains("--allow-admin"), "{hint}");
+        reader.cancel().await.unwrap();
+    }
 
-    let writer = connect(&project, &["--allow-write"]).await;
+    let writer = connect(&project, &["--allow-admin"]).await;
     let token = |shown: &Value| json!({ "token": shown["token"] });
     let shown = good(&writer, "ves_conflict_preview", asked.clone()).await;
     let all = json!({ "strategy": "remote_wins" });

@@ -391,3 +391,49 @@ fn profiles_are_made_chosen_and_shown_with_where_each_value_comes_from() {
         assert_eq!(project.run(bad).code, 2, "{bad:?}");
     }
 }
+
+#[test]
+fn settings_that_are_changed_at_the_same_time_are_all_kept() {
+    let project = Project::new();
+    for round in 1..=5 {
+        let hours = (round * 10).to_string();
+        let url = format!("ws://node-{round}:1");
+        let settings = [
+            ("node-url", url.as_str()),
+            ("key-max-age-hours", hours.as_str()),
+            ("key-warn-hours", hours.as_str()),
+            ("l1-rpc-url", url.as_str()),
+            ("l1-registry", url.as_str()),
+            ("schemas-dir", url.as_str()),
+        ];
+        let children: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| {
+                let mut command = project.command(&["config", "set", name, value]);
+                command.stdout(std::process::Stdio::null());
+                command.spawn().unwrap()
+            })
+            .collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        let shown = project.run(&["config:show", "--json"]).json();
+        for (name, value) in settings {
+            let kept = &shown["settings"][name.replace('-', "_")]["value"];
+            assert_eq!(kept, value, "{name} of round {round}");
+        }
+    }
+}
+
+#[test]
+fn init_asks_nothing_and_says_so_when_told_not_to() {
+    let project = Project::empty();
+    let args = ["init", "--offline", "--non-interactive", "--json"];
+    let missing = project.run(&args);
+    assert_eq!(missing.error(), "stream_missing");
+    let ids = ["--tenant", common::TENANT, "--store", common::STORE];
+    let outcome = project.run(&[&args[..], &ids].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let help = project.run(&["init", "--help"]).stdout;
+    assert!(help.contains("--non-interactive"), "{help}");
+}

@@ -7,7 +7,7 @@ import { claim, ensure, same } from '../polkadotjs/harness.mjs';
 import { connect } from './clients.mjs';
 
 const WRITING = ['ves_event_append', 'ves_push_prepare', 'ves_push_commit', 'ves_pull', 'ves_prove'];
-const CHANGING = ['ves_change_prepare', 'ves_change_commit'];
+const CHANGING = ['ves_change_prepare', 'ves_change_commit', 'ves_conflict_resolve'];
 
 const draft = (name) => ({
   entity_type: 'order',
@@ -126,18 +126,60 @@ export async function bounds(revision, { ann, bob }) {
     await other.close();
     return 'stale when one was pushed elsewhere; the rest waits';
   });
-  await claim(name('the limits of a push hold'), async () => {
-    const flags = ['--allow-write', '--max-push-events', '1', '--max-events-per-hour', '1'];
-    const narrow = await connect(revision, ann, flags);
+  await claim(name('writing is not administering'), async () => {
+    const writer = await connect(revision, ann, ['--allow-write']);
+    const names = (await writer.tools()).map((tool) => tool.name);
+    ensure(WRITING.filter((tool) => tool !== 'ves_prove').every((tool) => names.includes(tool)), names);
+    for (const tool of CHANGING) {
+      ensure(!names.includes(tool), `${tool} is listed`);
+      const error = await writer.refused((client) => client.callTool({ name: tool, arguments: {} }));
+      ensure(error.data.hint.includes('--allow-admin'), JSON.stringify(error));
+    }
+    await writer.close();
+    return `without ${CHANGING.join(', ')}`;
+  });
+  await claim(name('a push has its limit of events'), async () => {
+    const narrow = await connect(revision, ann, ['--allow-write', '--max-push-events', '1']);
     await narrow.good('ves_event_append', draft('one'));
     await narrow.good('ves_event_append', draft('two'));
     const shown = await narrow.good('ves_push_prepare');
     ensure(shown.count === 1 && shown.has_more, `${shown.count} events`);
-    await narrow.good('ves_push_commit', { token: shown.token });
-    const { token } = await narrow.good('ves_push_prepare');
-    same('code', (await narrow.call('ves_push_commit', { token })).code, 'limit_reached');
+    const ids = (await narrow.good('ves_outbox_list', { state: 'queued', limit: 2 })).events;
+    const two = await narrow.call('ves_push_prepare', { event_ids: ids.map((event) => event.event_id) });
+    same('two by name', two.code, 'too_many_events');
     await narrow.close();
-    return 'one event, then none for an hour';
+    return 'one is shown, and that there are more';
+  });
+  await claim(name('the limit of an hour is shared by servers and outlives them'), async () => {
+    const limited = (most) =>
+      connect(revision, ann, ['--allow-write', '--max-push-events', '1', '--max-events-per-hour', `${most}`]);
+    const push = async (server) => {
+      const { token } = await server.good('ves_push_prepare');
+      return server.call('ves_push_commit', { token });
+    };
+    // What went out in this run already counts, whichever server pushed it.
+    const none = await limited(0);
+    const refused = await push(none);
+    same('none', refused.code, 'limit_reached');
+    const sent = Number(/^(\d+) events went out/.exec(refused.error.message)[1]);
+    ensure(sent > 0, refused.error.message);
+    await none.close();
+
+    const first = await limited(sent + 1);
+    const second = await limited(sent + 1);
+    const pushed = await push(first);
+    ensure(!pushed.isError, pushed.error?.message);
+    same('the first, again', (await push(first)).code, 'limit_reached');
+    same('the second', (await push(second)).code, 'limit_reached');
+    await first.close();
+    await second.close();
+    const anew = await limited(sent + 1);
+    same('a new one', (await push(anew)).code, 'limit_reached');
+    await anew.close();
+    const wider = await limited(sent + 2);
+    ensure(!(await push(wider)).isError, 'what was refused is counted');
+    await wider.close();
+    return `${sent} before, one more by one of two servers, then none`;
   });
   await claim(name('a person who can be asked is asked, and a no is a no'), async () => {
     const questions = [];

@@ -29,7 +29,7 @@ export async function conflicts(revision, { ann, bob }) {
   const questions = [];
   const answer = (params) => (questions.push(params.message), say);
   const faster = await connect(revision, ann, ['--allow-write']);
-  const slower = await connect(revision, bob, ['--allow-write'], { answer });
+  const slower = await connect(revision, bob, ['--allow-admin'], { answer });
   await faster.tools();
   await slower.tools();
   let mine, listed, shown;
@@ -50,14 +50,17 @@ export async function conflicts(revision, { ann, bob }) {
     same('suggested', found.suggested_strategy, 'merge');
     return `version 1, the chain has 2`;
   });
-  await claim(name('a preview shows each field, and a reader gets no token'), async () => {
+  await claim(name('a preview shows each field, and who may not decide gets no token'), async () => {
     const asked = { event_id: mine, strategy: 'merge' };
-    const reader = await connect(revision, bob);
-    await reader.tools();
-    same('token', (await reader.good('ves_conflict_preview', asked)).token, null);
-    const refused = await reader.refused((client) => client.callTool({ name: 'ves_conflict_resolve', arguments: {} }));
-    same('code', refused.code, -32602);
-    await reader.close();
+    for (const flags of [[], ['--allow-write']]) {
+      const reader = await connect(revision, bob, flags);
+      await reader.tools();
+      same('token', (await reader.good('ves_conflict_preview', asked)).token, null);
+      const refused = await reader.refused((client) => client.callTool({ name: 'ves_conflict_resolve', arguments: {} }));
+      same('code', refused.code, -32602);
+      ensure(refused.data.hint.includes('--allow-admin'), refused.data.hint);
+      await reader.close();
+    }
     shown = await slower.good('ves_conflict_preview', asked);
     const [event] = shown.conflict.events;
     same('payload', JSON.stringify(event.payload), '{"note":"two"}');

@@ -12,6 +12,7 @@ import { bounds } from './bounds.mjs';
 import { conflicts, values } from './conflicts.mjs';
 import { http } from './http.mjs';
 import { journey } from './journey.mjs';
+import { protocol } from './protocol.mjs';
 import { traces } from './traces.mjs';
 
 process.exitCode = 1;
@@ -22,6 +23,7 @@ for (const revision of REVISIONS) {
   await journey(revision, agents);
   await conflicts(revision, agents);
   await bounds(revision, agents);
+  await protocol(revision, agents);
   await values(revision, agents);
 }
 await http(agents);

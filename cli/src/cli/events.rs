@@ -3,11 +3,11 @@
 
 //! The grammar of events: capturing, pushing, pulling, looking.
 
-use super::AgentRef;
+use super::{AgentRef, GroupRef};
 use crate::{conflicts::Strategy, outbox::State};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
-use ves_primitives::{CommandId, CurrencyTag, EventId, GroupId, registry::TypePattern};
+use ves_primitives::{CommandId, CurrencyTag, EventId, registry::TypePattern};
 
 /// `append`
 #[derive(Debug, Args)]
@@ -58,9 +58,10 @@ pub struct AppendArgs {
     /// unambiguous beginning too.
     #[arg(long, value_name = "AGENT,…", value_delimiter = ',')]
     pub encrypt_to: Vec<AgentRef>,
-    /// Encrypt the payload to the members of these groups. Asks the node.
-    #[arg(long, value_name = "UUID,…", value_delimiter = ',')]
-    pub to_group: Vec<GroupId>,
+    /// Encrypt the payload to the members of these groups. Asks the node. By an unambiguous beginning
+    /// too.
+    #[arg(long, value_name = "GROUP,…", value_delimiter = ',')]
+    pub to_group: Vec<GroupRef>,
     /// Leave out group members without a usable key instead of refusing.
     #[arg(long, requires = "to_group")]
     pub skip_keyless: bool,

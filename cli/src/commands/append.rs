@@ -7,7 +7,7 @@ use super::{Context, groups, push::wishes_of};
 use crate::{
     capture::{self, Audience, Captured, Draft},
     chain::Chain,
-    cli::AppendArgs,
+    cli::{AppendArgs, GroupRef},
     config::ReaderName,
     error::{Exit, Failure, Result},
     event_types::{self, Judges, Unknown, Verdict},
@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 use ves_primitives::{
-    AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, RecipientKid, SubmittedEvent,
-    TenantId, jcs, limits,
+    AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, Payload, RecipientKid,
+    SubmittedEvent, TenantId, jcs, limits,
     registry::{EncryptionKeyRecord, RecordedAt},
     wire::EventJson,
 };
@@ -237,9 +237,17 @@ fn read_text(path: &Path, limit: u64) -> Result<String> {
     })
 }
 
+fn plaintext_refused(why: &str) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        "plaintext_refused",
+        format!("the configuration keeps no plaintext, and {why}"),
+    )
+}
+
 /// Captures an event that somebody signed already.
 async fn carry(context: &Context, path: &Path) -> Result<Report> {
-    let pool = context.pool().await?;
+    let pool = context.pool_to_roll_back().await?;
     let text = read_text(path, MAX_SIGNED_FILE_BYTES)?;
     let invalid = |why: String| {
         Failure::usage("event_invalid", format!("{}: {why}", path.display()))
@@ -249,6 +257,12 @@ async fn carry(context: &Context, path: &Path) -> Result<Report> {
     let value = jcs::parse_strict(&text).map_err(|e| invalid(e.to_string()))?;
     let json: EventJson = serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?;
     let event = SubmittedEvent::try_from(&json).map_err(|e| invalid(e.to_string()))?;
+    let is_clear = matches!(event.payload, Payload::Plain(_));
+    if is_clear && context.config.keeps_no_plaintext() {
+        return Err(plaintext_refused("the signed event is in the clear").hint(
+            "whoever signed it has to encrypt its payload first: the signature covers the payload",
+        ));
+    }
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let captured = capture::append_signed(&mut tx, &event).await?;
     if context.dry_run {
@@ -305,7 +319,7 @@ fn addressees(
             .iter()
             .filter_map(|agent| agent.id().ok())
             .collect(),
-        groups: args.to_group.clone(),
+        groups: args.to_group.iter().filter_map(GroupRef::id).collect(),
     };
     if args.encrypt_to_self && !found.agents.contains(&own) {
         found.agents.push(own);
@@ -349,12 +363,7 @@ async fn address(
     for draft in drafts {
         let Some(who) = addressees(context, args, &draft.entity_type, draft.agent_id) else {
             if context.config.keeps_no_plaintext() {
-                return Err(Failure::new(
-                    Exit::Refused,
-                    "plaintext_refused",
-                    "the configuration keeps no plaintext, and the event names no reader",
-                )
-                .hint(
+                return Err(plaintext_refused("the event names no reader").hint(
                     "give --encrypt-to, --to-group or --encrypt-to-self, or set default-recipients",
                 ));
             }
@@ -516,7 +525,7 @@ fn report(captured: &[Captured], parked: &[(EventId, String)], readers: &[Reader
             json!({
                 "event_id": event.event_id,
                 "local_seq": event.local_seq,
-                "state": "queued",
+                "state": event.state,
                 "encrypted": event.encrypted,
                 "payload_plain_hash": event.payload_plain_hash,
             })
@@ -530,7 +539,7 @@ fn report(captured: &[Captured], parked: &[(EventId, String)], readers: &[Reader
         report = report
             .field("event_id", event.event_id)
             .field("local_seq", event.local_seq)
-            .field("state", "queued")
+            .field("state", event.state)
             .field("encrypted", event.encrypted)
             .field("payload_plain_hash", event.payload_plain_hash)
             .line(format!("captured event {}", event.event_id));

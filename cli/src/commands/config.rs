@@ -25,6 +25,10 @@ pub(super) fn set(context: &Context, name: &str, value: &str) -> Result<Report> 
             "run `stateset-sync init`; a TOML file or one named with --config is edited by hand",
         ));
     }
+    let _lock = match context.dry_run {
+        true => None,
+        false => Some(home.lock()?),
+    };
     let file = ConfigFile::read(&path)?;
     // Where a profile is named for this command, it is what changes. It need not exist yet.
     let profile = context

@@ -56,6 +56,7 @@ fn conflict_json(conflict: &Conflict, suggested: Strategy) -> Value {
         "base_version": conflict.base_version,
         "remote_version": conflict.remote_version,
         "pulled": conflict.pulled,
+        "incomplete": conflict.incomplete,
         "suggested_strategy": suggested,
         "events": conflict.events().map(entry_json).collect::<Vec<_>>(),
     })
@@ -76,7 +77,11 @@ pub(super) async fn list(context: &Context) -> Result<Report> {
             conflict.id(),
             conflict.base_version,
             conflict.remote_version,
-            if conflict.pulled { "" } else { " (not pulled)" },
+            match (conflict.incomplete, conflict.pulled) {
+                (true, _) => " (incomplete: events are in quarantine)",
+                (false, true) => "",
+                (false, false) => " (not pulled)",
+            },
             match conflict.cause {
                 conflicts::Cause::MovedOn => "",
                 conflicts::Cause::LostBase => ", made on top of an event that is lost",

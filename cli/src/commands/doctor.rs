@@ -5,7 +5,7 @@
 
 mod machine;
 
-use super::{Context, runtime};
+use super::{Context, expiry, runtime};
 use crate::{
     chain::{Chain, ChainError, live::Live},
     cli::DoctorArgs,
@@ -269,7 +269,22 @@ async fn ask_node(
         ),
     }
     clock(chain, findings).await?;
+    ends(context, chain, findings).await;
     author(context, chain, stream, findings).await
+}
+
+/// Keys that end, or have ended, before they keep an event from the chain.
+async fn ends(context: &Context, chain: &Live, findings: &mut Findings) {
+    const CHECK: &str = "key expiry";
+    match expiry::warnings(context, chain).await {
+        Ok(warnings) if warnings.is_empty() => findings.ok(CHECK, "no registered key ends soon"),
+        Ok(warnings) => {
+            for warning in warnings {
+                findings.warn(CHECK, warning, expiry::FIX);
+            }
+        }
+        Err(failure) => findings.failed(CHECK, &failure),
+    }
 }
 
 async fn clock(chain: &Live, findings: &mut Findings) -> Result<()> {

@@ -5,15 +5,17 @@
 
 use super::Context;
 use crate::{
-    chain::{BlockRef, Chain, live::Live},
+    chain::{BlockRef, Chain},
     cli::ExpiryArgs,
+    config::ConfigFile,
     error::{Exit, Failure, Result},
-    keys::{KeyFile, Purpose},
+    keys::{KeyFile, KeyStore, Purpose},
     output::{Report, Tone},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use ves_primitives::{KeyId, TenantId};
+use std::sync::Mutex;
+use ves_primitives::{AgentId, KeyId, TenantId};
 
 const DEFAULT_WARN_HOURS: u32 = 24;
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -27,8 +29,9 @@ enum Severity {
     Expired,
 }
 
-#[derive(Debug, Serialize)]
-struct Finding {
+/// How the key that is used for a purpose stands.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
     purpose: Purpose,
     key_id: KeyId,
     severity: Severity,
@@ -36,6 +39,66 @@ struct Finding {
     reason: &'static str,
     /// Milliseconds since 1970.
     ends_ms: Option<i64>,
+}
+
+impl Finding {
+    fn until(&self) -> String {
+        self.ends_ms
+            .and_then(DateTime::<Utc>::from_timestamp_millis)
+            .map_or_else(String::new, |at| format!(" until {}", at.to_rfc3339()))
+    }
+
+    /// What its owner should know; none if all is well.
+    pub(super) fn warning(&self) -> Option<String> {
+        let (name, key) = (self.purpose.name(), self.key_id);
+        let at = || {
+            self.ends_ms
+                .and_then(DateTime::<Utc>::from_timestamp_millis)
+                .map_or_else(|| "an unknown time".to_owned(), |at| at.to_rfc3339())
+        };
+        match (self.severity, self.reason) {
+            (Severity::Fine, _) => None,
+            (Severity::Expired, REVOKED) => Some(format!("{name} key {key} was revoked")),
+            (Severity::Expired, _) => Some(format!("{name} key {key} expired at {}", at())),
+            (Severity::Warning, AGE) => Some(format!(
+                "{name} key {key} is due to be rotated: it reaches its greatest age at {}",
+                at()
+            )),
+            (Severity::Warning, _) => Some(format!("{name} key {key} expires at {}", at())),
+        }
+    }
+}
+
+/// What to do about keys that end.
+pub(super) const FIX: &str = "run `stateset-sync keys:rotate`, or keys:generate and keys:register";
+const REVOKED: &str = "revoked";
+const AGE: &str = "age";
+
+/// From when on somebody wants to hear of it, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// So long before a key ends.
+    warn: i64,
+    /// So old it may become.
+    max_age: Option<i64>,
+}
+
+impl Bounds {
+    /// By the flags if there are any, else by the configuration.
+    fn new(context: &Context, warn: Option<u32>, max_age: Option<u32>) -> Self {
+        let hours = |hours: u32| i64::from(hours).saturating_mul(HOUR_MS);
+        let configured =
+            |field: fn(&ConfigFile) -> &Option<u32>| context.config.get(field).map(|s| s.value);
+        Self {
+            warn: hours(
+                warn.or_else(|| configured(|c| &c.key_warn_hours))
+                    .unwrap_or(DEFAULT_WARN_HOURS),
+            ),
+            max_age: max_age
+                .or_else(|| configured(|c| &c.key_max_age_hours))
+                .map(hours),
+        }
+    }
 }
 
 /// Judges one moment: past, near, or far.
@@ -50,27 +113,97 @@ const fn judge(ends: Option<i64>, now: i64, warn: i64) -> Severity {
 pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> {
     context.config.require_initialised()?;
     let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
-    let hours = |hours: u32| i64::from(hours).saturating_mul(HOUR_MS);
-    let warn = args
-        .warn
-        .or_else(|| context.config.get(|c| &c.key_warn_hours).map(|s| s.value))
-        .unwrap_or(DEFAULT_WARN_HOURS);
-    let max_age = args.max_age.or_else(|| {
-        context
-            .config
-            .get(|c| &c.key_max_age_hours)
-            .map(|s| s.value)
-    });
+    let bounds = Bounds::new(context, args.warn, args.max_age);
     let chain = context.connect().await?;
+    let findings = look(&context.keys(), &chain, (tenant, agent), bounds).await?;
+    let worst = findings
+        .iter()
+        .map(|finding| finding.severity)
+        .max()
+        .unwrap_or(Severity::Fine);
+    let failing = worst == Severity::Expired || (args.strict && worst == Severity::Warning);
+    let failure = failing.then(|| {
+        let (code, message) = match worst {
+            Severity::Expired => ("key_expired", "a key has expired or was revoked"),
+            _ => ("key_expires", "a key is due to be rotated"),
+        };
+        Failure::new(Exit::Key, code, message).hint(FIX)
+    });
+    let report = findings.iter().fold(
+        Report::new("ves.cli.keys.expiry").field("agent_id", agent),
+        |report, finding| {
+            let (tone, word) = match finding.severity {
+                Severity::Fine => (Tone::Good, "fine"),
+                Severity::Warning => (Tone::Warn, "warning"),
+                Severity::Expired => (Tone::Bad, "expired"),
+            };
+            report.line(format!(
+                "{:<8} {} key {}: {}{}",
+                context.ui.paint(tone, word),
+                finding.purpose.name(),
+                finding.key_id,
+                finding.reason,
+                finding.until()
+            ))
+        },
+    );
+    let report = match findings.is_empty() {
+        true => report.line("no registered keys; next: stateset-sync keys:register"),
+        false => report,
+    };
+    Ok(report.field("keys", findings).failing(failure))
+}
+
+/// What the agent's owner should know about its keys, in words; by the configuration's bounds.
+///
+/// # Errors
+/// No tenant or agent, an unreadable key file, or the node's silence.
+pub(super) async fn warnings<C: Chain>(context: &Context, chain: &C) -> Result<Vec<String>> {
+    let author = (context.config.tenant()?, context.config.agent()?);
+    let bounds = Bounds::new(context, None, None);
+    let findings = look(&context.keys(), chain, author, bounds).await?;
+    Ok(findings.iter().filter_map(Finding::warning).collect())
+}
+
+/// Says on stderr what [`warnings`] are new: a watch pushes again and again. Who cannot be asked about
+/// keys is heard of by the push itself.
+pub(super) async fn tell<C: Chain>(context: &Context, chain: &C) {
+    let Ok(warnings) = warnings(context, chain).await else {
+        return;
+    };
+    for warning in news(&context.told_of_keys, warnings) {
+        context.ui.warn(&format!("{warning}; {FIX}"));
+    }
+}
+
+/// Those of the warnings that were not among the last ones.
+fn news(told: &Mutex<Vec<String>>, warnings: Vec<String>) -> Vec<String> {
+    let Ok(mut told) = told.lock() else {
+        return warnings;
+    };
+    let before = std::mem::replace(&mut *told, warnings.clone());
+    warnings
+        .into_iter()
+        .filter(|warning| !before.contains(warning))
+        .collect()
+}
+
+/// The key of each purpose that is used: the newest that is registered and may be used, else the newest
+/// registered one.
+async fn look<C: Chain>(
+    keys: &KeyStore,
+    chain: &C,
+    (tenant, agent): (TenantId, AgentId),
+    bounds: Bounds,
+) -> Result<Vec<Finding>> {
     let best = chain.best().await?;
     // The chain's clock judges windows, this machine's the age of its own files.
     let chain_now = i64::try_from(chain.now(best).await?.time_ms).unwrap_or(i64::MAX);
     let mut findings = Vec::new();
     for purpose in Purpose::ALL {
-        let files = context.keys().list(agent, purpose)?;
         let mut open = Vec::new();
-        for file in files {
-            let window = window(&chain, tenant, &file, best).await?;
+        for file in keys.list(agent, purpose)? {
+            let window = window(chain, tenant, &file, best).await?;
             let Some((ends, revoked)) = window else {
                 continue;
             };
@@ -87,18 +220,18 @@ pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> 
             continue;
         };
         let severity = if *revoked {
-            (Severity::Expired, "revoked", None)
+            (Severity::Expired, REVOKED, None)
         } else {
-            (judge(*ends, chain_now, hours(warn)), "window", *ends)
+            (judge(*ends, chain_now, bounds.warn), "window", *ends)
         };
-        let aged = max_age.and_then(|max| {
+        let aged = bounds.max_age.and_then(|max| {
             let made = DateTime::parse_from_rfc3339(&file.created_at).ok()?;
-            Some(made.timestamp_millis().saturating_add(hours(max)))
+            Some(made.timestamp_millis().saturating_add(max))
         });
         // Too old is a matter of one's own policy: a warning, whether near or past.
-        let age = match judge(aged, Utc::now().timestamp_millis(), hours(warn)) {
-            Severity::Fine => (Severity::Fine, "age", aged),
-            _ => (Severity::Warning, "age", aged),
+        let age = match judge(aged, Utc::now().timestamp_millis(), bounds.warn) {
+            Severity::Fine => (Severity::Fine, AGE, aged),
+            _ => (Severity::Warning, AGE, aged),
         };
         let (severity, reason, ends_ms) = if age.0 > severity.0 { age } else { severity };
         findings.push(Finding {
@@ -109,51 +242,12 @@ pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> 
             ends_ms,
         });
     }
-    let worst = findings
-        .iter()
-        .map(|finding| finding.severity)
-        .max()
-        .unwrap_or(Severity::Fine);
-    let failing = worst == Severity::Expired || (args.strict && worst == Severity::Warning);
-    let failure = failing.then(|| {
-        let (code, message) = match worst {
-            Severity::Expired => ("key_expired", "a key has expired or was revoked"),
-            _ => ("key_expires", "a key is due to be rotated"),
-        };
-        Failure::new(Exit::Key, code, message)
-            .hint("run `stateset-sync keys:rotate`, or keys:generate and keys:register")
-    });
-    let report = findings.iter().fold(
-        Report::new("ves.cli.keys.expiry").field("agent_id", agent),
-        |report, finding| {
-            let (tone, word) = match finding.severity {
-                Severity::Fine => (Tone::Good, "fine"),
-                Severity::Warning => (Tone::Warn, "warning"),
-                Severity::Expired => (Tone::Bad, "expired"),
-            };
-            let ends = finding
-                .ends_ms
-                .and_then(DateTime::<Utc>::from_timestamp_millis)
-                .map_or_else(String::new, |at| format!(" until {}", at.to_rfc3339()));
-            report.line(format!(
-                "{:<8} {} key {}: {}{ends}",
-                context.ui.paint(tone, word),
-                finding.purpose.name(),
-                finding.key_id,
-                finding.reason
-            ))
-        },
-    );
-    let report = match findings.is_empty() {
-        true => report.line("no registered keys; next: stateset-sync keys:register"),
-        false => report,
-    };
-    Ok(report.field("keys", findings).failing(failure))
+    Ok(findings)
 }
 
 /// When a registered key ends and whether it was revoked; none if it is not registered.
-async fn window(
-    chain: &Live,
+async fn window<C: Chain>(
+    chain: &C,
     tenant: TenantId,
     file: &KeyFile,
     at: BlockRef,
@@ -184,6 +278,103 @@ async fn window(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{AGENT, FakeChain, TENANT, key_store};
+
+    const BOUNDS: Bounds = Bounds {
+        warn: 1000,
+        max_age: None,
+    };
+
+    /// What is said of the only key while the chain's clock stands at 10,000 ms.
+    async fn said(
+        edit: impl FnOnce(&mut ves_primitives::registry::SigningKeyRecord),
+    ) -> Vec<String> {
+        let (_dir, keys) = key_store();
+        let file = keys.preferred(AGENT, Purpose::Signing).unwrap();
+        let chain = FakeChain::new(file.public_key);
+        for _ in 0..5 {
+            chain.commit(Vec::new());
+        }
+        let best = chain.best().await.unwrap();
+        assert_eq!(chain.now(best).await.unwrap().time_ms, 10_000);
+        chain.edit_key(edit);
+        let findings = look(&keys, &chain, (TENANT, AGENT), BOUNDS).await.unwrap();
+        assert_eq!(findings.len(), 1);
+        findings.iter().filter_map(Finding::warning).collect()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_ends_is_told_of_in_words_and_one_that_does_not_is_not() {
+        assert!(said(|_| {}).await.is_empty());
+        let far = said(|key| key.window.valid_to = Some(11_001)).await;
+        assert!(far.is_empty(), "{far:?}");
+        assert_eq!(
+            said(|key| key.window.valid_to = Some(11_000)).await,
+            ["signing key 1 expires at 1970-01-01T00:00:11+00:00"]
+        );
+        assert_eq!(
+            said(|key| key.window.valid_to = Some(10_000)).await,
+            ["signing key 1 expired at 1970-01-01T00:00:10+00:00"]
+        );
+        let revocation = ves_primitives::registry::Revocation {
+            decided_at: ves_primitives::registry::RecordedAt {
+                block: 2,
+                time_ms: 4000,
+            },
+            effective_from: 3,
+        };
+        assert_eq!(
+            said(|key| key.revocation = Some(revocation)).await,
+            ["signing key 1 was revoked"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_key_that_has_a_successor_is_history_and_one_that_is_too_old_is_told_of() {
+        let (_dir, keys) = key_store();
+        let first = keys.preferred(AGENT, Purpose::Signing).unwrap();
+        let second = keys
+            .generate(AGENT, Purpose::Signing, &crate::keys::Protection::Plaintext)
+            .unwrap();
+        let chain = FakeChain::new(first.public_key);
+        chain.register(second.key_id, second.public_key);
+        chain.commit(Vec::new());
+        chain.edit_key(|key| key.window.valid_to = Some(1));
+        let told = |bounds| {
+            let (keys, chain) = (&keys, &chain);
+            async move {
+                let findings = look(keys, chain, (TENANT, AGENT), bounds).await.unwrap();
+                findings
+                    .iter()
+                    .filter_map(Finding::warning)
+                    .collect::<Vec<_>>()
+            }
+        };
+        assert!(told(BOUNDS).await.is_empty());
+        let aged = told(Bounds {
+            max_age: Some(1),
+            ..BOUNDS
+        })
+        .await;
+        let [line] = aged.as_slice() else {
+            panic!("{aged:?}")
+        };
+        assert!(
+            line.contains("signing key 2 is due to be rotated"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_watch_tells_of_a_key_once_and_again_when_something_else_is_to_be_told() {
+        let told = Mutex::default();
+        let list = |warnings: &[&str]| warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(news(&told, list(&["ends"])), ["ends"]);
+        assert!(news(&told, list(&["ends"])).is_empty());
+        assert_eq!(news(&told, list(&["ends", "has ended"])), ["has ended"]);
+        assert!(news(&told, Vec::new()).is_empty());
+        assert_eq!(news(&told, list(&["ends"])), ["ends"]);
+    }
 
     #[test]
     fn a_key_is_fine_until_shortly_before_its_end() {

@@ -6,7 +6,7 @@
 use super::{Context, admin};
 use crate::{
     chain::{Chain, live::Live},
-    cli::{AdminSigner, GroupsCommand},
+    cli::{AdminSigner, GroupRef, GroupsCommand},
     error::{Exit, Failure, Result},
     output::Report,
 };
@@ -101,26 +101,43 @@ async fn groups_of(chain: &Live, tenant: TenantId) -> Result<Vec<GroupId>> {
 
 /// A group by id, or by an unambiguous beginning of the id of one of the tenant's groups.
 async fn resolve(context: &Context, tenant: TenantId, text: &str) -> Result<GroupId> {
-    if let Ok(id) = text.parse() {
-        return Ok(id);
-    }
+    let named: GroupRef = text
+        .parse()
+        .map_err(|why: String| Failure::usage("group_id_invalid", format!("{text}: {why}")))?;
+    find_ref(context, tenant, &named).await
+}
+
+async fn find_ref(context: &Context, tenant: TenantId, named: &GroupRef) -> Result<GroupId> {
+    let digits = match named {
+        GroupRef::Full(id) => return Ok(*id),
+        GroupRef::Begins(digits) => digits,
+    };
     let chain = context.connect().await?;
     let groups = groups_of(&chain, tenant).await?;
-    let begins = |id: &GroupId| id.to_string().starts_with(&text.to_lowercase());
-    let found: Vec<GroupId> = groups.into_iter().filter(begins).collect();
+    let found: Vec<GroupId> = groups.into_iter().filter(|id| named.fits(*id)).collect();
     match found.as_slice() {
-        [id] if text.len() >= 4 => Ok(*id),
+        [id] => Ok(*id),
         [] => Err(Failure::usage(
             "group_unknown",
-            format!("tenant {tenant} has no group {text}"),
+            format!("tenant {tenant} has no group whose id begins with {digits}"),
         )
         .hint("`stateset-sync groups:list` lists the groups")),
-        _ => Err(Failure::usage(
+        [first, second, ..] => Err(Failure::usage(
             "group_id_ambiguous",
-            format!("{text} is not enough of a group's id"),
+            format!("several groups begin with {digits}: {first}, {second}"),
         )
-        .hint("give at least four digits, and more if several groups begin with them")),
+        .hint("give more digits")),
     }
+}
+
+/// Looks groups up that are named by beginnings of their ids.
+pub(super) async fn find_all(context: &Context, groups: &mut [GroupRef]) -> Result<()> {
+    for group in groups {
+        if group.id().is_none() {
+            *group = GroupRef::Full(find_ref(context, context.config.tenant()?, group).await?);
+        }
+    }
+    Ok(())
 }
 
 /// The groups that this agent is a member of.

@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         );
     }
     let path = config.home.path().join("sync.json");
+    let found = settled(&path);
     let previous = match (path.is_file(), args.force) {
         (false, _) => ConfigFile::default(),
         // A file that does not parse is what --force is for; ids are kept when they can be read.
@@ -102,6 +103,16 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
             .dry());
     }
     config.home.create()?;
+    let _lock = config.home.lock()?;
+    // The node was asked meanwhile; what another process has set since then must not be lost.
+    if settled(&path) != found {
+        return Err(Failure::new(
+            Exit::Refused,
+            "config_changed",
+            format!("{} was changed by another process", path.display()),
+        )
+        .hint("look at it with `stateset-sync config show`, then run init again"));
+    }
     let pool = db::open(&config.home.database(), true).await?;
     if let (Some(genesis), Some(sets)) = (genesis, &node.sets) {
         finality::save(&pool, genesis, sets).await?;
@@ -135,6 +146,11 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<Report> {
         None => report.pair("authorities", "not known yet; the first contact decides"),
     };
     Ok(report.line("next: stateset-sync keys:generate"))
+}
+
+/// The bytes of the settings as they are; none where there are none.
+fn settled(path: &std::path::Path) -> Option<Vec<u8>> {
+    std::fs::read(path).ok()
 }
 
 /// What the node says about its chain.

@@ -164,7 +164,7 @@ async fn show(context: &Context, args: &ParkedArgs) -> Result<Report> {
 }
 
 async fn release(context: &Context, args: &ReleaseArgs) -> Result<Report> {
-    let pool = context.pool().await?;
+    let pool = context.pool_to_roll_back().await?;
     let types = context.event_types()?;
     let mut judges = Judges::default();
     let named = !args.event_ids.is_empty();

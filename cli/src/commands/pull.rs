@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<Report> {
 }
 
 /// How far a pull would have to go.
-async fn preview(context: &Context) -> Result<Report> {
+pub(super) async fn preview(context: &Context) -> Result<Report> {
     let pool = context.pool().await?;
     let stream = context.stream()?;
     let chain = context.connect().await?;

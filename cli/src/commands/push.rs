@@ -4,7 +4,7 @@
 //! `push`
 
 use super::{
-    Context,
+    Context, expiry,
     proofs::{wish_json, wish_line},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, args: &PushArgs) -> Result<Report> {
 }
 
 /// What a push would send, byte for byte, and what the chain says to it.
-async fn preview(context: &Context, args: &PushArgs) -> Result<Report> {
+pub(super) async fn preview(context: &Context, args: &PushArgs) -> Result<Report> {
     let pool = context.pool().await?;
     let keys = context.keys();
     let unlock = || context.unlock();
@@ -113,6 +113,7 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
     // Committed with the events before anything is sent: whoever resumes finds them.
     wishes::wish_for_open(&pool, agent, &wishes).await?;
     let chain = context.connect_to_sign().await?;
+    expiry::tell(context, &chain).await;
     let mut signers = Signers::new(&keys, &unlock);
     let options = PushOptions {
         wait: !args.no_wait,

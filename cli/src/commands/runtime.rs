@@ -73,9 +73,11 @@ impl Context {
     }
 
     fn remember_runtime(&self, found: &RuntimePin) -> Result<bool> {
-        self.bind_settings(|settings| ConfigFile {
-            runtime: Some(found.clone()),
-            ..settings
+        self.bind_settings(|settings| {
+            Ok(ConfigFile {
+                runtime: Some(found.clone()),
+                ..settings
+            })
         })
     }
 }

@@ -3,7 +3,7 @@
 
 //! `status`
 
-use super::Context;
+use super::{Context, expiry};
 use crate::{
     chain::Chain,
     cli::StatusArgs,
@@ -53,10 +53,10 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
     } else {
         Some(ask_node(context, stream).await)
     };
-    let (node, trouble) = match node {
-        None => (None, None),
-        Some(Ok(node)) => (Some(node), None),
-        Some(Err(failure)) => (None, Some(failure)),
+    let (node, key_warnings, trouble) = match node {
+        None => (None, Vec::new(), None),
+        Some(Ok((node, warnings))) => (Some(node), warnings, None),
+        Some(Err(failure)) => (None, Vec::new(), Some(failure)),
     };
     let lag = node
         .as_ref()
@@ -124,6 +124,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
         )
         .field("node", &node)
         .field("lag", lag)
+        .field("key_warnings", &key_warnings)
         .pair("health", context.ui.paint(tone, health))
         .pair(
             "outbox",
@@ -186,6 +187,9 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Report> 
             )
             .pair("stream head", node.head_sequence);
     }
+    for warning in &key_warnings {
+        report = report.pair("keys", context.ui.paint(Tone::Warn, warning));
+    }
     for reason in &reasons {
         report = report.pair("reason", reason);
     }
@@ -230,17 +234,26 @@ fn authorities(sets: &TrackedSets, genesis: Option<GenesisHash>) -> Value {
     })
 }
 
-async fn ask_node(context: &Context, stream: Stream) -> Result<NodeStatus> {
+/// Where the node stands, and what is to be said of this agent's keys.
+async fn ask_node(context: &Context, stream: Stream) -> Result<(NodeStatus, Vec<String>)> {
     let chain = context.connect().await?;
     let head = chain.head(stream.tenant, stream.store).await?;
-    Ok(NodeStatus {
+    // Whoever only reads needs no agent.
+    let warnings = match context.config.agent() {
+        Err(_) => Vec::new(),
+        Ok(_) => expiry::warnings(context, &chain)
+            .await
+            .unwrap_or_else(|failure| vec![format!("when keys end is not known: {failure}")]),
+    };
+    let node = NodeStatus {
         reachable: true,
         genesis_hash: chain.genesis_hash(),
         finalized_block: chain.finalized().await?.number,
         best_block: chain.best().await?.number,
         head_sequence: head.sequence,
         indexed_block: head.finalized_block_number,
-    })
+    };
+    Ok((node, warnings))
 }
 
 fn health(

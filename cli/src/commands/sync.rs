@@ -38,6 +38,19 @@ async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Repo
         .failing(failure))
 }
 
+/// What a push and a pull would do.
+async fn preview(context: &Context, args: &SyncArgs) -> Result<Report> {
+    let pushed = push::preview(context, &PushArgs::plain(args.timeout)).await?;
+    let pulled = pull::preview(context).await?;
+    Ok(Report::new("ves.cli.sync")
+        .line(pushed.text())
+        .line(pulled.text())
+        .part("push", pushed)
+        .part("pull", pulled)
+        // Both say it in words already.
+        .field("dry_run", true))
+}
+
 /// Whether the user wants it to stop.
 fn is_interruption(failure: &Failure) -> bool {
     failure.exit == Exit::Interrupted
@@ -49,11 +62,11 @@ const fn passes(failure: &Failure) -> bool {
 }
 
 pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
-    if !args.watch {
-        return round(context, args, false).await;
-    }
-    if context.dry_run {
-        return Err(Failure::usage("usage", "--watch cannot be a dry run"));
+    match (args.watch, context.dry_run) {
+        (true, true) => return Err(Failure::usage("usage", "--watch cannot be a dry run")),
+        (false, true) => return preview(context, args).await,
+        (false, false) => return round(context, args, false).await,
+        (true, false) => {}
     }
     context.ui.stream();
     let pool = context.pool().await?;

@@ -6,7 +6,7 @@
 use super::{Conflict, Field, Strategy, merge};
 use crate::{
     capture::{self, Audience, Captured, Draft},
-    entities::{self, Content, merge_patch},
+    entities::{self, Content, content_of, merge_patch},
     error::{Exit, Failure, Result},
     inbox::Stream,
     outbox::{self, Entry, State},
@@ -65,7 +65,7 @@ impl Resolution {
 ///
 /// # Errors
 /// `pull_first` if the newer version is not here, `state_incomplete` if a merge would need a payload
-/// that cannot be read, or what `read` and `clear` say.
+/// that cannot be read or an event that is in quarantine, or what `read` and `clear` say.
 pub async fn plan(
     pool: &SqlitePool,
     stream: Stream,
@@ -75,7 +75,7 @@ pub async fn plan(
     clear: &mut (dyn FnMut(&Entry) -> Result<Value> + Send),
 ) -> Result<Resolution> {
     let replaces = !matches!(strategy, Strategy::RemoteWins | Strategy::Skip);
-    if replaces && !conflict.pulled {
+    if replaces && !conflict.pulled && !conflict.quarantined {
         return Err(Failure::new(
             Exit::Conflicts,
             "pull_first",
@@ -92,10 +92,20 @@ pub async fn plan(
         entities::at_version(pool, stream, name, conflict.base_version, read).await?;
     let mut remote = base.clone();
     for record in &since {
-        let content = read(record)?;
+        let content = content_of(record, read)?;
         remote.apply(&record.event.event_type, record.sequence, content);
     }
     let merges = matches!(strategy, Strategy::Merge | Strategy::Reapply);
+    if merges && conflict.incomplete {
+        return Err(Failure::new(
+            Exit::Key,
+            "state_incomplete",
+            "an event of the entity may be in quarantine, so its state is not known",
+        )
+        .hint(
+            "run `stateset-sync doctor --promote`, or take --strategy remote-wins or local-wins",
+        ));
+    }
     if merges && remote.opaque > 0 {
         return Err(Failure::new(
             Exit::Key,

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
+mod set_aside;
+
 use super::*;
 use crate::{
     capture::{Draft, append},

@@ -3,8 +3,9 @@
 
 //! The projection in the database: made from verified events, in steps or anew.
 
-use super::{Content, Entity, stream_hash};
+use super::{Content, Entity, content_of, stream_hash};
 use crate::{
+    db,
     error::{Exit, Failure, Result},
     inbox::{self, Stream},
 };
@@ -119,7 +120,7 @@ pub async fn list(
 }
 
 /// An entity as its first `version` events made it, with the events after those, both from the
-/// verified events themselves.
+/// events themselves. Neither has what is in quarantine.
 ///
 /// # Errors
 /// The database's refusal, a damaged record, or what `read` says.
@@ -137,14 +138,15 @@ pub async fn at_version(
     let (before, after) = records.split_at(split);
     let mut entity = Entity::default();
     for record in before {
-        let content = read(record)?;
+        let content = content_of(record, read)?;
         entity.apply(&record.event.event_type, record.sequence, content);
     }
     Ok((entity, after.to_vec()))
 }
 
 /// Brings the projection up to the verified tip, or makes it anew. What `read` cannot read counts as
-/// opaque; its errors end the projection where it stands.
+/// opaque; its errors end the projection where it stands. In a database that was opened to change
+/// nothing the projection stays where it is.
 ///
 /// # Errors
 /// The database's refusal, a damaged record, or what `read` says.
@@ -154,6 +156,9 @@ pub async fn project(
     rebuild: bool,
     read: &mut (dyn FnMut(&SequencedEventJson) -> Result<Content> + Send),
 ) -> Result<Projection> {
+    if db::is_read_only(pool).await? {
+        return summary(pool, stream, 0).await;
+    }
     if rebuild {
         let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
         for table in ["ves_entities", "ves_projections"] {
@@ -178,7 +183,7 @@ pub async fn project(
         let mut touched: BTreeMap<(String, String), Entity> = BTreeMap::new();
         for record in records {
             applied = applied.saturating_add(1);
-            let content = read(&record)?;
+            let content = content_of(&record, read)?;
             let event = record.event;
             let key = (event.entity_type, event.entity_id);
             let known = match touched.remove(&key) {
@@ -280,7 +285,7 @@ mod tests {
     use super::*;
     use crate::{
         capture::Draft,
-        testing::{FakeChain, draft, pool, proofs::STREAM, signed, ui},
+        testing::{FakeChain, draft, flip, pool, proofs::STREAM, prune, signed, ui},
     };
     use serde_json::json;
 
@@ -358,5 +363,106 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((all.version, since.len()), (4, 0));
+    }
+
+    /// Four changes of one entity, of which the node shows the second differently.
+    async fn with_second(
+        lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
+    ) -> (tempfile::TempDir, SqlitePool, FakeChain) {
+        let (dir, db) = pool().await;
+        let mut chain = FakeChain::with_seed();
+        chain.commit(
+            (1..=4)
+                .map(|n| change("A", &format!(r#"{{"n":{n},"f{n}":true}}"#)))
+                .collect(),
+        );
+        chain.record_lie = Some(Box::new(move |record| {
+            if record.sequence == 2 {
+                lie(record);
+            }
+        }));
+        crate::pull::pull(&db, &chain, STREAM, None, &ui())
+            .await
+            .unwrap();
+        (dir, db, chain)
+    }
+
+    async fn now(db: &SqlitePool) -> (Entity, [u8; 32]) {
+        project(db, STREAM, false, &mut clear).await.unwrap();
+        let mut connection = db.acquire().await.unwrap();
+        let found = entity(&mut connection, STREAM, "order", "A").await.unwrap();
+        found.unwrap()
+    }
+
+    async fn promote(db: &SqlitePool, chain: &mut FakeChain) {
+        chain.record_lie = None;
+        let again = crate::pull::recheck(db, chain, STREAM, None, false, &ui()).await;
+        assert!(again.unwrap().iter().all(|item| item.promoted));
+    }
+
+    #[tokio::test]
+    async fn an_event_without_payload_counts_as_on_chain_and_as_one_that_cannot_be_read() {
+        let (_dir, db, mut chain) = with_second(prune).await;
+        let (pruned, _) = now(&db).await;
+        assert_eq!((pruned.version, pruned.opaque, pruned.sequence), (4, 1, 4));
+        assert_eq!(
+            pruned.state,
+            Some(json!({"n": 4, "f1": true, "f3": true, "f4": true}))
+        );
+        let version = inbox::version_of(&db, STREAM, "order", "A").await.unwrap();
+        assert_eq!(version, 4);
+        let missing = inbox::missing(&db, STREAM, ("order", "A")).await.unwrap();
+        assert_eq!(missing, inbox::Missing::default(), "nothing is missing");
+        let (then, since) = at_version(&db, STREAM, ("order", "A"), 2, &mut clear)
+            .await
+            .unwrap();
+        assert_eq!((then.version, then.opaque, since.len()), (2, 1, 2));
+        assert_eq!(then.state, Some(json!({"n": 1, "f1": true})));
+        let second = inbox::pulled_at(&db, STREAM, ("order", "A"), 1).await;
+        assert!(second.unwrap().is_some());
+        let fifth = inbox::pulled_at(&db, STREAM, ("order", "A"), 4).await;
+        assert_eq!(fifth.unwrap(), None);
+
+        promote(&db, &mut chain).await;
+        let (whole, hash) = now(&db).await;
+        assert_eq!((whole.version, whole.opaque), (4, 0));
+        let (_dir, other) = pool().await;
+        crate::pull::pull(&other, &chain, STREAM, None, &ui())
+            .await
+            .unwrap();
+        assert_eq!(now(&other).await.1, hash);
+    }
+
+    #[tokio::test]
+    async fn an_event_in_quarantine_makes_its_entity_incomplete_until_it_is_promoted() {
+        let (_dir, db, mut chain) =
+            with_second(|record| flip(&mut record.event.agent_signature)).await;
+        let missing = async |id: &'static str| {
+            let found = inbox::missing(&db, STREAM, ("order", id)).await.unwrap();
+            (found.of_entity, found.in_stream)
+        };
+        assert_eq!(now(&db).await.0.version, 3);
+        assert_eq!((missing("A").await, missing("B").await), ((1, 1), (0, 1)));
+        promote(&db, &mut chain).await;
+        assert_eq!(now(&db).await.0.version, 4);
+        assert_eq!(missing("A").await, (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_does_not_verify_makes_no_entity_incomplete() {
+        let (_dir, db) = pool().await;
+        let mut chain = FakeChain::with_seed();
+        chain.commit(vec![change("A", r#"{"n":1}"#)]);
+        chain.commit(vec![change("A", r#"{"n":2}"#)]);
+        chain.inclusion_lie = Some(Box::new(|inclusion| {
+            if inclusion.batch.batch.sequence_start == 2 {
+                inclusion.header[40] ^= 1;
+            }
+        }));
+        let report = crate::pull::pull(&db, &chain, STREAM, None, &ui()).await;
+        assert_eq!(report.unwrap().quarantined.len(), 1);
+        let missing = inbox::missing(&db, STREAM, ("order", "A")).await.unwrap();
+        assert_eq!(missing, inbox::Missing::default(), "it is not pulled yet");
+        assert_eq!(now(&db).await.0.version, 1);
     }
 }

@@ -44,8 +44,8 @@ pub async fn store_evidence(
 ///
 /// # Errors
 /// The database's refusal.
-pub async fn store_key_record(
-    pool: &SqlitePool,
+pub(super) async fn store_key_record(
+    db: &mut SqliteConnection,
     genesis: GenesisHash,
     tenant: TenantId,
     (agent, key): (AgentId, KeyId),
@@ -61,12 +61,12 @@ pub async fn store_key_record(
     .bind(agent.0.as_slice())
     .bind(i64::from(key.0))
     .bind(text)
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(())
 }
 
-/// What the registry said about a key when it was last asked.
+/// What the registry said about a key when an event was last verified with it.
 ///
 /// # Errors
 /// The database's refusal, or a damaged row.

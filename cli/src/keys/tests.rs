@@ -177,3 +177,67 @@ fn a_signer_that_fails_or_says_nothing_useful_is_named() {
     let signer = file.signer(no_passphrase).unwrap();
     assert_eq!(signer.sign(&[1; 32]).unwrap_err().code, "signer_failed");
 }
+
+#[test]
+fn a_revocation_that_another_process_noted_is_not_lost_to_an_older_view() {
+    let (_dir, keys) = store();
+    let file = keys
+        .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
+        .unwrap();
+    let seen = Registration {
+        genesis_hash: GenesisHash([1; 32]),
+        tenant_id: TenantId([2; 16]),
+        block: 7,
+        kid: None,
+        revoked_block: None,
+    };
+    let revoked = Registration {
+        revoked_block: Some(9),
+        ..seen
+    };
+    keys.note_registration(&file, revoked).unwrap();
+    // This one looked before, and writes after.
+    let noted = keys.note_registration(&file, seen).unwrap();
+    assert_eq!(noted.registration, Some(revoked));
+    let kept = keys.load(AGENT, Purpose::Signing, file.key_id).unwrap();
+    assert_eq!(kept, noted);
+    // Of another chain it says nothing.
+    let elsewhere = Registration {
+        genesis_hash: GenesisHash([3; 32]),
+        ..seen
+    };
+    let noted = keys.note_registration(&file, elsewhere).unwrap();
+    assert_eq!(noted.registration, Some(elsewhere));
+}
+
+#[test]
+fn notes_about_a_key_are_written_one_at_a_time() {
+    let (_dir, keys) = store();
+    let file = keys
+        .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
+        .unwrap();
+    let seen = Registration {
+        genesis_hash: GenesisHash([1; 32]),
+        tenant_id: TenantId([2; 16]),
+        block: 7,
+        kid: None,
+        revoked_block: None,
+    };
+    let held = crate::home::lock(
+        keys.path(AGENT, Purpose::Signing, file.key_id)
+            .parent()
+            .unwrap()
+            .parent()
+            .unwrap(),
+    )
+    .unwrap();
+    let (keys_too, file_too) = (keys.clone(), file.clone());
+    let writer = std::thread::spawn(move || keys_too.note_registration(&file_too, seen));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let present = keys.load(AGENT, Purpose::Signing, file.key_id).unwrap();
+    assert_eq!(present.registration, None);
+    drop(held);
+    writer.join().unwrap().unwrap();
+    let present = keys.load(AGENT, Purpose::Signing, file.key_id).unwrap();
+    assert_eq!(present.registration, Some(seen));
+}

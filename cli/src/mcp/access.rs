@@ -18,7 +18,7 @@ pub(super) enum Mode {
     Read,
     /// Capture, push, pull, prove.
     Write,
-    /// Change keys and groups.
+    /// Change keys and groups, decide about conflicts.
     Admin,
 }
 

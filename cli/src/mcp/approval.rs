@@ -137,54 +137,6 @@ impl Approvals {
     }
 }
 
-/// How many events went out within the last hour.
-pub(super) struct Volume {
-    most: u32,
-    sent: VecDeque<(Instant, u32)>,
-}
-
-impl Volume {
-    const SPAN: Duration = Duration::from_secs(60 * 60);
-
-    /// Nothing sent yet, at most so many events an hour.
-    pub(super) const fn new(most: u32) -> Self {
-        Self {
-            most,
-            sent: VecDeque::new(),
-        }
-    }
-
-    /// Counts events that are about to go out.
-    ///
-    /// # Errors
-    /// `limit_reached`, and nothing is counted.
-    pub(super) fn take(&mut self, events: usize, now: Instant) -> Result<()> {
-        while self
-            .sent
-            .front()
-            .is_some_and(|(at, _)| now.duration_since(*at) >= Self::SPAN)
-        {
-            self.sent.pop_front();
-        }
-        let events = u32::try_from(events).unwrap_or(u32::MAX);
-        let before = self.sent.iter().map(|(_, n)| n).sum::<u32>();
-        if before.saturating_add(events) > self.most {
-            return Err(Failure::new(
-                Exit::Refused,
-                "limit_reached",
-                format!(
-                    "{before} events went out within the last hour, {events} more would be over \
-                     the limit of {}",
-                    self.most
-                ),
-            )
-            .hint("wait, push fewer events, or ask the operator to raise --max-events-per-hour"));
-        }
-        self.sent.push_back((now, events));
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,15 +203,5 @@ mod tests {
             rest.iter()
                 .all(|t| approvals.look(t, Kind::Push, now).is_ok())
         );
-    }
-
-    #[test]
-    fn the_hourly_limit_counts_what_went_out_and_forgets_after_an_hour() {
-        let (mut volume, now) = (Volume::new(10), Instant::now());
-        volume.take(6, now).unwrap();
-        assert_eq!(volume.take(5, now).unwrap_err().code, "limit_reached");
-        volume.take(4, now).unwrap();
-        assert!(volume.take(1, now + Volume::SPAN / 2).is_err());
-        volume.take(10, now + Volume::SPAN).unwrap();
     }
 }

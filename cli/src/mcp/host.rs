@@ -7,7 +7,7 @@ use super::{
     McpArgs,
     access::{self, Mode},
     answer::Answer,
-    approval::{Approvals, Volume},
+    approval::Approvals,
     audit::{Audit, Record, Verdict},
     confirm::Asking,
     secrets::Secrets,
@@ -62,7 +62,6 @@ pub(super) struct Host {
     transport: &'static str,
     audit: Audit,
     approvals: Mutex<Approvals>,
-    volume: Mutex<Volume>,
     slots: Semaphore,
 }
 
@@ -100,7 +99,6 @@ impl Host {
             approvals: Mutex::new(Approvals::new(Duration::from_secs(
                 args.token_seconds.into(),
             ))),
-            volume: Mutex::new(Volume::new(args.max_events_per_hour)),
             slots: Semaphore::new(MAX_CALLS),
             global,
             args,
@@ -112,10 +110,6 @@ impl Host {
         self.approvals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn volume(&self) -> MutexGuard<'_, Volume> {
-        self.volume.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this server has the tool.
@@ -198,7 +192,7 @@ impl Host {
                             arguments,
                             asking,
                         };
-                        attend((tool.run)(call), asking, name).await
+                        attend((tool.run)(call), asking, (tool, name)).await
                     }
                 }
             }
@@ -286,11 +280,11 @@ fn too_large(bytes: usize) -> Failure {
 }
 
 /// Waits for a call, tells the client now and then that it goes on, and stops when the client has
-/// lost interest. Whatever a command has committed by then stays, and is taken up by the next one.
+/// lost interest. Whatever a command has committed by then stays.
 async fn attend(
     running: super::tools::Running<'_>,
     asking: &Asking<'_>,
-    name: &str,
+    (tool, name): (&Tool, &str),
 ) -> Result<Outcome> {
     let context = asking.context;
     let token = context.meta.get_progress_token();
@@ -307,7 +301,7 @@ async fn attend(
                     "cancelled",
                     "the client cancelled the call",
                 )
-                .hint("what was committed stays; the same call takes it up again"));
+                .hint(tool.after_cancelling()));
             }
             _ = ticks.tick() => {
                 passed += PROGRESS_EVERY.as_secs_f64();

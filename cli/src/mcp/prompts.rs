@@ -73,7 +73,9 @@ const TASKS: [Task; 5] = [
                3. Call ves_conflict_preview with the suggested strategy and with one other. Show me \
                the fields in which the results differ.\n\
                4. Ask me which one. Decide nothing without my explicit yes; then call \
-               ves_conflict_resolve with that preview's token. Push only if I ask for it.",
+               ves_conflict_resolve with that preview's token. If the preview has none, deciding is \
+               not allowed here: give me the command `stateset-sync resolve {event_id} --strategy` \
+               with the strategy instead. Push only if I ask for it.",
     },
     Task {
         name: "prove_to_a_third_party",

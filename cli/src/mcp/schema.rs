@@ -373,6 +373,7 @@ fn conflict() -> Value {
         ("base_version", of("integer")),
         ("remote_version", of("integer")),
         ("pulled", of("boolean")),
+        ("incomplete", of("boolean")),
         ("suggested_strategy", of("string")),
         ("events", list(&entry())),
     ])

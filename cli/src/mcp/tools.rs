@@ -132,6 +132,27 @@ pub(super) fn find(name: &str) -> Option<&'static Tool> {
 }
 
 impl Tool {
+    /// How a client that cancelled a call goes on.
+    pub(super) fn after_cancelling(&self) -> &'static str {
+        let takes_token = (self.input)()
+            .get("properties")
+            .is_some_and(|members| members.get("token").is_some());
+        match (self.nature.read_only, takes_token) {
+            (true, _) => "nothing was changed; the same call can be made again",
+            // Spent before anything else happens.
+            (false, true) => {
+                "what was committed stays, and the token may be spent: look at what became of it, \
+                 then take the first step again for what is left"
+            }
+            (false, false) if self.nature.idempotent => {
+                "what was committed stays; the same call takes it up again"
+            }
+            (false, false) => {
+                "what was committed stays: look whether it was done before making the call again"
+            }
+        }
+    }
+
     /// As clients see it.
     pub(super) fn describe(&self) -> model::Tool {
         let annotations = ToolAnnotations::with_title(self.title)
@@ -199,6 +220,29 @@ mod tests {
             assert_eq!(output["type"], "object", "{}", tool.name);
             assert!(!output["required"].as_array().unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn a_cancelled_second_step_is_not_said_to_go_on_by_the_same_call() {
+        let hint = |name| find(name).unwrap().after_cancelling();
+        for name in [
+            "ves_push_commit",
+            "ves_change_commit",
+            "ves_conflict_resolve",
+        ] {
+            assert!(hint(name).contains("first step again"), "{name}");
+        }
+        // Twice captured is captured twice.
+        for name in ["ves_event_append", "ves_prove"] {
+            assert!(hint(name).contains("look whether it was done"), "{name}");
+        }
+        for name in ["ves_pull", "ves_push_prepare"] {
+            assert!(
+                hint(name).contains("the same call takes it up again"),
+                "{name}"
+            );
+        }
+        assert!(hint("ves_status").contains("nothing was changed"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ const PLACES: usize = 6;
 const MAX_DIGITS: usize = 24;
 const PER_PUSH: &str = "--max-push-value";
 const PER_HOUR: &str = "--max-value-per-hour";
-const HOUR_MS: i64 = 60 * 60 * 1000;
+pub(super) const HOUR_MS: i64 = 60 * 60 * 1000;
 /// How long it is remembered that an event was counted.
 const KEEP_MS: i64 = 7 * 24 * HOUR_MS;
 /// An amount of which nobody said the currency.
@@ -151,8 +151,20 @@ fn over(why: String, limit: &Amounts, flag: &str) -> Failure {
     ))
 }
 
+/// Which event.
+pub(super) type Place = (TenantId, StoreId, EventId);
+
 /// The value of one event: which, and how much by currency.
-pub(super) type Valued = ((TenantId, StoreId, EventId), Amounts);
+pub(super) type Valued = (Place, Amounts);
+
+/// Forgets what no limit asks for any more.
+pub(super) async fn forget_old(db: &mut SqliteConnection, now_ms: i64) -> Result<()> {
+    sqlx::query("DELETE FROM ves_spent WHERE spent_ms < ?1")
+        .bind(now_ms.saturating_sub(KEEP_MS))
+        .execute(db)
+        .await?;
+    Ok(())
+}
 
 /// What an operator allows.
 #[derive(Clone, Debug, Default)]
@@ -250,10 +262,7 @@ impl Limits {
         };
         // What went out before in a currency that has no limit now is not for this push to answer for.
         now.check_currencies(limit, PER_HOUR)?;
-        sqlx::query("DELETE FROM ves_spent WHERE spent_ms < ?1")
-            .bind(now_ms.saturating_sub(KEEP_MS))
-            .execute(&mut *db)
-            .await?;
+        forget_old(db, now_ms).await?;
         for ((tenant, store, event), amounts) in events {
             for (currency, units) in &amounts.0 {
                 sqlx::query(
@@ -270,11 +279,13 @@ impl Limits {
                 .await?;
             }
         }
-        let counted: Vec<(String, String)> =
-            sqlx::query_as("SELECT currency, value FROM ves_spent WHERE spent_ms > ?1")
-                .bind(now_ms.saturating_sub(HOUR_MS))
-                .fetch_all(db)
-                .await?;
+        let counted: Vec<(String, String)> = sqlx::query_as(
+            "SELECT currency, value FROM ves_spent WHERE spent_ms > ?1 AND currency <> ?2",
+        )
+        .bind(now_ms.saturating_sub(HOUR_MS))
+        .bind(super::volume::EVENTS)
+        .fetch_all(db)
+        .await?;
         let mut sum = Amounts::default();
         for (currency, units) in counted {
             // What cannot be read is more than any limit.

@@ -329,7 +329,7 @@ impl<'a, C: ProofChain> Judge<'a, C> {
         Ok(self.blocks.get(&number).and_then(Option::as_ref))
     }
 
-    /// The author's key, pinned on first sight, if it was not revoked before that block.
+    /// The author's key, unless another one is pinned, if it was not revoked before that block.
     async fn key(
         &mut self,
         author: (TenantId, AgentId, KeyId),
@@ -370,8 +370,9 @@ impl<'a, C: ProofChain> Judge<'a, C> {
             )));
         };
         let (genesis, shown) = (self.chain.genesis_hash(), record.public_key);
-        let pinned = inbox::pin_key(self.pool, genesis, tenant, agent, key, shown).await?;
-        if pinned != shown {
+        // Pins are for pull to make: that an endorsement fits this key is the node's word on both sides.
+        let pinned = inbox::pinned_key(self.pool, genesis, tenant, (agent, key)).await?;
+        if pinned.is_some_and(|pinned| pinned != shown) {
             return Ok(Err(Finding::new(
                 Flaw::KeyInvalid,
                 format!(

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     capture::now_rfc3339,
     chain::{BlockRef, proofs::ProofChain},
+    db,
     error::{Exit, Failure, Result},
     inbox::{self, Stream},
     output::Ui,
@@ -373,11 +374,15 @@ async fn select(pool: &SqlitePool, stream: Stream, rest: &str) -> Result<Vec<Rec
     rows.into_iter().map(Received::try_from).collect()
 }
 
-/// Keeps what was found out about a proof; a newer finding replaces an older one.
+/// Keeps what was found out about a proof; a newer finding replaces an older one. A database that was
+/// opened to change nothing stays as it is.
 ///
 /// # Errors
 /// The database's refusal.
 pub async fn store(pool: &SqlitePool, stream: Stream, received: &Received) -> Result<()> {
+    if db::is_read_only(pool).await? {
+        return Ok(());
+    }
     let record = &received.record;
     let (problem, detail) = received.problem.clone().unzip();
     sqlx::query(

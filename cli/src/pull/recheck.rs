@@ -10,6 +10,7 @@
 use super::{Pull, Result, judge_record};
 use crate::{
     chain::Chain,
+    db,
     error::{Exit, Failure},
     finality::{self, Pinned},
     inbox::{self, Judged, Quarantined, Stream},
@@ -47,6 +48,11 @@ pub async fn recheck<C: Chain>(
     keep: bool,
     ui: &Ui,
 ) -> Result<Vec<Rechecked>> {
+    let unchanging = match keep {
+        true => Some(db::read_only(pool).await?),
+        false => None,
+    };
+    let pool = unchanging.as_ref().unwrap_or(pool);
     let genesis = chain.genesis_hash();
     let tip = inbox::tip(pool, stream, genesis).await?;
     let mut pull = Pull {
@@ -124,8 +130,11 @@ impl<C: Chain> Pull<'_, C> {
                 record,
                 problem: None,
             };
+            let keys = self.verified_keys(std::slice::from_ref(&judged));
+            let genesis = self.chain.genesis_hash();
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            inbox::promote(&mut tx, self.stream, known.batch_index, &judged).await?;
+            let index = known.batch_index;
+            inbox::promote(&mut tx, self.stream, genesis, index, &judged, &keys).await?;
             tx.commit().await?;
         }
         Ok(None)

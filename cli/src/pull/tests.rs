@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
+mod pins;
 mod set_aside;
 
 use super::*;
@@ -13,8 +14,8 @@ use crate::{
 };
 use serde_json::json;
 use ves_primitives::{
-    FinalityProof, SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
-    registry::{Revocation, ValidityWindow},
+    FinalityProof, KeyId, SigningPublicKey, StateRoot, StoreId, payload_plain_hash,
+    registry::{Revocation, SigningKeyRecord, ValidityWindow},
 };
 
 const STREAM: Stream = Stream {

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod node;
+
 use serde_json::Value;
 use std::{
     io::Write,

@@ -12,7 +12,8 @@ use crate::{
         approval::{Kind, Plan},
         confirm::{Consent, consent},
         input, schema,
-        values::Valued,
+        values::{Place, Valued},
+        volume,
     },
     outbox::Entry,
     output::Report,
@@ -207,12 +208,20 @@ async fn commit(mut call: Call<'_>) -> Result<Outcome> {
     let pool = call.context.pool().await?;
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     let now_ms = chrono::Utc::now().timestamp_millis();
+    // Refused by either limit, nothing is counted: the transaction ends with the call.
     call.host.limits.take(&mut tx, &values, now_ms).await?;
-    call.host.volume().take(events.len(), Instant::now())?;
+    let most = call.host.args.max_events_per_hour;
+    let places: Vec<Place> = entries.iter().map(|entry| place(entry)).collect();
+    volume::take(&mut tx, most, &places, now_ms).await?;
     tx.commit().await?;
     let timeout = Duration::from_secs(patience);
     let report = served::push(&call.context, events.clone(), timeout).await?;
     Ok(report.into())
+}
+
+const fn place(entry: &Entry) -> Place {
+    let envelope = &entry.event.envelope;
+    (envelope.tenant_id, envelope.store_id, envelope.event_id)
 }
 
 /// What events are worth, if the operator wants to know.
@@ -225,7 +234,6 @@ fn values(call: &Call<'_>, entries: &[&Entry]) -> Result<Vec<Valued>> {
     let mut reader = Reader::new(&context.keys(), context.config.agent()?)?;
     let mut valued = Vec::with_capacity(entries.len());
     for entry in entries {
-        let envelope = &entry.event.envelope;
         let text = reader
             .read(&entry.event, &|| context.unlock())
             .map_err(|failure| {
@@ -245,8 +253,7 @@ fn values(call: &Call<'_>, entries: &[&Entry]) -> Result<Vec<Valued>> {
             )
             })?;
         let payload: Value = serde_json::from_str(&text).map_err(Failure::unexpected)?;
-        let place = (envelope.tenant_id, envelope.store_id, envelope.event_id);
-        valued.push((place, limits.value(envelope.event_id, &payload)?));
+        valued.push((place(entry), limits.value(entry.event_id(), &payload)?));
     }
     Ok(valued)
 }

@@ -81,8 +81,8 @@ pub(super) const TOOLS: &[Tool] = &[
         title: "Preview a decision",
         description: "What a strategy would make of one conflict or of all: base, remote, local and \
                       resulting value of each field, and the payloads that would be captured. \
-                      Changes nothing. Where writing is allowed it returns a token for exactly \
-                      this decision; show it to the user before ves_conflict_resolve.",
+                      Changes nothing. Where administering is allowed it returns a token for \
+                      exactly this decision; show it to the user before ves_conflict_resolve.",
         needs: Mode::Read,
         decrypts: false,
         nature: Nature::LOCAL,
@@ -96,7 +96,7 @@ pub(super) const TOOLS: &[Tool] = &[
         description: "Second step of a decision: captures what the preview of the token showed, and \
                       sets the events aside whose place it takes. Nothing is sent; the next push \
                       does that. The token holds once and for minutes.",
-        needs: Mode::Write,
+        needs: Mode::Admin,
         decrypts: false,
         nature: Nature::FOR_GOOD,
         input: takes::<input::Token>,
@@ -150,7 +150,7 @@ async fn preview(mut call: Call<'_>) -> Result<Outcome> {
     let input: ConflictPreview = call.input()?;
     let words = command(&input);
     let (report, digest) = shown(&mut call, &words).await?;
-    let token = (call.host.mode >= Mode::Write && decides(&report)).then(|| {
+    let token = (call.host.mode >= Mode::Admin && decides(&report)).then(|| {
         let plan = Plan::Resolve {
             words,
             shown: digest,

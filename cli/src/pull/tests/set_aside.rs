@@ -4,13 +4,7 @@
 //! Payloads that a node pruned, and what the journal keeps of records that were set aside.
 
 use super::*;
-
-/// As a node shows an event whose payload it pruned.
-fn prune(record: &mut SequencedEventJson) {
-    record.event.payload = None;
-    record.event.payload_raw_b64u = None;
-    record.event.payload_encrypted = None;
-}
+use crate::testing::prune;
 
 #[tokio::test]
 async fn a_pruned_payload_is_no_failure_and_is_completed_by_a_node_that_has_it() {
@@ -102,4 +96,60 @@ async fn what_is_quarantined_is_in_the_journal_once_with_the_record_and_its_prom
     let journal = crate::journal::after(&db, 1, None, 10).await.unwrap();
     assert_eq!(journal[0].kind, "promoted");
     crate::journal::check(&db, Some(&entry.hash)).await.unwrap();
+}
+
+#[tokio::test]
+async fn looking_again_without_promoting_writes_nothing() {
+    let (_dir, db) = pool().await;
+    let mut chain = chain();
+    chain.record_lie = Some(Box::new(|record| {
+        if record.sequence == 6 {
+            flip(&mut record.event.agent_signature);
+        }
+    }));
+    run(&chain, &db).await;
+    chain.record_lie = None;
+    // A set that nobody here knows yet, and keys as if they were never seen.
+    let end = chain.best().await.unwrap().number + 1;
+    chain.lock().set_ends.push(end);
+    chain.commit(Vec::new());
+    chain.commit(Vec::new());
+    for table in ["ves_key_records", "ves_key_pins"] {
+        sqlx::query(&format!("DELETE FROM {table}"))
+            .execute(&db)
+            .await
+            .unwrap();
+    }
+    let counts = || async {
+        let mut counts = Vec::new();
+        for table in [
+            "ves_authority_sets",
+            "ves_key_records",
+            "ves_key_pins",
+            "ves_quarantine",
+            "ves_events",
+        ] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            counts.push(
+                sqlx::query_scalar::<_, i64>(&sql)
+                    .fetch_one(&db)
+                    .await
+                    .unwrap(),
+            );
+        }
+        counts
+    };
+    let before = counts().await;
+    let found = recheck(&db, &chain, STREAM, None, true, &ui())
+        .await
+        .unwrap();
+    assert!(found[0].promoted, "{found:?}");
+    assert_eq!(counts().await, before);
+    recheck(&db, &chain, STREAM, None, false, &ui())
+        .await
+        .unwrap();
+    let after = counts().await;
+    for (n, (before, after)) in before.iter().zip(&after).enumerate() {
+        assert_ne!(before, after, "table {n}");
+    }
 }
