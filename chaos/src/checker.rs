@@ -16,6 +16,7 @@ use ves_primitives::{
     wire::SequencedEventJson,
 };
 
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +24,9 @@ mod tests;
 pub(crate) const RESUME_MAX_MS: u64 = 60_000;
 /// Longest time from healing until every node has what the others have.
 pub(crate) const CATCH_UP_MAX_MS: u64 = 300_000;
-/// A fault of this length at least must let finality go on meanwhile if it leaves a quorum.
-const JUDGED_MS: u64 = RESUME_MAX_MS;
+/// Whoever has looked for this time at least must have seen finality go on if there was a quorum. Rounds
+/// without one of four validators take some seconds.
+const JUDGED_MS: u64 = 20_000;
 /// Violations of one rule that are told apart; the rest is counted.
 const SHOWN_MAX: usize = 20;
 
@@ -43,6 +45,8 @@ pub(crate) enum Rule {
     R5,
     /// Who comes back catches up, and signs nothing twice.
     R6,
+    /// No promise: there was something to look at. Else nothing was shown.
+    Empty,
 }
 
 /// A broken promise.
@@ -79,6 +83,8 @@ pub(crate) struct Scope {
     pub(crate) anchors: usize,
     /// Answers about final heads.
     pub(crate) heads: usize,
+    /// Blocks whose contents every node has told, or has failed to.
+    pub(crate) contents: usize,
     /// Faults.
     pub(crate) faults: usize,
 }
@@ -112,6 +118,11 @@ impl Findings {
 
 /// Checks a history.
 pub(crate) fn check(history: &History) -> Report {
+    check_since(history, &Scope::default())
+}
+
+/// Checks a history all of which must be good, and in which more must have happened than before.
+pub(crate) fn check_since(history: &History, before: &Scope) -> Report {
     let mut findings = Findings::default();
     let clients = Clients::read(history, &mut findings);
     for export in &history.exports {
@@ -125,25 +136,50 @@ pub(crate) fn check(history: &History) -> Report {
     anchors(history, &mut findings);
     liveness(history, &mut findings);
     recovery(history, &mut findings);
-    let total: usize = findings.counts.values().sum();
+    held::blocks(history, &mut findings);
     let longest = |length: fn(&Export) -> usize| {
         let lengths = history.exports.iter().map(length);
         lengths.max().unwrap_or_default()
     };
+    let contents = history.exports.iter().map(|export| export.held.len());
+    let scope = Scope {
+        offered: clients.offered.len(),
+        acknowledged: clients.places.len(),
+        nodes: history.exports.len(),
+        events: longest(|export| export.events.len()),
+        blocks: longest(|export| export.blocks.len()),
+        batches: longest(|export| export.batches.len()),
+        anchors: history.anchors.len(),
+        heads: history.heads.len(),
+        contents: contents.min().unwrap_or_default(),
+        faults: history.faults.len(),
+    };
+    substance(&scope, before, &mut findings);
+    let total: usize = findings.counts.values().sum();
     Report {
         more: total - findings.listed.len(),
         violations: findings.listed,
-        scope: Scope {
-            offered: clients.offered.len(),
-            acknowledged: clients.places.len(),
-            nodes: history.exports.len(),
-            events: longest(|export| export.events.len()),
-            blocks: longest(|export| export.blocks.len()),
-            batches: longest(|export| export.batches.len()),
-            anchors: history.anchors.len(),
-            heads: history.heads.len(),
-            faults: history.faults.len(),
-        },
+        scope,
+    }
+}
+
+/// A run in which nothing happened keeps every promise and shows nothing.
+fn substance(scope: &Scope, before: &Scope, findings: &mut Findings) {
+    let happened = [
+        (scope.offered > before.offered, "no client made an event"),
+        (
+            scope.acknowledged > before.acknowledged,
+            "no client was told that an event is final",
+        ),
+        (scope.events > before.events, "no node has a new event"),
+        (scope.anchors > before.anchors, "the relay anchored nothing"),
+        (scope.faults > before.faults, "there was no fault"),
+        (scope.heads > before.heads, "no node said what is final"),
+        (scope.nodes > 1, "fewer than two nodes were compared"),
+        (scope.contents > 0, "of no block the contents were compared"),
+    ];
+    for (_, what) in happened.iter().filter(|(happened, _)| !happened) {
+        findings.add(Rule::Empty, (*what).to_owned());
     }
 }
 
@@ -497,15 +533,17 @@ fn liveness(history: &History, findings: &mut Findings) {
                 format!("seed {seed}, {fault}: finality did not resume"),
             ),
         }
-        let lasted = record.healed_ms.saturating_sub(record.began_ms);
         match (record.finality, record.finalized_during) {
             (Finality::Stops, blocks @ 1..) => findings.add(
                 Rule::R5,
                 format!("seed {seed}, {fault}: {blocks} blocks became final without a quorum"),
             ),
-            (Finality::GoesOn, 0) if lasted >= JUDGED_MS => findings.add(
+            (Finality::GoesOn, 0) if record.observed_ms >= JUDGED_MS => findings.add(
                 Rule::R5,
-                format!("seed {seed}, {fault}: nothing became final though there was a quorum"),
+                format!(
+                    "seed {seed}, {fault}: nothing became final for {} ms though there was a quorum",
+                    record.observed_ms
+                ),
             ),
             _ => {}
         }

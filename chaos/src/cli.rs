@@ -6,8 +6,9 @@
 use crate::{
     checker,
     faults::{Kind, Schedule},
+    groups::Controller,
     history::History,
-    machine::Machine,
+    machine::{Machine, Unfit},
     network::{NAMES, Tools},
     process::Guard,
     run::{Outcome, Stage},
@@ -41,7 +42,7 @@ struct Cli {
 enum Command {
     /// Run schedules of faults, each by its own seed.
     Run(Run),
-    /// Kill nodes with SIGKILL again and again, at random moments.
+    /// Kill nodes with SIGKILL again and again, at random moments: one, all, or one after the other.
     KillCycles(KillCycles),
     /// Check a recorded history.
     Check {
@@ -179,7 +180,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(false) => ExitCode::from(EXIT_BROKEN),
         Err(error) => {
             eprintln!("error: {error:#}");
-            let unfit = error.downcast_ref::<crate::machine::Unfit>().is_some();
+            let unfit = error.downcast_ref::<Unfit>().is_some();
             ExitCode::from(if unfit { EXIT_UNFIT } else { EXIT_FAILED })
         }
     }
@@ -215,13 +216,15 @@ async fn act(command: Command) -> Result<bool> {
 fn tell(outcome: &Outcome, json: bool) -> Result<bool> {
     let scope = &outcome.report.scope;
     say(&format!(
-        "   seed {}: {} events final of {} offered, {} blocks, {} anchors, {} nodes compared, {} violations, {} s",
+        "   seed {}: {} events final of {} offered, {} blocks, {} anchors, {} nodes and {} of their blocks \
+         compared, {} violations, {} s",
         outcome.seed,
         scope.events,
         scope.offered,
         scope.blocks,
         scope.anchors,
         scope.nodes,
+        scope.contents,
         outcome.report.violations.len() + outcome.report.more,
         outcome.seconds
     ));
@@ -243,12 +246,43 @@ fn begin() -> Result<std::sync::Arc<Guard>> {
     Guard::start()
 }
 
-fn allowed(run: &Run) -> Vec<Kind> {
-    if run.faults.is_empty() {
-        Kind::value_variants().to_vec()
-    } else {
-        run.faults.clone()
+/// Faults that cannot be had on this machine, and why. Limits are tried out only if that is asked for.
+fn lacking(try_out: bool) -> Vec<(Kind, String)> {
+    let limits = [
+        (Kind::Processor, Controller::Processor),
+        (Kind::Memory, Controller::Memory),
+    ];
+    let lacks = limits.map(|(kind, what)| Some((kind, Machine::lacks(what, try_out)?)));
+    lacks.into_iter().flatten().collect()
+}
+
+/// What schedules draw from: what was named, or all that can be had.
+fn allowed(named: &[Kind], lacking: &[(Kind, String)]) -> Result<Vec<Kind>, Unfit> {
+    let why = |kind: &Kind| lacking.iter().find(|(lacks, _)| lacks == kind);
+    if let Some((kind, why)) = named.iter().find_map(why) {
+        return Err(Unfit(format!("no {}: {why}", kind.name())));
     }
+    if named.is_empty() {
+        let all = Kind::value_variants().iter().copied();
+        Ok(all.filter(|kind| why(kind).is_none()).collect())
+    } else {
+        Ok(named.to_vec())
+    }
+}
+
+/// The same, and says what is left out.
+fn allowed_here(run: &Run) -> Result<Vec<Kind>> {
+    let lacking = lacking(!run.plan);
+    let allowed = allowed(&run.faults, &lacking)?;
+    if run.faults.is_empty() {
+        for (kind, why) in &lacking {
+            let kind = kind.name();
+            say(&format!(
+                "{kind} is left out, so that a seed draws other faults than elsewhere: {why}"
+            ));
+        }
+    }
+    Ok(allowed)
 }
 
 fn plan(schedule: &Schedule) {
@@ -261,9 +295,10 @@ fn plan(schedule: &Schedule) {
 }
 
 async fn schedules(run: &Run) -> Result<bool> {
-    let allowed = allowed(run);
+    ensure!(run.schedules > 0, "no schedule was asked for");
     let longest = Duration::from_secs(run.seconds);
     if run.plan {
+        let allowed = allowed_here(run)?;
         for seed in run.seed..run.seed + run.schedules {
             plan(&Schedule::make(seed, &allowed, run.steps, longest));
         }
@@ -271,6 +306,7 @@ async fn schedules(run: &Run) -> Result<bool> {
     }
     let tools = run.common.tools()?;
     let guard = begin()?;
+    let allowed = allowed_here(run)?;
     let place = run.common.place()?;
     let (mut good, mut seed, end) = (true, run.seed, run.seed + run.schedules);
     while seed < end {
@@ -320,6 +356,7 @@ fn finish(dir: &Path, fine: bool, keep: bool) -> Result<()> {
 }
 
 async fn kill_cycles(cycles: &KillCycles) -> Result<bool> {
+    ensure!(cycles.cycles > 0, "no cycle was asked for");
     let guard = begin()?;
     let tools = cycles.common.tools()?;
     let place = cycles.common.place()?;
@@ -327,22 +364,11 @@ async fn kill_cycles(cycles: &KillCycles) -> Result<bool> {
     std::fs::create_dir_all(&dir)?;
     let (rate, seed) = (cycles.common.rate, cycles.seed);
     let mut stage = Stage::start(&guard, &tools, &dir, seed, rate, false, say).await?;
-    // One of them most of the time; now and then all, or one after the other.
-    let kinds = [Kind::Kill, Kind::Kill, Kind::Kill, Kind::KillAll];
-    let (mut fine, mut done, mut round) = (true, 0, 0);
+    let (mut fine, mut done, mut part) = (true, 0, 0);
     while done < cycles.cycles {
         let count = cycles.check_every.max(1).min(cycles.cycles - done);
-        let mut schedule = Schedule {
-            seed,
-            steps: Vec::new(),
-        };
-        while schedule.steps.len() < count {
-            let longest = Duration::from_secs(4);
-            let part = Schedule::make(seed + 1_000 * round, &kinds, kinds.len(), longest);
-            schedule.steps.extend(part.steps);
-            round += 1;
-        }
-        schedule.steps.truncate(count);
+        let (schedule, next) = Schedule::of_kills(seed, part, count);
+        part = next;
         done += count;
         let outcome = stage
             .play(&schedule, &dir, cycles.common.dir.is_some())
@@ -365,6 +391,22 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn faults_that_the_machine_lacks_are_left_out_or_refused_if_they_were_named() {
+        let lacking = [(Kind::Memory, "there is no control group".to_owned())];
+        let drawn = allowed(&[], &lacking).unwrap();
+        assert!(!drawn.contains(&Kind::Memory) && drawn.contains(&Kind::Processor));
+        assert_eq!(drawn.len() + 1, Kind::value_variants().len());
+        let error = allowed(&[Kind::Kill, Kind::Memory], &lacking);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("no memory: there is no control group"),
+            "{error}"
+        );
+        assert_eq!(allowed(&[Kind::Kill], &lacking).unwrap(), [Kind::Kill]);
+        assert_eq!(allowed(&[Kind::Memory], &[]).unwrap(), [Kind::Memory]);
     }
 
     #[test]

@@ -12,6 +12,15 @@ use std::time::Duration;
 /// Number of validators; one of them may fail.
 pub(crate) const VALIDATORS: usize = 4;
 
+/// What kill cycles draw from.
+const KILLS: [Kind; 5] = [
+    Kind::Kill,
+    Kind::Kill,
+    Kind::Kill,
+    Kind::KillAll,
+    Kind::KillEach,
+];
+
 /// A line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Kind {
@@ -27,9 +36,11 @@ pub(crate) enum Kind {
     RollingRestart,
     /// `kill -9`, then up to 64 KiB cut off the end of the database's logs.
     TornTail,
+    /// The same, and back after five seconds, as a unit restarts it, whatever round the others are in.
+    TornRestart,
     /// Bytes of a page of the database overwritten while the node is down.
     CorruptPage,
-    /// A validator loses its database, keeps its keys, and syncs anew.
+    /// A validator loses its database, or its event store too, keeps its keys, and syncs anew.
     Wipe,
     /// The archive loses database and event store, and is rebuilt from the validators.
     WipeArchive,
@@ -151,6 +162,7 @@ impl Fault {
             Kind::Bridge => format!("{kind} {} by {}", name(0), name(1)),
             Kind::Kill
             | Kind::TornTail
+            | Kind::TornRestart
             | Kind::CorruptPage
             | Kind::Wipe
             | Kind::Alone
@@ -163,6 +175,11 @@ impl Fault {
             | Kind::DuplicateKey => format!("{kind} {}", name(0)),
             _ => kind,
         }
+    }
+
+    /// Whether a node whose database goes loses its event store with it.
+    pub(crate) const fn takes_store(&self) -> bool {
+        self.seed & 1 == 1
     }
 
     /// Its source of chance.
@@ -248,6 +265,20 @@ impl Schedule {
         Self { seed, steps }
     }
 
+    /// So many kills, from one part of [`KILLS`] to the next: one validator most of the time, now and then
+    /// all of them, at once or one after the other.
+    pub(crate) fn of_kills(seed: u64, first: u64, count: usize) -> (Self, u64) {
+        let (mut steps, mut part) = (Vec::new(), first);
+        while steps.len() < count {
+            let longest = Duration::from_secs(4);
+            let made = Self::make(seed + 1_000 * part, &KILLS, KILLS.len(), longest);
+            steps.extend(made.steps);
+            part += 1;
+        }
+        steps.truncate(count);
+        (Self { seed, steps }, part)
+    }
+
     /// Whether it contains this kind.
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.faults().any(|fault| fault.kind == kind)
@@ -298,6 +329,31 @@ mod tests {
             .map(|fault| fault.kind)
             .collect();
         assert_eq!(reached, BTreeSet::from(named));
+    }
+
+    #[test]
+    fn kill_cycles_kill_one_all_at_once_and_each_in_turn() {
+        for (seed, count) in [(1, 25), (7, 10), (9, 5)] {
+            let (schedule, next) = Schedule::of_kills(seed, 0, count);
+            assert_eq!(schedule.steps.len(), count);
+            let reached: BTreeSet<Kind> = schedule.faults().map(|fault| fault.kind).collect();
+            assert_eq!(
+                reached,
+                BTreeSet::from([Kind::Kill, Kind::KillAll, Kind::KillEach])
+            );
+            assert_eq!(schedule, Schedule::of_kills(seed, 0, count).0);
+            assert_ne!(schedule, Schedule::of_kills(seed, next, count).0);
+        }
+    }
+
+    #[test]
+    fn seeds_take_the_event_store_with_the_database_about_half_of_the_time() {
+        let faults: Vec<_> = (0..200)
+            .flat_map(|seed| Schedule::make(seed, &[Kind::Wipe], 1, LONGEST).steps)
+            .flat_map(|step| step.faults)
+            .collect();
+        let taken = faults.iter().filter(|fault| fault.takes_store()).count();
+        assert!((60..140).contains(&taken), "{taken} of {}", faults.len());
     }
 
     #[test]

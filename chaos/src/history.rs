@@ -96,6 +96,40 @@ pub(crate) struct Head {
     pub(crate) hash: BlockHash,
 }
 
+/// Entries of a state, some or all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Values {
+    /// How many.
+    pub(crate) entries: u32,
+    /// Over keys and values, in order.
+    #[serde(with = "hex32")]
+    pub(crate) digest: [u8; 32],
+}
+
+/// What a node's database says of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contents {
+    /// Root of the state after it, from a header whose hash was checked.
+    #[serde(with = "hex32")]
+    pub(crate) state_root: [u8; 32],
+    /// Number of its extrinsics.
+    pub(crate) extrinsics: u32,
+    /// BLAKE2b-256 of their SCALE bytes.
+    #[serde(with = "hex32")]
+    pub(crate) body: [u8; 32],
+    /// State after it, where that was asked for.
+    pub(crate) values: Option<Values>,
+}
+
+/// A final block as a node holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldBlock {
+    /// Height.
+    pub(crate) number: u32,
+    /// What is in it, or why the node does not say.
+    pub(crate) contents: Result<Contents, String>,
+}
+
 /// All that a node holds at the end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Export {
@@ -107,6 +141,8 @@ pub(crate) struct Export {
     pub(crate) events: Vec<SequencedEventJson>,
     /// Every batch of every stream, in order within a stream.
     pub(crate) batches: Vec<BatchJson>,
+    /// Some final blocks as they are in its database, from the lowest on.
+    pub(crate) held: Vec<HeldBlock>,
 }
 
 /// A `BatchCommitted` in the contract's canonical log, in its order.
@@ -153,8 +189,17 @@ pub(crate) struct FaultRecord {
     pub(crate) healed_ms: u64,
     /// What finality had to do meanwhile.
     pub(crate) finality: Finality,
+    /// What chance decided about it, and what came of it.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
+    /// Highest final block when it began.
+    #[serde(default)]
+    pub(crate) began_at: u32,
     /// Blocks that became final while it lasted, from some seconds after its begin.
     pub(crate) finalized_during: u32,
+    /// How long that was looked at, milliseconds.
+    #[serde(default)]
+    pub(crate) observed_ms: u64,
     /// Milliseconds from healing until blocks made after it were final; none if that took too long.
     pub(crate) resumed_after_ms: Option<u64>,
     /// Milliseconds from healing until every node was within a few blocks of the others.
@@ -236,6 +281,7 @@ impl History {
             write_lines(&part("blocks"), &export.blocks)?;
             write_lines(&part("events"), &export.events)?;
             write_lines(&part("batches"), &export.batches)?;
+            write_lines(&part("held"), &export.held)?;
         }
         Ok(())
     }
@@ -255,6 +301,7 @@ impl History {
                 blocks: read_lines(&part("blocks"))?,
                 events: read_lines(&part("events"))?,
                 batches: read_lines(&part("batches"))?,
+                held: read_lines(&part("held"))?,
                 node,
             });
         }

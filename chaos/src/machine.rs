@@ -5,10 +5,11 @@
 //! disks, limits of processor and memory.
 
 use crate::{
+    groups::{Controller, Groups},
     process::{Guard, run},
     switch::{MTU, Switch},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::{
     fs::{self, File},
     io::{ErrorKind, Write},
@@ -20,7 +21,6 @@ use std::{
 /// What everything that a run makes is called, followed by the run's process id.
 const PREFIX: &str = "ves-chaos-";
 const SPACES: &str = "/run/netns";
-const GROUPS: &str = "/sys/fs/cgroup";
 /// Last number of this program's own address; the namespaces' follow.
 const FIRST: u8 = 10;
 
@@ -32,7 +32,8 @@ impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}; needed: root, network namespaces (`ip netns`, `nsenter`), /dev/net/tun",
+            "{}; needed: root, network namespaces (`ip netns`, `nsenter`), /dev/net/tun; for limits of \
+             processor and memory their control groups",
             self.0
         )
     }
@@ -105,12 +106,28 @@ impl Machine {
                 let _ = run(tool("umount").args(["-l", place]));
             }
         }
-        for controller in ["cpu", "memory"] {
-            let dir = format!("{GROUPS}/{controller}");
-            for name in names(&dir).into_iter().filter(|name| is_stale(name)) {
-                let _ = fs::remove_dir(format!("{dir}/{name}"));
+        for place in Groups::of_machine().places() {
+            let all = names(&place.to_string_lossy());
+            for name in all.into_iter().filter(|name| is_stale(name)) {
+                let _ = fs::remove_dir(place.join(name));
             }
         }
+    }
+
+    /// Why a limit cannot be had here, if so. It is tried out only if that is asked for, which needs
+    /// root.
+    pub(crate) fn lacks(controller: Controller, try_out: bool) -> Option<String> {
+        let groups = Groups::of_machine();
+        let offered = groups.offer(controller);
+        let probe = format!("{PREFIX}{}-probe", std::process::id());
+        let had = offered.and_then(|()| {
+            if try_out {
+                groups.try_out(controller, &probe)
+            } else {
+                Ok(())
+            }
+        });
+        had.err().map(|error| format!("{error:#}"))
     }
 
     /// Makes a namespace of each name.
@@ -169,34 +186,23 @@ impl Machine {
         Ok(command)
     }
 
-    /// Limits a process group of that name to a share of a processor; none lifts the limit.
-    pub(crate) fn limit_processor(&self, id: u32, percent: Option<u32>) -> Result<()> {
-        let quota = percent.map_or(-1, |percent| i64::from(percent) * 1_000);
-        self.control("cpu", id, "cpu.cfs_quota_us", quota)
+    /// Limits a process to a share of a processor; none lifts the limit.
+    pub(crate) fn limit_processor(&self, id: u32, percent: Option<u64>) -> Result<()> {
+        self.limit(Controller::Processor, id, percent)
     }
 
-    /// Limits the memory of a process; none lifts the limit.
+    /// Limits the memory that a process takes from now on; none lifts the limit.
     pub(crate) fn limit_memory(&self, id: u32, bytes: Option<u64>) -> Result<()> {
-        let bytes = match bytes {
-            Some(bytes) => i64::try_from(bytes)?,
-            None => -1,
-        };
-        self.control("memory", id, "memory.limit_in_bytes", bytes)
+        self.limit(Controller::Memory, id, bytes)
     }
 
-    fn control(&self, controller: &str, id: u32, file: &str, value: i64) -> Result<()> {
-        let parent = PathBuf::from(GROUPS).join(controller);
-        if !parent.join("tasks").exists() {
-            bail!("there is no control group for {controller}");
-        }
-        let group = parent.join(&self.run);
-        if !group.exists() {
-            fs::create_dir(&group)?;
-            self.guard.note("box", group.display());
-        }
-        fs::write(group.join(file), value.to_string()).context(file.to_owned())?;
-        let place = if value < 0 { parent } else { group };
-        Ok(fs::write(place.join("cgroup.procs"), id.to_string())?)
+    /// A process that was limited once stays in its group, so that it need not be known where it was.
+    fn limit(&self, controller: Controller, id: u32, value: Option<u64>) -> Result<()> {
+        let groups = Groups::of_machine();
+        let place = groups.group(controller, &format!("{}-{id}", self.run))?;
+        self.guard.note("box", place.display());
+        groups.set(&place, controller, value)?;
+        Groups::enter(&place, id)
     }
 }
 
@@ -295,5 +301,6 @@ mod tests {
         let text = Unfit("not root".into()).to_string();
         assert!(text.starts_with("not root"), "{text}");
         assert!(text.contains("/dev/net/tun"), "{text}");
+        assert!(text.contains("control groups"), "{text}");
     }
 }

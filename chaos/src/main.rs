@@ -8,8 +8,10 @@
 mod checker;
 mod cli;
 mod clock;
+mod contents;
 mod device;
 mod faults;
+mod groups;
 mod history;
 mod load;
 mod machine;

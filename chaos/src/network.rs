@@ -38,6 +38,8 @@ const SPACES: [&str; 8] = [
 ];
 /// Room on it, bytes.
 const SMALL_DISK: u64 = 512 * 1024 * 1024;
+/// Name of a node's event store; its journals have more of a name.
+const STORE: &str = "event-store.sqlite";
 const RPC_PORT: u16 = 9_944;
 const EVM_PORT: u16 = 8_545;
 const EVM_CHAIN: u64 = 31_337;
@@ -47,6 +49,17 @@ const EVM_EPOCH: &str = "6";
 const START_MAX: Duration = Duration::from_secs(240);
 const BATCH_COMMITTED: &str =
     "BatchCommitted(bytes32 indexed,bytes32 indexed,bytes32,bytes32,uint64,uint64,uint32)";
+
+/// What a node loses. It keeps its keys as long as it keeps anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Its database; the event store is ahead of it then.
+    Database,
+    /// Database and event store.
+    Both,
+    /// All that it has.
+    Everything,
+}
 
 /// Where the programs are.
 #[derive(Clone)]
@@ -101,6 +114,24 @@ pub(crate) struct Network {
     _evm: Process,
     /// Namespaces and links.
     pub(crate) machine: Machine,
+}
+
+/// Deletes the database of this directory, and the event store beside it if that goes too.
+fn wipe(database: &Path, loss: Loss) -> Result<()> {
+    fs::remove_dir_all(database)?;
+    if loss == Loss::Database {
+        return Ok(());
+    }
+    let mut removed = 0;
+    for entry in fs::read_dir(database.parent().context("no chain")?)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(STORE) {
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    ensure!(removed > 0, "there is no event store to lose");
+    Ok(())
 }
 
 fn secret_file(path: &Path, text: &str) -> Result<()> {
@@ -298,16 +329,14 @@ impl Network {
         Ok(chain.join("paritydb/full"))
     }
 
-    /// Deletes a node's database, or all that it has.
-    pub(crate) fn wipe(&mut self, node: usize, all: bool) -> Result<()> {
+    /// Deletes what a node loses.
+    pub(crate) fn wipe(&mut self, node: usize, loss: Loss) -> Result<()> {
         ensure!(self.node(node)?.process.is_none(), "the node runs");
-        let place = if all {
-            self.node(node)?.base.clone()
-        } else {
-            let database = self.database(node)?;
-            database.parent().context("no database")?.to_owned()
-        };
-        Ok(fs::remove_dir_all(place)?)
+        if loss == Loss::Everything {
+            return Ok(fs::remove_dir_all(&self.node(node)?.base)?);
+        }
+        let database = self.database(node)?;
+        wipe(database.parent().context("no database")?, loss)
     }
 
     /// Starts a second node with a validator's keys and a place of its own.
@@ -425,4 +454,61 @@ async fn start_evm(
 /// The filter of the contract's `BatchCommitted` events.
 pub(crate) fn batch_filter(contract: &Contract) -> Value {
     json!([{ "fromBlock": "0x0", "address": contract.address, "topics": [contract.topic] }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chain's directory as a node has it.
+    fn chain() -> tempfile::TempDir {
+        let chain = tempfile::tempdir().unwrap();
+        for dir in ["paritydb/full", "keystore"] {
+            fs::create_dir_all(chain.path().join(dir)).unwrap();
+        }
+        for file in [
+            "paritydb/full/log0",
+            "keystore/key",
+            "event-store.sqlite",
+            "event-store.sqlite-wal",
+        ] {
+            fs::write(chain.path().join(file), "x").unwrap();
+        }
+        chain
+    }
+
+    fn left(chain: &Path) -> Vec<String> {
+        let entries = fs::read_dir(chain).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_lost_database_leaves_the_event_store_and_the_keys() {
+        let chain = chain();
+        wipe(&chain.path().join("paritydb"), Loss::Database).unwrap();
+        assert_eq!(
+            left(chain.path()),
+            ["event-store.sqlite", "event-store.sqlite-wal", "keystore"]
+        );
+    }
+
+    #[test]
+    fn an_event_store_is_lost_with_its_journals_and_leaves_the_keys() {
+        let chain = chain();
+        wipe(&chain.path().join("paritydb"), Loss::Both).unwrap();
+        assert_eq!(left(chain.path()), ["keystore"]);
+    }
+
+    #[test]
+    fn an_event_store_that_is_not_where_it_should_be_is_an_error() {
+        let chain = chain();
+        fs::remove_file(chain.path().join("event-store.sqlite")).unwrap();
+        fs::remove_file(chain.path().join("event-store.sqlite-wal")).unwrap();
+        let error = wipe(&chain.path().join("paritydb"), Loss::Both).unwrap_err();
+        assert!(error.to_string().contains("event store"), "{error}");
+    }
 }

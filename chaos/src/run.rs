@@ -5,7 +5,8 @@
 //! has the whole history checked.
 
 use crate::{
-    checker::{self, CATCH_UP_MAX_MS, RESUME_MAX_MS, Report},
+    checker::{self, CATCH_UP_MAX_MS, RESUME_MAX_MS, Report, Scope},
+    contents,
     faults::{Fault, Kind, Schedule, Step},
     history::{ClientEntry, FaultRecord, Finality, History, Verdicts},
     load::{Counts, Door, Load, now_ms},
@@ -61,6 +62,8 @@ pub(crate) struct Stage {
     duplicated: Vec<String>,
     crashed: Vec<String>,
     repaired: Vec<String>,
+    /// What was there when everything was checked last.
+    before: Scope,
     say: fn(&str),
 }
 
@@ -93,6 +96,7 @@ impl Stage {
             duplicated: Vec::new(),
             crashed: Vec::new(),
             repaired: Vec::new(),
+            before: Scope::default(),
             say,
         })
     }
@@ -111,7 +115,8 @@ impl Stage {
             self.step(schedule.seed, step).await?;
         }
         let (history, load) = self.gather().await?;
-        let report = checker::check(&history);
+        let report = checker::check_since(&history, &self.before);
+        self.before = report.scope;
         if keep || !report.violations.is_empty() {
             history.save(&dir.join("history"))?;
         }
@@ -131,6 +136,7 @@ impl Stage {
         let text: Vec<_> = step.faults.iter().map(|f| f.describe(&NAMES)).collect();
         let text = text.join(", ");
         let began_ms = now_ms();
+        let began_at = self.watch.finalized();
         let begun = Instant::now();
         let mut strikes = Vec::new();
         for fault in &step.faults {
@@ -155,7 +161,7 @@ impl Stage {
                 strike.go_on(&mut self.network).await?;
             }
             if from.is_none() && begun.elapsed() > GRACE.min(lasts / 2) {
-                from = Some(self.watch.finalized());
+                from = Some((self.watch.finalized(), Instant::now()));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -163,13 +169,14 @@ impl Stage {
         if let Some(fault) = step.faults.iter().find(duplicate) {
             self.await_expulsion(fault).await;
         }
-        let finalized_during = self
-            .watch
-            .finalized()
-            .saturating_sub(from.unwrap_or_default());
+        let (from, since) = from.context("nobody looked at finality")?;
+        let finalized_during = self.watch.finalized().saturating_sub(from);
+        let observed_ms = u64::try_from(since.elapsed().as_millis())?;
+        let mut notes = Vec::new();
         for strike in &mut strikes {
             let healed = strike.heal(&mut self.network).await;
             healed.with_context(|| format!("healing {text}"))?;
+            notes.append(&mut strike.notes);
         }
         let healed_ms = now_ms();
         let (resumed_after_ms, caught_up_after_ms) = self.recover(step, healed_ms).await?;
@@ -181,13 +188,19 @@ impl Stage {
             shown(resumed_after_ms),
             shown(caught_up_after_ms)
         ));
+        for note in &notes {
+            (self.say)(&format!("      {note}"));
+        }
         self.faults.push(FaultRecord {
             seed,
             fault: text,
             began_ms,
             healed_ms,
             finality,
+            notes,
+            began_at,
             finalized_during,
+            observed_ms,
             resumed_after_ms,
             caught_up_after_ms,
         });
@@ -283,10 +296,13 @@ impl Stage {
             // A node whose store stays behind lacks events, and the checker says which.
             let _ = wait(SETTLE_MAX, ready).await;
         }
+        let heights = contents::heights(final_now, self.faults.iter().map(|f| f.began_at));
         let mut exports = Vec::new();
         for (node, name) in NAMES.iter().enumerate() {
             let client = ChainClient::connect(&self.network.url(node), None).await?;
-            exports.push(record::export(&client, name, tenant, streams).await?);
+            let mut export = record::export(&client, name, tenant, streams).await?;
+            export.held = contents::held(&client, &heights).await;
+            exports.push(export);
         }
         let batches = exports.iter().map(|export| export.batches.len()).max();
         let all = batches.unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use crate::{
     faults::{Fault, Kind, VALIDATORS},
-    network::{ARCHIVE, NAMES, Network, ON_SMALL_DISK},
+    network::{ARCHIVE, Loss, NAMES, Network, ON_SMALL_DISK},
     record::Watch,
     wire::Link,
 };
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -26,12 +26,14 @@ const REORG_MAX: u64 = 10;
 /// Base fee of the spike, wei: 100 gwei.
 const SPIKE: &str = "0x174876e800";
 /// Share of a processor, percent.
-const PROCESSOR: u32 = 10;
+const PROCESSOR: u64 = 10;
 /// What a node short of memory may take beyond what it has, bytes.
 const MEMORY: u64 = 48 * 1024 * 1024;
 /// Pages that are looked at to find one in use.
 const PAGES_TRIED: usize = 500;
 const PAGE: u64 = 4_096;
+/// After this time a unit restarts its node: `RestartSec`.
+const RESTART: Duration = Duration::from_secs(5);
 
 /// A fault that is under way.
 pub(crate) struct Strike<'a> {
@@ -41,11 +43,13 @@ pub(crate) struct Strike<'a> {
     from_node: bool,
     /// When something is done again.
     next: Instant,
+    /// What chance decided, and what came of it.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Whether a database that was tampered with may have to be thrown away.
 pub(crate) const fn may_lose_database(kind: Kind) -> bool {
-    matches!(kind, Kind::TornTail | Kind::CorruptPage)
+    matches!(kind, Kind::TornTail | Kind::TornRestart | Kind::CorruptPage)
 }
 
 /// Whether a node may end by itself, until its operator starts it again.
@@ -59,6 +63,15 @@ pub(crate) fn victim(fault: &Fault) -> usize {
         Kind::DiskFull => ON_SMALL_DISK,
         Kind::WipeArchive => ARCHIVE,
         _ => fault.order[0],
+    }
+}
+
+/// What goes with a node's database.
+const fn loss(fault: &Fault) -> Loss {
+    if fault.takes_store() {
+        Loss::Both
+    } else {
+        Loss::Database
     }
 }
 
@@ -82,6 +95,7 @@ impl<'a> Strike<'a> {
             rng: fault.rng(),
             from_node: false,
             next: Instant::now(),
+            notes: Vec::new(),
         };
         let [a, b, c, d] = fault.order;
         match fault.kind {
@@ -123,14 +137,23 @@ impl<'a> Strike<'a> {
                 // As after the loss of a database: no round is open in which it has voted.
                 others_finalize(watch).await?;
             }
+            Kind::TornRestart => {
+                network.kill_node(a)?;
+                strike.tear(network)?;
+                tokio::time::sleep(RESTART).await;
+                if let Err(error) = network.start_node(a) {
+                    others_finalize(watch).await?;
+                    strike.start_anew(network, a, &error)?;
+                }
+            }
             Kind::Wipe => {
                 network.kill_node(a)?;
                 others_finalize(watch).await?;
-                network.wipe(a, false)?;
+                strike.wipe(network, a)?;
             }
             Kind::WipeArchive => {
                 network.kill_node(ARCHIVE)?;
-                network.wipe(ARCHIVE, true)?;
+                network.wipe(ARCHIVE, Loss::Everything)?;
             }
             Kind::Halves => separate(network, &[a, b], &[c, d, ARCHIVE]),
             Kind::Alone => separate(network, &[a], &[b, c, d, ARCHIVE]),
@@ -257,11 +280,12 @@ impl<'a> Strike<'a> {
             Kind::WipeArchive => network.start_node(ARCHIVE)?,
             Kind::TornTail => {
                 self.tear(network)?;
-                start_or_wipe(network, a)?;
+                self.start_or_wipe(network, a)?;
             }
             Kind::CorruptPage => {
-                self.corrupt(network)?;
-                start_or_wipe(network, a)?;
+                let database = network.database(a)?;
+                self.notes.push(corrupt(&database, &mut self.rng)?);
+                self.start_or_wipe(network, a)?;
             }
             Kind::Halves
             | Kind::Alone
@@ -300,57 +324,101 @@ impl<'a> Strike<'a> {
             Kind::RelayCut => network.cut_relay(self.from_node, false),
             Kind::DuplicateKey => network.stop_twin(),
             Kind::RelayKill | Kind::Reorg | Kind::FeeSpike | Kind::KillEach | Kind::KillAll => {}
-            Kind::RollingRestart => {}
+            Kind::RollingRestart | Kind::TornRestart => {}
         }
         Ok(())
     }
 
-    /// Cuts up to 64 KiB off the end of the newest log, if there is one.
     fn tear(&mut self, network: &Network) -> Result<()> {
         let database = network.database(self.fault.order[0])?;
-        let mut logs = files(&database, "log")?;
-        logs.sort_by_key(|(_, modified, _)| *modified);
-        let Some((path, _, length)) = logs.last() else {
-            return Ok(());
-        };
-        let cut = self.rng.gen_range(0..=TORN_MAX.min(*length));
-        let file = File::options().write(true).open(path)?;
-        Ok(file.set_len(length - cut)?)
+        self.notes.push(tear(&database, &mut self.rng)?);
+        Ok(())
     }
 
-    /// Overwrites a page of one of the tables, one that is in use; of a log, if there is no table yet.
-    fn corrupt(&mut self, network: &Network) -> Result<()> {
-        let database = network.database(self.fault.order[0])?;
-        let mut tables = files(&database, "table")?;
-        if tables.is_empty() {
-            // A young database has all in its logs.
-            tables = files(&database, "log")?;
+    /// A validator loses its database, and its event store if the seed says so.
+    fn wipe(&mut self, network: &mut Network, node: usize) -> Result<()> {
+        let loss = loss(self.fault);
+        self.notes.push(format!("{} lost: {loss:?}", NAMES[node]));
+        network.wipe(node, loss)
+    }
+
+    /// A node that refuses a damaged database gets a new one.
+    fn start_or_wipe(&mut self, network: &mut Network, node: usize) -> Result<()> {
+        match network.start_node(node) {
+            Ok(()) => Ok(()),
+            Err(error) => self.start_anew(network, node, &error),
         }
-        tables.sort();
-        let mut page = vec![0u8; usize::try_from(PAGE)?];
-        for _ in 0..PAGES_TRIED {
-            let turn = self.rng.gen_range(0..tables.len().max(1));
-            let (path, _, length) = tables.get(turn).context("the database has no table")?;
-            let place = SeekFrom::Start(self.rng.gen_range(0..length / PAGE) * PAGE);
-            let mut file = File::options().read(true).write(true).open(path)?;
-            file.seek(place)?;
-            file.read_exact(&mut page)?;
-            if page.iter().any(|byte| *byte != 0) {
-                self.rng.fill(page.as_mut_slice());
-                file.seek(place)?;
-                return Ok(file.write_all(&page)?);
-            }
-        }
-        anyhow::bail!("no page of the database is in use")
+    }
+
+    fn start_anew(
+        &mut self,
+        network: &mut Network,
+        node: usize,
+        error: &anyhow::Error,
+    ) -> Result<()> {
+        let name = NAMES[node];
+        self.notes.push(format!("{name} does not start: {error:#}"));
+        network.kill_node(node)?;
+        self.wipe(network, node)?;
+        network.start_node(node)
     }
 }
 
-fn files(dir: &PathBuf, prefix: &str) -> Result<Vec<(PathBuf, std::time::SystemTime, u64)>> {
+/// Cuts up to 64 KiB off the end of the newest log, and says how much.
+fn tear(database: &Path, rng: &mut impl Rng) -> Result<String> {
+    let mut logs = files(database, "log", 1)?;
+    logs.sort_by_key(|(_, modified, _)| *modified);
+    let (path, _, length) = logs.last().context("the database has no log to cut")?;
+    let cut = rng.gen_range(1..=TORN_MAX.min(*length));
+    let file = File::options().write(true).open(path)?;
+    file.set_len(length - cut)?;
+    Ok(format!("cut {cut} of {length} bytes off {}", name(path)))
+}
+
+/// Overwrites a page of one of the tables, one that is in use; of a log, if there is no table yet. Says
+/// which.
+fn corrupt(database: &Path, rng: &mut impl Rng) -> Result<String> {
+    let mut tables = files(database, "table", PAGE)?;
+    if tables.is_empty() {
+        // A young database has all in its logs.
+        tables = files(database, "log", PAGE)?;
+    }
+    tables.sort();
+    let mut page = vec![0u8; usize::try_from(PAGE)?];
+    for _ in 0..PAGES_TRIED {
+        let turn = rng.gen_range(0..tables.len().max(1));
+        let (path, _, length) = tables.get(turn).context("the database has no table")?;
+        let offset = rng.gen_range(0..length / PAGE) * PAGE;
+        let place = SeekFrom::Start(offset);
+        let mut file = File::options().read(true).write(true).open(path)?;
+        file.seek(place)?;
+        file.read_exact(&mut page)?;
+        if page.iter().any(|byte| *byte != 0) {
+            rng.fill(page.as_mut_slice());
+            file.seek(place)?;
+            file.write_all(&page)?;
+            return Ok(format!("overwrote the page at {offset} of {}", name(path)));
+        }
+    }
+    anyhow::bail!("no page of the database is in use")
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Files that have at least so many bytes.
+fn files(
+    dir: &Path,
+    prefix: &str,
+    least: u64,
+) -> Result<Vec<(PathBuf, std::time::SystemTime, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let about = entry.metadata()?;
-        if entry.file_name().to_string_lossy().starts_with(prefix) && about.len() >= PAGE {
+        if entry.file_name().to_string_lossy().starts_with(prefix) && about.len() >= least {
             found.push((entry.path(), about.modified()?, about.len()));
         }
     }
@@ -382,16 +450,6 @@ async fn others_finalize(watch: &Watch) -> Result<()> {
     Ok(())
 }
 
-/// A node that refuses a damaged database gets a new one.
-fn start_or_wipe(network: &mut Network, node: usize) -> Result<()> {
-    if let Err(error) = network.start_node(node) {
-        eprintln!("      {} does not start: {error:#}", NAMES[node]);
-        network.wipe(node, false)?;
-        network.start_node(node)?;
-    }
-    Ok(())
-}
-
 fn restart_if_ended(network: &mut Network, node: usize) -> Result<()> {
     if let Some(status) = network.has_ended(node) {
         eprintln!("      {} had ended: {status}", NAMES[node]);
@@ -407,9 +465,87 @@ pub(crate) async fn repair(network: &mut Network, watch: &Watch, fault: &Fault) 
     network.kill_node(node)?;
     if may_lose_database(fault.kind) {
         others_finalize(watch).await?;
-        network.wipe(node, false)?;
+        network.wipe(node, loss(fault))?;
     }
     network.start_node(node)
 }
 
 const _: () = assert!(VALIDATORS == ARCHIVE);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    use std::time::SystemTime;
+
+    fn rng(seed: u64) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(seed)
+    }
+
+    /// A file of ones, modified so many seconds after the epoch.
+    fn write(dir: &Path, name: &str, length: usize, at: u64) {
+        fs::write(dir.join(name), vec![1u8; length]).unwrap();
+        let file = File::options().write(true).open(dir.join(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(at))
+            .unwrap();
+    }
+
+    fn length(dir: &Path, name: &str) -> u64 {
+        fs::metadata(dir.join(name)).unwrap().len()
+    }
+
+    #[test]
+    fn the_newest_log_loses_up_to_64_kib_and_never_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for seed in 0..200 {
+            write(dir.path(), "log0", 200_000, 1);
+            write(dir.path(), "log1", 100_000, 2);
+            write(dir.path(), "table_0", 100_000, 3);
+            let note = tear(dir.path(), &mut rng(seed)).unwrap();
+            let cut = 100_000 - length(dir.path(), "log1");
+            assert!((1..=TORN_MAX).contains(&cut), "{cut}");
+            assert_eq!(note, format!("cut {cut} of 100000 bytes off log1"));
+            assert_eq!(length(dir.path(), "log0"), 200_000);
+            assert_eq!(length(dir.path(), "table_0"), 100_000);
+        }
+    }
+
+    #[test]
+    fn a_short_log_loses_no_more_than_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        for seed in 0..20 {
+            write(dir.path(), "log3", 3, 1);
+            tear(dir.path(), &mut rng(seed)).unwrap();
+            assert!(length(dir.path(), "log3") < 3);
+        }
+    }
+
+    #[test]
+    fn a_strike_that_cuts_nothing_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "log0", 0, 1);
+        write(dir.path(), "table_0", 100_000, 1);
+        let error = tear(dir.path(), &mut rng(1)).unwrap_err();
+        assert!(error.to_string().contains("no log"), "{error}");
+    }
+
+    #[test]
+    fn a_page_in_use_is_overwritten_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "table_01", 40_960, 1);
+        let note = corrupt(dir.path(), &mut rng(1)).unwrap();
+        assert!(note.contains("table_01"), "{note}");
+        let bytes = fs::read(dir.path().join("table_01")).unwrap();
+        assert_eq!(bytes.len(), 40_960);
+        let pages = bytes.chunks(4_096);
+        assert_eq!(pages.filter(|page| page.iter().any(|b| *b != 1)).count(), 1);
+    }
+
+    #[test]
+    fn a_database_without_a_page_in_use_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("table_01"), vec![0u8; 8_192]).unwrap();
+        let error = corrupt(dir.path(), &mut rng(1)).unwrap_err();
+        assert!(error.to_string().contains("in use"), "{error}");
+    }
+}

@@ -4,12 +4,16 @@
 //! A good history, and one test for each bug planted in it.
 
 use super::*;
-use crate::history::{Anchor, ClientEntry, FaultRecord, Head, Verdicts};
+use crate::history::{
+    Anchor, ClientEntry, Contents, FaultRecord, Head, HeldBlock, Values, Verdicts,
+};
 use ves_primitives::{
     AgentId, Envelope, KeyId, Payload, PayloadCipherHash, PayloadKind, Signature, StoreId,
     TenantId, payload_plain_hash, stream_id,
     wire::{BatchJson, EventJson},
 };
+
+mod substance;
 
 const TENANT: TenantId = TenantId([1; 16]);
 const STORES: [StoreId; 2] = [StoreId([2; 16]), StoreId([3; 16])];
@@ -108,6 +112,21 @@ fn anchor(json: &BatchJson) -> Anchor {
     }
 }
 
+fn held(number: u32) -> HeldBlock {
+    HeldBlock {
+        number,
+        contents: Ok(Contents {
+            state_root: block(number).0,
+            extrinsics: 2,
+            body: [7; 32],
+            values: (number == BLOCKS).then_some(Values {
+                entries: 90,
+                digest: [8; 32],
+            }),
+        }),
+    }
+}
+
 fn good() -> History {
     let mut history = History::default();
     let mut events = Vec::new();
@@ -154,6 +173,7 @@ fn good() -> History {
             blocks: (0..=BLOCKS).map(block).collect(),
             events: events.clone(),
             batches: batches.clone(),
+            held: [2, BLOCKS].map(held).to_vec(),
         });
     }
     history.faults.push(FaultRecord {
@@ -162,7 +182,10 @@ fn good() -> History {
         began_ms: 0,
         healed_ms: 90_000,
         finality: Finality::GoesOn,
+        notes: Vec::new(),
+        began_at: 1,
         finalized_during: 30,
+        observed_ms: 80_000,
         resumed_after_ms: Some(4_000),
         caught_up_after_ms: Some(9_000),
     });
@@ -218,6 +241,8 @@ fn a_good_history_passes_and_all_of_it_was_looked_at() {
     assert_eq!(report.scope.events, events);
     assert_eq!(report.scope.nodes, NODES.len());
     assert_eq!(report.scope.anchors, STORES.len() * BLOCKS as usize);
+    assert_eq!(report.scope.contents, 2);
+    assert_eq!(report.scope.faults, 1);
 }
 
 #[test]
@@ -476,6 +501,23 @@ fn finality_without_a_quorum_and_none_with_one_are_found() {
 }
 
 #[test]
+fn finality_that_stops_with_a_quorum_is_judged_by_how_long_it_was_looked_at() {
+    let stood = |began_ms, observed_ms| {
+        broken(move |history| {
+            let fault = &mut history.faults[0];
+            (fault.began_ms, fault.observed_ms) = (began_ms, observed_ms);
+            fault.finalized_during = 0;
+        })
+    };
+    // A fault of half a minute, looked at for the last 24 s of it.
+    assert_eq!(stood(60_000, 24_000), BTreeSet::from([Rule::R5]));
+    assert_eq!(stood(60_000, JUDGED_MS), BTreeSet::from([Rule::R5]));
+    assert_eq!(stood(60_000, JUDGED_MS - 1), BTreeSet::new());
+    // However long it took to begin and to heal.
+    assert_eq!(stood(0, 2_000), BTreeSet::new());
+}
+
+#[test]
 fn events_that_never_become_final_and_nodes_that_crash_are_found() {
     breaks(Rule::R5, |history| history.verdicts.unknown = 1);
     breaks(Rule::R6, |history| {
@@ -509,6 +551,6 @@ fn many_violations_are_counted_and_some_of_them_listed() {
         export.events.clear();
     }
     let report = check(&history);
-    assert!(report.violations.len() <= 6 * SHOWN_MAX);
+    assert!(report.violations.len() <= 7 * SHOWN_MAX);
     assert!(report.more > 0);
 }
