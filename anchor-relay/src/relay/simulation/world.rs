@@ -187,7 +187,8 @@ impl World {
                 address: *address,
                 lags: vec![0; endpoints],
                 finals: vec![0; endpoints],
-                budget: rng.gen_bool(0.2).then(|| rng.gen_range(20_000..200_000)),
+                // Some transactions a day at least, or the days of patience are not enough for all of them.
+                budget: rng.gen_bool(0.2).then(|| rng.gen_range(80_000..400_000)),
                 frugal: false,
                 knew: false,
                 lie: None,
