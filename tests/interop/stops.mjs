@@ -33,6 +33,12 @@ function start(name, args, cwd, env = {}) {
   return { signal: (kind) => child.kill(kind), ended };
 }
 
+/** None failed but for finding the database busy, which may be run again. */
+function noneFailed(ends) {
+  const bad = ends.filter(({ code, out }) => code !== 0 && !(code === 9 && out.includes('database_busy')));
+  same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
+}
+
 export async function stops(directory, url, makeProject) {
   const author = await makeProject('stopped');
   await author.cli('keys:generate', '--insecure-plaintext-keys');
@@ -174,8 +180,7 @@ export async function stops(directory, url, makeProject) {
       ...[1, 2].map(() => at(reader.home, 'pull').ended),
     ]);
     // Who comes second to a batch of the stream says so and may be run again.
-    const bad = ends.filter(({ code, out }) => code !== 0 && !(code === 9 && out.includes('database_busy')));
-    same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
+    noneFailed(ends);
     await author.cli('push');
     await complete(captured);
     await reader.cli('pull');
@@ -190,8 +195,7 @@ export async function stops(directory, url, makeProject) {
       ? ['history', '--limit', '1']
       : ['append', '--entity-type', 'stop', '--entity-id', `open-${n}`, '--event-type', 'stop.created', '--payload', '{}'])).ended));
     // Who comes too late for its place in the queue says so and may be run again.
-    const bad = ends.filter(({ code, out }) => code !== 0 && !(code === 9 && out.includes('database_busy')));
-    same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
+    noneFailed(ends);
     captured += ends.filter(({ code }, n) => n % 2 === 0 && code === 0).length;
     await author.cli('push');
     await complete(captured);
