@@ -14,20 +14,20 @@ scripts/setup.sh
 cargo build --workspace --locked --quiet --all-targets
 source scripts/bench-nodes.sh
 
-# How many blocks of node $1 are not final, by its last line about it.
+# How many blocks are not final at the node for which these are most, by the nodes' last lines about it.
 lag() {
-    grep -oE 'best: #[0-9]+ .*finalized #[0-9]+' "$BENCH_DIR/node-$1.log" | tail -n 1 |
-        sed -E 's/best: #([0-9]+) .*finalized #([0-9]+)/\1 \2/' | awk '{ print $1 - $2 }'
+    local n
+    for n in 0 1 2 3; do
+        grep -oE 'best: #[0-9]+ .*finalized #[0-9]+' "$BENCH_DIR/node-$n.log" | tail -n 1
+    done | sed -E 's/best: #([0-9]+) .*finalized #([0-9]+)/\1 \2/' |
+        awk '{ lag = $1 - $2; if (lag > most) most = lag } END { print most + 0 }'
 }
 most=0 now=0
 watch_for() {
-    local end=$((SECONDS + $1)) n
+    local end=$((SECONDS + $1))
     while [ $SECONDS -lt $end ]; do
         sleep 5
-        now=0
-        for n in 0 1 2 3; do
-            now=$(($(lag "$n") > now ? $(lag "$n") : now))
-        done
+        now="$(lag)"
         most=$((now > most ? now : most))
         printf '%4d s: %d blocks not final\n' $((SECONDS - begun)) "$now"
     done
