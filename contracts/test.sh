@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Everything that must hold of this folder. Exits non-zero at the first failure.
-# Needs node and npm; the tools come from the pinned npm packages (native binaries, which report failures).
+# Needs node, npm, and python3 with venv and pip; the tools come from pinned packages (forge's native binaries, which
+# report failures).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,7 +17,7 @@ step "format"
 "$bin/forge" fmt --check
 
 step "lint"
-"$bin/solhint" --disc --max-warnings 0 --config .solhint.json 'src/**/*.sol'
+./lint.sh
 
 step "artifacts are up to date"
 script/build-artifacts.sh --check

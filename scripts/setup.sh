@@ -27,7 +27,7 @@ packages_missing() {
     # Another implementation for tests/interop.
     python3 -c 'import cryptography' 2>/dev/null ||
         /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo python3-cryptography
-    # schemathesis has a virtual environment of its own.
+    # schemathesis and slither have virtual environments of their own.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
@@ -82,22 +82,12 @@ install_rust() {
     fi
 }
 
-# Sends requests made from the gateway's OpenAPI document; exact versions.
-install_schemathesis() {
-    local place="$HOME/.cache/ves-appchain/schemathesis" wanted="$VES_ROOT/tests/gateway/requirements.txt"
-    cmp -s "$wanted" "$place/requirements.txt" && return
-    say "installing schemathesis"
-    rm -rf "$place"
-    python3 -m venv "$place"
-    "$place/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$wanted" >&2
-    # Last, so that an interrupted installation is done anew.
-    cp "$wanted" "$place/requirements.txt"
-}
-
 install_packages
 install_promtool
-install_schemathesis
 install_rust
+# What sends requests made from the gateway's OpenAPI document; what looks at the contracts.
+"$VES_ROOT/scripts/pip-venv.sh" "$HOME/.cache/ves-appchain/schemathesis" "$VES_ROOT/tests/gateway/requirements.txt"
+"$VES_ROOT/scripts/pip-venv.sh" "$HOME/.cache/ves-appchain/slither" "$VES_ROOT/contracts/requirements.txt"
 # anvil, forge, solc and OpenZeppelin; Hardhat's chain of the OP stack; polkadot.js; MCP clients; what drives
 # Chromium.
 "$VES_ROOT/scripts/npm-ci.sh" "$VES_ROOT/contracts"

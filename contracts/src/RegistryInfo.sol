@@ -11,6 +11,8 @@ pragma solidity ^0.8.24;
 /// | 64   | number of proven batches |
 /// | 32   | number of authorized sequencers |
 /// | 1 each | the switches below, in their order |
+/// | (59) | unused |
+/// | 32   | number of the latest {BatchGroup} |
 /// @dev A word and not a struct for the reason given in {BatchInfo}. The counters cannot overflow: 2^64 transactions
 ///      (2^32 for the sequencers) cannot be sent.
 type RegistryInfo is uint256;
@@ -24,7 +26,9 @@ using {
     plusCommitments,
     plusStarkProof,
     plusSequencer,
-    minusSequencer
+    minusSequencer,
+    latestGroup,
+    withLatestGroup
 } for RegistryInfo global;
 
 /// @notice A bit of the word.
@@ -81,4 +85,12 @@ function minusSequencer(RegistryInfo info) pure returns (RegistryInfo) {
     unchecked {
         return RegistryInfo.wrap(RegistryInfo.unwrap(info) - (1 << 128));
     }
+}
+
+function latestGroup(RegistryInfo info) pure returns (uint256) {
+    return RegistryInfo.unwrap(info) >> 224;
+}
+
+function withLatestGroup(RegistryInfo info, uint256 number) pure returns (RegistryInfo) {
+    return RegistryInfo.wrap(RegistryInfo.unwrap(info) << 32 >> 32 | number << 224);
 }

@@ -3,7 +3,8 @@
 pragma solidity ^0.8.24;
 
 import {BatchGroup} from "./BatchGroup.sol";
-import {BatchInfo, packBatchInfo, packGroupedInfo, tagOf} from "./BatchInfo.sol";
+import {BatchInfo, BOUND, GROUPED, NO_POLICY, packBatchInfo, packPlace, tagOf} from "./BatchInfo.sol";
+import {packProofInfo} from "./ProofInfo.sol";
 import {HAS_POLICIES, LEGACY_ENABLED, PAUSED, RegistryInfo, STRICT, STRICT_GENESIS} from "./RegistryInfo.sol";
 import {SetRegistryAdmin} from "./SetRegistryAdmin.sol";
 import {SetRegistryViews} from "./SetRegistryViews.sol";
@@ -86,12 +87,12 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
 
     /// @notice Commits several batches of any streams in the given order, all or none.
     /// @dev Reverts with `EmptyArray`, or as {commitBatch} does for the first batch that fails.
-    ///      From four batches on, part of their records is kept in a {BatchGroup}, which is cheaper. No view shows it.
+    ///      From three batches on, part of their records is kept in a {BatchGroup}, which is cheaper. No view shows it.
     function commitBatches(BatchInput[] calldata batches) external {
         RegistryInfo registry = _authorizeWrite();
         if (batches.length == 0) revert EmptyArray();
         if (BatchGroup.fits(batches.length)) {
-            _commitGroup(registry, batches);
+            registry = registry.withLatestGroup(_commitGroup(registry, batches));
         } else {
             for (uint256 i = 0; i < batches.length; ++i) {
                 _commitAlone(registry, batches[i]);
@@ -204,7 +205,7 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
     ) external {
         _authorizeWrite();
         _checkBatchAccess(batchId);
-        if (_proofs[batchId].timestamp == 0) revert StarkProofNotCommitted();
+        if (!_proofs[batchId].info.exists()) revert StarkProofNotCommitted();
         if (proofHash == 0 || proofSize == 0) revert InvalidProof();
         emit AdditionalStarkProof(batchId, proofHash, policyHash, policyLimit, allCompliant, proofSize);
     }
@@ -238,91 +239,163 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
     }
 
     function _commitAlone(RegistryInfo registry, BatchInput memory batch) private {
-        bool bound = _acceptBatch(registry, batch);
-        StoredBatch storage stored = _batches[batch.batchId];
+        StoredBatch storage stored = _commit(registry, batch, 0, block.timestamp);
         stored.newStateRoot = batch.newStateRoot;
-        stored.info =
-            packBatchInfo(batch.sequenceStart, batch.eventCount, block.timestamp, bound, batch.prevStateRoot);
     }
 
-    function _commitGroup(RegistryInfo registry, BatchInput[] calldata batches) private {
-        // First, because each batch may have to continue one before it, whose record is in the group.
-        address group = BatchGroup.write(batches);
+    /// @dev Returns the number of the group, which the caller writes with the counters.
+    function _commitGroup(RegistryInfo registry, BatchInput[] calldata batches)
+        private
+        returns (uint256 group)
+    {
+        // First, because each batch may have to continue one before it, whose state root is in the group.
+        group = BatchGroup.write(batches, registry.latestGroup());
+        // Filled below, batch by batch.
+        // slither-disable-next-line uninitialized-local
+        BatchInput memory batch;
         for (uint256 i = 0; i < batches.length; ++i) {
-            BatchInput memory batch = batches[i];
-            bool bound = _acceptBatch(registry, batch);
-            _batches[batch.batchId].info = packGroupedInfo(group, i, batch.eventCount, block.timestamp, bound);
+            _load(batch, batches, i);
+            _commit(registry, batch, GROUPED, packPlace(group, i));
         }
     }
 
-    /// @dev Everything but the counter, which the caller writes once, and the batch's new state root and info.
-    ///      Returns whether the stream is bound to a submitter.
-    function _acceptBatch(RegistryInfo registry, BatchInput memory batch) private returns (bool bound) {
-        bytes32 key = _key(batch.tenantId, batch.storeId);
-        bool vesStrict = false;
-        if (registry.has(HAS_POLICIES)) {
-            address submitter;
-            (submitter, vesStrict) = (_policies[key].submitter, _policies[key].vesStrict);
-            bound = submitter != address(0);
-            if (bound && submitter != msg.sender) revert NotStreamSubmitter(submitter);
+    /// @dev Copies batch `i`, which is there, to memory in use. The compiler's own copy takes fresh memory and three
+    ///      times the gas. As there, a number that its type cannot hold reverts without a reason.
+    function _load(BatchInput memory batch, BatchInput[] calldata batches, uint256 i) private pure {
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            calldatacopy(batch, add(batches.offset, mul(i, 0x120)), 0x120)
+            // First, last, count.
+            let excess := or(shr(64, mload(add(batch, 0xc0))), shr(64, mload(add(batch, 0xe0))))
+            if or(excess, shr(32, mload(add(batch, 0x100)))) { revert(0, 0) }
         }
-        _checkBatch(batch);
+    }
 
-        bytes32 latest = _latest[key];
-        if (latest == 0) {
-            if (registry.has(STRICT_GENESIS)) _checkGenesis(key, batch);
-            _latest[key] = batch.batchId;
+    /// @dev Everything but the counters, which the caller writes once, and the batch's new state root.
+    ///      `flags` and `middle` are those of {BatchInfo} that follow from where the state root is kept.
+    function _commit(RegistryInfo registry, BatchInput memory batch, uint256 flags, uint256 middle)
+        private
+        returns (StoredBatch storage stored)
+    {
+        bytes32 key = _key(batch.tenantId, batch.storeId);
+        Stream storage stream = _streams[key];
+        bytes32 latest = stream.latestBatchId;
+        StoredBatch storage last = _batches[latest];
+        BatchInfo lastInfo = BatchInfo.wrap(0);
+        if (latest != 0) lastInfo = last.info;
+
+        bool vesStrict = false;
+        // Apart, as `||` costs more.
+        if (lastInfo.hasNoPolicy()) {
+            flags |= NO_POLICY;
+        } else if (!registry.has(HAS_POLICIES)) {
+            flags |= NO_POLICY;
         } else {
-            (uint64 head, bytes32 root) = _endOf(latest);
-            if (registry.has(STRICT) || vesStrict) _checkNext(head, root, batch);
-            // Without chaining an older range may be filled in later: it is recorded, but the head stays.
-            if (batch.sequenceEnd > head) _latest[key] = batch.batchId;
+            uint256 policy;
+            (policy, vesStrict) = _applyPolicy(key, batch.batchId);
+            flags |= policy;
         }
-        if (registry.has(STRICT) && batch.newStateRoot == 0) revert ZeroStateRoot();
+        stored = _batches[batch.batchId];
+        _checkBatch(batch, stored);
+
+        bool chained = registry.has(STRICT) || vesStrict;
+        if (latest == 0) {
+            if (registry.has(STRICT_GENESIS)) {
+                (uint64 first, bytes32 root) = _genesisOf(key);
+                _checkLink(batch, root, first);
+            }
+            stream.latestBatchId = batch.batchId;
+        } else {
+            (uint256 head, bytes32 root) = _end(last, lastInfo);
+            if (chained) {
+                unchecked {
+                    _checkLink(batch, root, head + 1);
+                }
+                stream.latestBatchId = batch.batchId;
+            } else if (batch.sequenceEnd > head) {
+                // An older range may be filled in later: it is recorded, but the head stays.
+                stream.latestBatchId = batch.batchId;
+            }
+        }
+        // In this order, because the first is rarely true.
+        if (batch.newStateRoot == 0 && registry.has(STRICT)) revert ZeroStateRoot();
         if (vesStrict) _checkVesTransition(batch);
 
-        _batches[batch.batchId].eventsRoot = batch.eventsRoot;
-        if (bound) _streamOfBoundBatch[batch.batchId] = key;
-        emit BatchCommitted(
-            batch.batchId,
-            key,
-            batch.eventsRoot,
-            batch.newStateRoot,
-            batch.sequenceStart,
-            batch.sequenceEnd,
-            batch.eventCount
-        );
+        stored.eventsRoot = batch.eventsRoot;
+        stored.info = packBatchInfo(flags, middle, batch.eventCount, batch.prevStateRoot, batch.sequenceStart);
+        _emitBatchCommitted(batch, key);
     }
 
-    function _checkBatch(BatchInput memory batch) private view {
+    /// @dev For a batch of a stream that may have a policy: the flags that follow from it, and whether it is VES-strict.
+    function _applyPolicy(bytes32 key, bytes32 batchId) private returns (uint256 flags, bool vesStrict) {
+        StreamPolicy storage policy = _policies[key];
+        address submitter = policy.submitter;
+        vesStrict = policy.vesStrict;
+        if (submitter == address(0)) return (vesStrict ? 0 : NO_POLICY, vesStrict);
+        if (submitter != msg.sender) revert NotStreamSubmitter(submitter);
+        // The batch may yet be refused, which undoes this.
+        _streamOfBoundBatch[batchId] = key;
+        return (BOUND, vesStrict);
+    }
+
+    /// @dev Emits the event. The fields of a batch from the fifth on are those of the event, if the events root takes the
+    ///      place of the previous state root, which nothing needs any more; so they are not copied.
+    function _emitBatchCommitted(BatchInput memory batch, bytes32 key) private {
+        bytes32 topic = BatchCommitted.selector;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            mstore(add(batch, 0x80), mload(add(batch, 0x60)))
+            log3(add(batch, 0x80), 0xa0, topic, mload(batch), key)
+        }
+    }
+
+    /// @dev One branch for all: what is wrong is found out only if something is.
+    function _checkBatch(BatchInput memory batch, StoredBatch storage stored) private view {
+        BatchInfo info = stored.info;
+        bool wrong;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            let count := mload(add(batch, 0x100))
+            // As words, which hold the length of any range. Zero for the right count of a range that does not end
+            // before it starts, and for the count 0 of one that ends right before it.
+            wrong := xor(sub(add(mload(add(batch, 0xe0)), 1), mload(add(batch, 0xc0))), count)
+            // Count, events root and id must not be zero, and the id be new.
+            wrong := or(or(wrong, iszero(count)), iszero(mload(add(batch, 0x60))))
+            wrong := iszero(iszero(or(or(wrong, iszero(mload(batch))), info)))
+        }
+        if (wrong) _refuseBatch(batch);
+    }
+
+    function _refuseBatch(BatchInput memory batch) private pure {
         if (batch.sequenceEnd < batch.sequenceStart) revert InvalidSequenceRange();
         uint64 count;
         unchecked {
             // Wraps to 0 for the range of all 2^64 numbers only, which is refused with the counts that do not fit.
             count = batch.sequenceEnd - batch.sequenceStart + 1;
         }
-        if (count == 0 || count > type(uint32).max || count != batch.eventCount) {
-            revert InvalidEventCount(count, batch.eventCount);
-        }
+        if (count == 0 || count != batch.eventCount) revert InvalidEventCount(count, batch.eventCount);
         if (batch.eventsRoot == 0) revert EmptyEventsRoot();
         if (batch.batchId == 0) revert ZeroBatchId();
-        if (_exists(batch.batchId)) revert BatchAlreadyCommitted();
+        revert BatchAlreadyCommitted();
     }
 
-    function _checkGenesis(bytes32 key, BatchInput memory batch) private view {
-        (uint64 start, bytes32 root) = _genesisOf(key);
-        _checkLink(batch, root, start);
+    /// @dev `start` is a word, as none of 64 bits follows the last sequence number.
+    function _checkLink(BatchInput memory batch, bytes32 root, uint256 start) private pure {
+        bool wrong;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            let off := or(xor(mload(add(batch, 0x80)), root), xor(mload(add(batch, 0xc0)), start))
+            wrong := iszero(iszero(off))
+        }
+        if (wrong) _refuseLink(batch, root, start);
     }
 
-    function _checkNext(uint64 head, bytes32 root, BatchInput memory batch) private pure {
-        // No number follows the last one.
-        if (head == type(uint64).max) revert InvalidSequenceRange();
-        _checkLink(batch, root, head + 1);
-    }
-
-    function _checkLink(BatchInput memory batch, bytes32 root, uint64 start) private pure {
+    /// @dev What is wrong with a link is found out only if something is.
+    function _refuseLink(BatchInput memory batch, bytes32 root, uint256 start) private pure {
+        if (start > type(uint64).max) revert InvalidSequenceRange();
         if (batch.prevStateRoot != root) revert StateRootMismatch(root, batch.prevStateRoot);
-        if (batch.sequenceStart != start) revert SequenceGap(start, batch.sequenceStart);
+        // The cast is safe by the first line.
+        revert SequenceGap(uint64(start), batch.sequenceStart);
     }
 
     function _checkVesTransition(BatchInput memory batch) private pure {
@@ -340,7 +413,7 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
 
     function _checkProvable(bytes32 batchId) private view {
         _checkBatchAccess(batchId);
-        if (_proofs[batchId].timestamp != 0) revert StarkProofAlreadyCommitted();
+        if (_proofs[batchId].info.exists()) revert StarkProofAlreadyCommitted();
     }
 
     function _checkBatchAccess(bytes32 batchId) private view {
@@ -361,15 +434,10 @@ contract SetRegistry is SetRegistryAdmin, SetRegistryViews {
         uint64 provingTimeMs
     ) private {
         if (proofHash == 0 || proofSize == 0) revert InvalidProof();
-        _proofs[batchId] = StoredProof({
-            proofHash: proofHash,
-            policyHash: policyHash,
-            policyLimit: policyLimit,
-            proofSize: proofSize,
-            provingTimeMs: provingTimeMs,
-            allCompliant: allCompliant,
-            timestamp: uint56(block.timestamp)
-        });
+        StoredProof storage stored = _proofs[batchId];
+        stored.proofHash = proofHash;
+        stored.policyHash = policyHash;
+        stored.info = packProofInfo(policyLimit, proofSize, provingTimeMs, allCompliant, block.timestamp);
         emit StarkProofCommitted(batchId, proofHash, policyHash, allCompliant, proofSize);
     }
 }

@@ -55,7 +55,7 @@ abstract contract SetRegistryAdmin is SetRegistryStorage, Ownable2StepUpgradeabl
         onlyOwner
     {
         bytes32 key = _key(tenantId, storeId);
-        if (_latest[key] != 0) revert StreamAlreadyStarted();
+        if (_streams[key].latestBatchId != 0) revert StreamAlreadyStarted();
         _genesis[key] =
             Genesis({prevStateRoot: prevStateRoot, sequenceStart: sequenceStart, registered: true});
         emit GenesisRegistered(key, sequenceStart, prevStateRoot);
@@ -66,7 +66,7 @@ abstract contract SetRegistryAdmin is SetRegistryStorage, Ownable2StepUpgradeabl
     function setStreamSubmitter(bytes32 tenantId, bytes32 storeId, address submitter) external onlyOwner {
         bytes32 key = _key(tenantId, storeId);
         _policies[key].submitter = submitter;
-        _registry = _registry.set(HAS_POLICIES, true);
+        _lookForPolicy(key);
         emit StreamSubmitterUpdated(key, submitter);
     }
 
@@ -77,7 +77,7 @@ abstract contract SetRegistryAdmin is SetRegistryStorage, Ownable2StepUpgradeabl
         if (!VesHash.isUuid(storeId)) revert NotUuid(storeId);
         bytes32 key = _key(tenantId, storeId);
         _policies[key].vesStrict = enabled;
-        _registry = _registry.set(HAS_POLICIES, true);
+        _lookForPolicy(key);
         emit StreamVesStrictUpdated(key, enabled);
     }
 
@@ -117,6 +117,13 @@ abstract contract SetRegistryAdmin is SetRegistryStorage, Ownable2StepUpgradeabl
             _registry = authorized ? _registry.plusSequencer() : _registry.minusSequencer();
         }
         emit SequencerAuthorized(sequencer, authorized);
+    }
+
+    /// @dev Makes every later write to the stream look for its policy.
+    function _lookForPolicy(bytes32 key) private {
+        _registry = _registry.set(HAS_POLICIES, true);
+        bytes32 latest = _streams[key].latestBatchId;
+        if (latest != 0) _batches[latest].info = _batches[latest].info.withoutNoPolicy();
     }
 
     function _authorizeUpgrade(address newImplementation) internal override onlyOwner {

@@ -4,7 +4,9 @@ pragma solidity ^0.8.24;
 
 import {BatchGroup} from "./BatchGroup.sol";
 import {BatchInfo} from "./BatchInfo.sol";
+import {FirstGroups} from "./FirstGroups.sol";
 import {ISetRegistryTypes} from "./ISetRegistryTypes.sol";
+import {ProofInfo} from "./ProofInfo.sol";
 import {RegistryInfo} from "./RegistryInfo.sol";
 
 /// @title Storage of the registry, in one place
@@ -32,15 +34,17 @@ abstract contract SetRegistryStorage is ISetRegistryTypes {
         BatchInfo info;
     }
 
+    /// @dev A struct, because a reference to it keeps the slot, where a value of a mapping has it computed at each use.
+    struct Stream {
+        /// Zero for a stream without batches.
+        bytes32 latestBatchId;
+    }
+
     /// @dev 3 slots; the last is full.
     struct StoredProof {
         bytes32 proofHash;
         bytes32 policyHash;
-        uint64 policyLimit;
-        uint64 proofSize;
-        uint64 provingTimeMs;
-        bool allCompliant;
-        uint56 timestamp;
+        ProofInfo info;
     }
 
     /// @dev 1 slot, 11 bytes unused.
@@ -59,7 +63,7 @@ abstract contract SetRegistryStorage is ISetRegistryTypes {
 
     mapping(address sequencer => bool) internal _authorized;
     mapping(bytes32 batchId => StoredBatch) internal _batches;
-    mapping(bytes32 tenantStoreKey => bytes32 batchId) internal _latest;
+    mapping(bytes32 tenantStoreKey => Stream) internal _streams;
     mapping(bytes32 tenantStoreKey => StreamPolicy) internal _policies;
     RegistryInfo internal _registry;
     mapping(bytes32 batchId => StoredProof) internal _proofs;
@@ -82,26 +86,46 @@ abstract contract SetRegistryStorage is ISetRegistryTypes {
         }
     }
 
+    /// @dev Last sequence number and new state root of a batch, both zero if there is no batch.
+    function _endOf(bytes32 batchId) internal view returns (uint64 sequenceEnd, bytes32 newStateRoot) {
+        StoredBatch storage batch = _batches[batchId];
+        BatchInfo info = batch.info;
+        if (!info.exists()) return (0, 0);
+        uint256 end;
+        (end, newStateRoot) = _end(batch, info);
+        // The cast is safe: a batch ends at or below 2^64 - 1.
+        return (uint64(end), newStateRoot);
+    }
+
+    /// @dev The same of a batch that exists and whose `info` was read, as a word: writes need no more.
+    function _end(StoredBatch storage batch, BatchInfo info)
+        internal
+        view
+        returns (uint256 sequenceEnd, bytes32 newStateRoot)
+    {
+        if (info.isFirstGrouped()) {
+            (sequenceEnd,, newStateRoot) = _fields(batch, info);
+        } else {
+            sequenceEnd = info.ownSequenceStart();
+            newStateRoot = _ownStateRoot(batch, info);
+        }
+        unchecked {
+            sequenceEnd += uint256(info.eventCount()) - 1;
+        }
+    }
+
     /// @dev The fields of a batch that are in its slots or in its group; all zero if there is no batch.
     function _fields(StoredBatch storage batch, BatchInfo info)
         internal
         view
         returns (uint64 sequenceStart, uint256 tag, bytes32 newStateRoot)
     {
-        if (info.isGrouped()) return BatchGroup.read(info);
-        return (info.ownSequenceStart(), info.ownTag(), batch.newStateRoot);
+        if (info.isFirstGrouped()) return FirstGroups.read(info);
+        return (info.ownSequenceStart(), info.ownTag(), _ownStateRoot(batch, info));
     }
 
-    /// @dev Last sequence number and new state root of a batch, both zero if there is no batch.
-    function _endOf(bytes32 batchId) internal view returns (uint64 sequenceEnd, bytes32 newStateRoot) {
-        StoredBatch storage batch = _batches[batchId];
-        BatchInfo info = batch.info;
-        if (!info.exists()) return (0, 0);
-        (sequenceEnd,, newStateRoot) = _fields(batch, info);
-        unchecked {
-            // Does not wrap: the range of a batch ends at or below 2^64 - 1.
-            sequenceEnd += info.eventCount() - 1;
-        }
+    function _ownStateRoot(StoredBatch storage batch, BatchInfo info) private view returns (bytes32) {
+        return info.isGrouped() ? BatchGroup.newStateRootOf(info) : batch.newStateRoot;
     }
 
     /// @dev First sequence number and state root that the stream must begin with under strict genesis.

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {BatchGroup} from "./BatchGroup.sol";
 import {BatchInfo} from "./BatchInfo.sol";
 import {KeccakMerkle} from "./KeccakMerkle.sol";
+import {ProofInfo} from "./ProofInfo.sol";
 import {LEGACY_ENABLED, PAUSED, RegistryInfo, STRICT, STRICT_GENESIS} from "./RegistryInfo.sol";
 import {SetRegistryStorage} from "./SetRegistryStorage.sol";
 import {VesHash} from "./VesHash.sol";
@@ -74,7 +76,8 @@ abstract contract SetRegistryViews is SetRegistryStorage {
         view
         returns (BatchCommitment memory commitment, bool hasProof, bool compliant)
     {
-        return (_batch(batchId), _proofs[batchId].timestamp != 0, _proofs[batchId].allCompliant);
+        ProofInfo proof = _proofs[batchId].info;
+        return (_batch(batchId), proof.exists(), proof.allCompliant());
     }
 
     // --- Proofs ---
@@ -94,26 +97,27 @@ abstract contract SetRegistryViews is SetRegistryStorage {
         )
     {
         StoredProof storage proof = _proofs[batchId];
+        ProofInfo info = proof.info;
         return (
             proof.proofHash,
             proof.policyHash,
-            proof.policyLimit,
-            proof.allCompliant,
-            proof.proofSize,
-            proof.provingTimeMs,
-            proof.timestamp
+            info.policyLimit(),
+            info.allCompliant(),
+            info.proofSize(),
+            info.provingTimeMs(),
+            info.timestampOf()
         );
     }
 
     /// @notice Whether the batch has a proof.
     function hasStarkProof(bytes32 batchId) external view returns (bool) {
-        return _proofs[batchId].timestamp != 0;
+        return _proofs[batchId].info.exists();
     }
 
     /// @notice Whether the batch has a proof and its hash is `proofHash`.
     function verifyStarkProofHash(bytes32 batchId, bytes32 proofHash) external view returns (bool) {
         StoredProof storage proof = _proofs[batchId];
-        return proof.timestamp != 0 && proof.proofHash == proofHash;
+        return proof.info.exists() && proof.proofHash == proofHash;
     }
 
     /// @notice The main fields of the batch's proof; all zero if there is none.
@@ -123,7 +127,7 @@ abstract contract SetRegistryViews is SetRegistryStorage {
         returns (bytes32 proofHash, bytes32 policyHash, bool allCompliant, uint64 timestamp)
     {
         StoredProof storage proof = _proofs[batchId];
-        return (proof.proofHash, proof.policyHash, proof.allCompliant, proof.timestamp);
+        return (proof.proofHash, proof.policyHash, proof.info.allCompliant(), proof.info.timestampOf());
     }
 
     /// @notice Of each batch: whether it is proven, and whether the proof says that all events comply.
@@ -135,8 +139,8 @@ abstract contract SetRegistryViews is SetRegistryStorage {
         hasProofs = new bool[](batchIds.length);
         compliant = new bool[](batchIds.length);
         for (uint256 i = 0; i < batchIds.length; ++i) {
-            hasProofs[i] = _proofs[batchIds[i]].timestamp != 0;
-            compliant[i] = _proofs[batchIds[i]].allCompliant;
+            ProofInfo proof = _proofs[batchIds[i]].info;
+            (hasProofs[i], compliant[i]) = (proof.exists(), proof.allCompliant());
         }
     }
 
@@ -144,7 +148,7 @@ abstract contract SetRegistryViews is SetRegistryStorage {
 
     /// @notice Id of the batch that ends at the head of the stream with this key; zero if there is none.
     function latestCommitment(bytes32 tenantStoreKey) external view returns (bytes32) {
-        return _latest[tenantStoreKey];
+        return _streams[tenantStoreKey].latestBatchId;
     }
 
     /// @notice Highest committed sequence number of the stream with this key; zero if there is none.
@@ -154,7 +158,7 @@ abstract contract SetRegistryViews is SetRegistryStorage {
 
     /// @notice Id of the batch that ends at the stream's head; zero if there is none.
     function getLatestBatchId(bytes32 tenantId, bytes32 storeId) external view returns (bytes32) {
-        return _latest[_key(tenantId, storeId)];
+        return _streams[_key(tenantId, storeId)].latestBatchId;
     }
 
     /// @notice State root after the batch that ends at the stream's head; zero if there is none.
@@ -200,9 +204,9 @@ abstract contract SetRegistryViews is SetRegistryStorage {
         returns (bytes32 latestBatchId, bytes32 stateRoot, uint64 head, bool hasLatestProof)
     {
         bytes32 key = _key(tenantId, storeId);
-        latestBatchId = _latest[key];
+        latestBatchId = _streams[key].latestBatchId;
         (head, stateRoot) = _endOf(latestBatchId);
-        hasLatestProof = _proofs[latestBatchId].timestamp != 0;
+        hasLatestProof = _proofs[latestBatchId].info.exists();
     }
 
     /// @notice Submitter the stream is bound to (zero: none), and whether its VES state transitions are checked.
@@ -422,15 +426,15 @@ abstract contract SetRegistryViews is SetRegistryStorage {
             sequenceStart: start,
             sequenceEnd: end,
             eventCount: info.eventCount(),
-            timestamp: info.timestamp()
+            timestamp: info.isGrouped() ? BatchGroup.timestampOf(info) : info.ownTimestamp()
         });
     }
 
     function _headOf(bytes32 key) internal view returns (uint64 head) {
-        (head,) = _endOf(_latest[key]);
+        (head,) = _endOf(_streams[key].latestBatchId);
     }
 
     function _stateRootOf(bytes32 key) internal view returns (bytes32 root) {
-        (, root) = _endOf(_latest[key]);
+        (, root) = _endOf(_streams[key].latestBatchId);
     }
 }

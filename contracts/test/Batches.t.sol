@@ -79,6 +79,20 @@ contract BatchesTest is RegistryTest {
         BatchInput memory b = _batch(5, 1, 0);
         b.sequenceEnd = 4;
         _refuse(b, InvalidSequenceRange.selector);
+        b.sequenceEnd = 3;
+        _refuse(b, InvalidSequenceRange.selector);
+    }
+
+    function test_a_batch_without_events_is_refused_alone_and_in_a_group() public {
+        // The length of this range is its count.
+        BatchInput memory b = _batch(5, 1, 0);
+        (b.sequenceEnd, b.eventCount) = (4, 0);
+        _refuse(b, InvalidSequenceRange.selector);
+        BatchInput[] memory batches = new BatchInput[](3);
+        (batches[0], batches[1], batches[2]) = (_batch(1, 4, 0), b, b);
+        vm.expectRevert(InvalidSequenceRange.selector);
+        vm.prank(SEQUENCER);
+        registry.commitBatches(batches);
     }
 
     function testFuzz_a_count_that_is_not_the_length_is_refused(uint64 start, uint32 length, uint32 count)

@@ -42,7 +42,7 @@ contract GroupsTest is RegistryTest {
     function test_a_group_may_hold_any_number_of_batches() public {
         BatchInput[] memory batches = _chain(BatchGroup.MAX_BATCHES);
         _commitAll(batches);
-        assertGt(_groupOf(batches[0]).code.length, 24_500);
+        assertGt(_groupOf(batches[0]).code.length, 24_530);
         _assertStored(batches[0]);
         _assertStored(batches[BatchGroup.MAX_BATCHES - 1]);
         // One more does not fit the code of an account, so they are stored one by one.
@@ -147,23 +147,97 @@ contract GroupsTest is RegistryTest {
 
     /// Later implementations must read what earlier ones wrote.
     function test_the_form_of_a_group_is_frozen() public {
+        _commitAll(_chain(3));
         BatchInput[] memory batches = _chain(4);
         _commitAll(batches);
-        bytes memory code = hex"00";
+        bytes memory code = bytes.concat(hex"00", bytes5(uint40(NOW)));
         for (uint256 i = 0; i < 4; ++i) {
-            code = bytes.concat(
-                code,
-                bytes8(batches[i].sequenceStart),
-                bytes14(keccak256(abi.encode(batches[i].prevStateRoot))),
-                batches[i].newStateRoot
-            );
+            code = bytes.concat(code, batches[i].newStateRoot);
         }
-        address group = _groupOf(batches[2]);
-        assertEq(group.code, code);
-        uint256 info = 1 << 249 | uint256(NOW) << 208 | 10 << 176 | 2 << 160 | uint160(group);
-        assertEq(uint256(_slot(batches[2], 2)), info, "info");
+        // The second account that the registry created.
+        assertEq(vm.computeCreateAddress(address(registry), 2).code, code);
+        uint256 tag = uint256(keccak256(abi.encode(batches[2].prevStateRoot))) >> 144;
+        uint256 info = 1 << 251 | 1 << 250 | uint256(2) << 238 | 2 << 208 | 10 << 176 | tag << 64;
+        assertEq(uint256(_slot(batches[2], 2)), info | batches[2].sequenceStart, "info");
         assertEq(_slot(batches[2], 0), batches[2].eventsRoot, "events root");
         assertEq(_slot(batches[2], 1), 0, "unused");
+        // Switch strict, 1 sequencer, 7 commitments.
+        uint256 counters = 2 << 224 | 1 << 161 | 1 << 128 | 7;
+        assertEq(uint256(vm.load(address(registry), bytes32(uint256(4)))), counters, "number of the group");
+    }
+
+    /// The address of a group follows from its number, whose encoding changes at these.
+    function test_a_group_is_found_again_whatever_its_number() public {
+        uint32[9] memory numbers = [2, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000, 0xffffff, 0x1000000];
+        BatchInput[] memory batches = new BatchInput[](27);
+        for (uint256 i = 0; i < numbers.length; ++i) {
+            _countGroups(numbers[i] - 1);
+            BatchInput[] memory group = _chain(3);
+            _commitAll(group);
+            assertEq(_groupOf(group[0]), vm.computeCreateAddress(address(registry), numbers[i]));
+            (batches[3 * i], batches[3 * i + 1], batches[3 * i + 2]) = (group[0], group[1], group[2]);
+        }
+        for (uint256 i = 0; i < batches.length; ++i) {
+            _assertStored(batches[i]);
+        }
+    }
+
+    /// An implementation before this one created groups too, and did not count them.
+    function test_groups_that_were_not_counted_are_counted_when_the_next_one_is_made() public {
+        vm.setNonce(address(registry), 200);
+        BatchInput[] memory batches = _chain(3);
+        _commitAll(batches);
+        _assertStored(batches[1]);
+        assertEq(uint256(vm.load(address(registry), bytes32(uint256(4)))) >> 224, 200);
+        _commitAll(_chain(3));
+        assertEq(uint256(vm.load(address(registry), bytes32(uint256(4)))) >> 224, 201);
+    }
+
+    function test_a_group_of_the_first_form_is_read_and_continued() public {
+        BatchInput[] memory batches = _chain(3);
+        for (uint256 i = 0; i < 3; ++i) {
+            _commit(batches[i]);
+        }
+        bytes32 seen = _seen(batches);
+        _rewriteInFirstForm(batches);
+        assertEq(_seen(batches), seen);
+
+        BatchInput memory wrong = _batch(32, 10, batches[2].newStateRoot);
+        _refuse(wrong, abi.encodeWithSelector(SequenceGap.selector, 31, 32));
+        wrong = _batch(31, 10, batches[1].newStateRoot);
+        _refuse(
+            wrong,
+            abi.encodeWithSelector(
+                StateRootMismatch.selector, batches[2].newStateRoot, batches[1].newStateRoot
+            )
+        );
+        _commitAll(_chain(3));
+        _refuse(batches[1], BatchAlreadyCommitted.selector);
+        wrong = batches[1];
+        wrong.prevStateRoot = batches[2].prevStateRoot;
+        vm.expectRevert(StateRootMismatchInProof.selector);
+        _prove(wrong, _proof());
+        wrong.prevStateRoot = batches[0].newStateRoot;
+        _prove(wrong, _proof());
+        _proveShort(batches[2], _proof());
+        assertEq(registry.totalStarkProofs(), 2);
+    }
+
+    function test_a_number_that_its_type_cannot_hold_is_refused_in_a_group_too() public {
+        for (uint256 count = 2; count < 5; ++count) {
+            // The last three words of the last batch: first, last, count.
+            for (uint256 word = 0; word < 3; ++word) {
+                bytes memory call = abi.encodeCall(registry.commitBatches, (_chain(count)));
+                // The lowest bit that is too high.
+                uint256 bit = word == 2 ? 32 : 64;
+                call[call.length - 32 * (2 - word) - 1 - bit / 8] = 0x01;
+                vm.prank(SEQUENCER);
+                (bool taken, bytes memory reason) = address(registry).call(call);
+                assertFalse(taken);
+                assertEq(reason.length, 0);
+            }
+        }
+        _commitAll(_chain(4));
     }
 
     function test_a_call_to_the_account_of_a_group_does_nothing() public {
@@ -250,7 +324,35 @@ contract GroupsTest is RegistryTest {
         return vm.load(address(registry), bytes32(base + offset));
     }
 
+    function _setSlot(BatchInput memory b, uint256 offset, bytes32 value) private {
+        uint256 base = uint256(keccak256(abi.encode(b.batchId, uint256(1))));
+        vm.store(address(registry), bytes32(base + offset), value);
+    }
+
     function _groupOf(BatchInput memory b) private view returns (address) {
-        return address(uint160(uint256(_slot(b, 2))));
+        return vm.computeCreateAddress(address(registry), uint256(_slot(b, 2)) >> 208 & (2 ** 30 - 1));
+    }
+
+    /// @dev As if so many groups had been made.
+    function _countGroups(uint64 count) private {
+        vm.setNonce(address(registry), count + 1);
+        uint256 word = uint256(vm.load(address(registry), bytes32(uint256(4))));
+        word = word << 32 >> 32 | uint256(count) << 224;
+        vm.store(address(registry), bytes32(uint256(4)), bytes32(word));
+    }
+
+    /// @dev Keeps batches that were committed alone as the first implementation kept those of a group.
+    function _rewriteInFirstForm(BatchInput[] memory batches) private {
+        address group = address(0x6120);
+        bytes memory code = hex"00";
+        for (uint256 i = 0; i < batches.length; ++i) {
+            BatchInput memory b = batches[i];
+            bytes14 tag = bytes14(keccak256(abi.encode(b.prevStateRoot)));
+            code = bytes.concat(code, bytes8(b.sequenceStart), tag, b.newStateRoot);
+            uint256 info = 1 << 249 | uint256(NOW) << 208 | 10 << 176 | i << 160 | uint160(group);
+            _setSlot(b, 2, bytes32(info));
+            _setSlot(b, 1, 0);
+        }
+        vm.etch(group, code);
     }
 }

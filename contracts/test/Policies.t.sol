@@ -150,6 +150,107 @@ contract PoliciesTest is RegistryTest {
         _commitAs(OTHER_SEQUENCER, b);
     }
 
+    // --- Streams that had batches before: their latest one says that there is no policy to look for ---
+
+    function test_a_binding_holds_at_once_for_a_stream_with_batches() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            _continue(i);
+            _bind(OTHER_SEQUENCER);
+            _refuse(_next(10), abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER));
+            _refuseGroup(abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER));
+            _commitAs(OTHER_SEQUENCER, _next(10));
+            _refuse(_next(10), abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER));
+            _bind(address(0));
+        }
+    }
+
+    function test_the_check_of_state_roots_holds_at_once_for_a_stream_with_batches() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            _continue(i);
+            _makeVesStrict(true);
+            BatchInput memory b = _next(10);
+            _refuse(b, abi.encodeWithSelector(VesStateRootMismatch.selector, _vesRoot(b), b.newStateRoot));
+            _refuseGroup(abi.encodeWithSelector(VesStateRootMismatch.selector, _vesRoot(b), b.newStateRoot));
+            b.newStateRoot = _vesRoot(b);
+            _commit(b);
+            b = _next(10);
+            _refuse(b, abi.encodeWithSelector(VesStateRootMismatch.selector, _vesRoot(b), b.newStateRoot));
+            _makeVesStrict(false);
+        }
+    }
+
+    function test_policies_of_one_stream_leave_those_of_another_in_force() public {
+        _commitNext(10);
+        _commit(_next(OTHER_TENANT, STORE, 10));
+        _bind(OTHER_SEQUENCER);
+        _commit(_next(OTHER_TENANT, STORE, 10));
+        vm.prank(OWNER);
+        registry.setStreamSubmitter(OTHER_TENANT, STORE, OTHER_SEQUENCER);
+        _refuse(_next(10), abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER));
+        _refuse(
+            _next(OTHER_TENANT, STORE, 10),
+            abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER)
+        );
+        // Lifted for one, and looked for in vain there.
+        _bind(address(0));
+        _commitNext(10);
+        _commitNext(10);
+        _refuse(
+            _next(OTHER_TENANT, STORE, 10),
+            abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER)
+        );
+    }
+
+    /// An implementation before this one set no such flag, and an older batch may fill a hole behind the latest one.
+    function test_a_policy_is_found_whatever_the_latest_batch_says_of_others() public {
+        _commitNext(10);
+        _setStrict(false);
+        _bind(OTHER_SEQUENCER);
+        _commitAs(OTHER_SEQUENCER, _batch(100, 10, keccak256("later")));
+        _commitAs(OTHER_SEQUENCER, _batch(50, 10, keccak256("between")));
+        _refuse(
+            _batch(200, 10, keccak256("last")),
+            abi.encodeWithSelector(NotStreamSubmitter.selector, OTHER_SEQUENCER)
+        );
+    }
+
+    function test_setting_a_policy_changes_nothing_that_can_be_read_of_a_batch() public {
+        BatchInput memory b = _commitNext(10);
+        bytes memory before = abi.encode(registry.getBatchCommitment(b.batchId));
+        _bind(OTHER_SEQUENCER);
+        assertEq(abi.encode(registry.getBatchCommitment(b.batchId)), before);
+        // It was committed without a binding, so it stays open to all.
+        _proveAs(SEQUENCER, b, _proof());
+    }
+
+    /// @dev Continues the stream with a batch alone, with its proof, or as a group.
+    function _continue(uint256 how) private {
+        if (how == 0) {
+            _commitNext(10);
+        } else if (how == 1) {
+            _commitWithProof(_next(10), _proof());
+        } else {
+            vm.startPrank(SEQUENCER);
+            registry.commitBatches(_three());
+            vm.stopPrank();
+        }
+    }
+
+    function _refuseGroup(bytes memory reason) private {
+        BatchInput[] memory batches = _three();
+        vm.expectRevert(reason);
+        vm.prank(SEQUENCER);
+        registry.commitBatches(batches);
+    }
+
+    function _three() private view returns (BatchInput[] memory batches) {
+        batches = new BatchInput[](3);
+        batches[0] = _next(10);
+        for (uint256 i = 1; i < 3; ++i) {
+            batches[i] = _batch(batches[i - 1].sequenceEnd + 1, 10, batches[i - 1].newStateRoot);
+        }
+    }
+
     function _bind(address submitter) private {
         vm.expectEmit(address(registry));
         emit StreamSubmitterUpdated(_key(TENANT, STORE), submitter);

@@ -124,6 +124,14 @@ contract UpgradeTest is RegistryTest {
         assertEq(_at(6, other, 0), keccak256("moved"), "genesis root");
         assertEq(uint256(_at(6, other, 1)), 1 << 64 | 7, "genesis start");
         assertEq(_at(7, b.batchId, 0), key, "stream of a bound batch");
+        BatchInput memory free = _batch(OTHER_TENANT, STORE, 7, 10, keccak256("moved"));
+        _commit(free);
+        tag = uint256(keccak256(abi.encode(keccak256("moved")))) >> 144;
+        info = uint256(NOW) << 208 | 10 << 176 | tag << 64 | 7;
+        assertEq(uint256(_at(1, free.batchId, 2)), 1 << 250 | info, "info without policy");
+        vm.prank(OWNER);
+        registry.setStreamSubmitter(OTHER_TENANT, STORE, SEQUENCER);
+        assertEq(uint256(_at(1, free.batchId, 2)), info, "info, policy to be looked for");
         bytes32 inner = keccak256(abi.encode(uint256(3), uint256(8)));
         assertEq(
             vm.load(address(registry), keccak256(abi.encode(uint256(4), inner))),
