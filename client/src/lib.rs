@@ -9,10 +9,13 @@ pub mod chain;
 mod error;
 pub mod follow;
 pub mod proof;
+pub mod proven;
+pub mod recipients;
 pub mod registry;
 pub mod rpc;
 #[cfg(test)]
 mod runtime_tests;
+pub mod state;
 pub mod store;
 pub mod tx;
 
@@ -21,6 +24,8 @@ pub use chain::{ChainClient, FinalizedHeads, RuntimeVersion};
 pub use error::ClientError;
 pub use follow::Following;
 pub use proof::BlockProofs;
+pub use proven::{Freshness, ProvenError, ProvenState, StateSource};
+pub use recipients::{Directory, Wanted};
 pub use rpc::Rpc;
 pub use tx::{TxHash, TxStatus, TxWatch};
 pub use ves_finality::{

@@ -7,7 +7,7 @@ use crate::{BlockHash, DigestItem, FinalityError, Header, Justification, Tally};
 use codec::{Decode, Encode};
 use ves_primitives::{
     Authority, AuthoritySet, FinalityProof,
-    limits::{MAX_AUTHORITIES, MAX_FINALITY_HEADERS},
+    limits::{MAX_AUTHORITIES, MAX_FINALITY_HEADERS, MAX_SET_CHANGES},
 };
 
 /// Engine id of GRANDPA's messages in digests.
@@ -194,6 +194,17 @@ impl TrackedSets {
             .unwrap_or_else(|| self.first())
     }
 
+    /// The set with which evidence for a block of this set begins: the one where trust in it comes from,
+    /// or as early as the number of changes in one evidence allows.
+    pub fn start_of_evidence(&self, set_id: u64) -> &Era {
+        let reach = u64::from(MAX_SET_CHANGES);
+        let root = self.root_of(set_id).set.set_id;
+        let earliest = root.max(set_id.saturating_sub(reach));
+        let mut eras = self.eras.iter();
+        eras.find(|era| era.set.set_id >= earliest)
+            .unwrap_or_else(|| self.latest())
+    }
+
     /// The set that finalizes the block at this height.
     pub fn at(&self, number: u32) -> Option<&Era> {
         self.eras.iter().rev().find(|era| era.after < number)
@@ -255,6 +266,25 @@ impl TrackedSets {
     pub fn accept(&mut self, forced: Era) -> Result<(), FinalityError> {
         self.may_be_next(&forced)?;
         self.eras.push(forced);
+        Ok(())
+    }
+
+    /// As [`Self::accept`], if the set's own members finalized this block: the one that forces the set
+    /// upon the chain, so that nobody takes a set that never came to be.
+    ///
+    /// # Errors
+    /// As there, or the first rule broken by the proof; the set was not taken then.
+    pub fn accept_proven(
+        &mut self,
+        forced: Era,
+        block: &Header,
+        proof: &FinalityProof,
+    ) -> Result<(), FinalityError> {
+        self.accept(forced)?;
+        if let Err(error) = self.prove(block, proof) {
+            self.eras.pop();
+            return Err(error);
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use ves_finality::{
 };
 use ves_primitives::{
     Authority, AuthoritySet, FinalityProof,
-    limits::{MAX_AUTHORITIES, MAX_FINALITY_HEADERS},
+    limits::{MAX_AUTHORITIES, MAX_FINALITY_HEADERS, MAX_SET_CHANGES},
 };
 
 const GENESIS: BlockHash = BlockHash([0xaa; 32]);
@@ -273,6 +273,51 @@ fn a_forced_change_ends_what_can_be_proven_until_its_set_is_accepted() {
     world.prove(&sets, 2, 21, 25).unwrap();
     let resumed = TrackedSets::resume(sets.eras().to_vec()).unwrap();
     assert_eq!(resumed, sets);
+}
+
+#[test]
+fn a_forced_set_is_taken_with_its_proof_or_not_at_all() {
+    let world = forced();
+    let mut sets = world.trusted();
+    let before = sets.clone();
+    let era = sets.forced_by(&world.by(0, 9, 9)).unwrap().unwrap();
+    // By the set before, of another block, and by nobody.
+    for evidence in [
+        world.proof(0, 9, 12),
+        world.proof(1, 10, 12),
+        FinalityProof::default(),
+    ] {
+        let refused = sets.accept_proven(era.clone(), world.block(9), &evidence);
+        assert!(refused.is_err());
+        assert_eq!(sets, before);
+    }
+    let evidence = world.proof(1, 9, 12);
+    sets.accept_proven(era.clone(), world.block(9), &evidence)
+        .unwrap();
+    assert_eq!(sets.latest(), &era);
+}
+
+#[test]
+fn evidence_starts_where_trust_does_and_no_further_back_than_it_may_reach() {
+    let era = |set_id: u32, forced| Era {
+        set: testing::set(set_id.into(), &validators(set_id..set_id + 1)),
+        after: set_id,
+        forced,
+    };
+    let reach = MAX_SET_CHANGES;
+    let eras = |forced| -> Vec<Era> {
+        let ids = 0..=reach + 2;
+        ids.map(|id| era(id, id == forced)).collect()
+    };
+    let start = |sets: &TrackedSets, id: u32| sets.start_of_evidence(id.into()).set.set_id;
+    let ordinary = TrackedSets::resume(eras(u32::MAX)).unwrap();
+    for (id, begins) in [(0, 0), (reach, 0), (reach + 1, 1), (reach + 2, 2)] {
+        assert_eq!(start(&ordinary, id), begins);
+    }
+    let forced = TrackedSets::resume(eras(3)).unwrap();
+    for (id, begins) in [(2, 0), (3, 3), (4, 3), (reach + 2, 3)] {
+        assert_eq!(start(&forced, id), begins);
+    }
 }
 
 #[test]

@@ -10,8 +10,7 @@
 use crate::TrustedAuthorities;
 use ves_finality::{Announced, Era, FinalityError, Header, TrackedSets, announced};
 use ves_primitives::{
-    AuthoritySet, AuthoritySetHash, FinalityProof, GenesisHash, limits::MAX_SET_CHANGES,
-    wire::FinalityJson,
+    AuthoritySet, AuthoritySetHash, FinalityProof, GenesisHash, wire::FinalityJson,
 };
 
 /// Most changes that are followed; consortia decide on each of theirs.
@@ -159,10 +158,8 @@ impl FollowedSets {
     /// The first rule broken; the set was not taken then.
     pub fn confirm(&mut self, proof: &FinalityProof) -> Result<(), FinalityError> {
         let waiting = self.waiting.take().ok_or(FinalityError::Missing)?;
-        let mut sets = self.sets.clone();
-        sets.accept(waiting.era)?;
-        sets.prove(&waiting.header, proof)?;
-        self.sets = sets;
+        self.sets
+            .accept_proven(waiting.era, &waiting.header, proof)?;
         self.changes.push(waiting.change);
         Ok(())
     }
@@ -172,19 +169,12 @@ impl FollowedSets {
     /// last, since nothing leads there, or as early as the number of changes allows.
     pub fn evidence(&self, height: u32, proof: FinalityProof) -> FinalityJson {
         let last = self.at(height).set.set_id;
-        let reach = u64::from(MAX_SET_CHANGES);
-        let root = self.sets.root_of(last).set.set_id;
-        let begin = root.max(last.saturating_sub(reach));
-        let eras = self.sets.eras().iter();
-        let start = eras
-            .clone()
-            .find(|era| era.set.set_id == begin)
-            .unwrap_or_else(|| self.sets.first());
-        let leading = eras.zip(&self.changes);
+        let start = &self.sets.start_of_evidence(last).set;
+        let leading = self.sets.eras().iter().zip(&self.changes);
         FinalityJson {
-            authorities: Some(start.set.clone()),
+            authorities: Some(start.clone()),
             set_changes: leading
-                .filter(|(era, _)| (begin..last).contains(&era.set.set_id))
+                .filter(|(era, _)| (start.set_id..last).contains(&era.set.set_id))
                 .map(|(_, change)| change.clone())
                 .collect(),
             proof,
