@@ -12,7 +12,7 @@ promtool check rules alerts.yml
 promtool test rules alerts.test.yml
 
 queries="$(../../scripts/check-dashboard.sh dashboard.json)"
-metrics="$(grep -oh '"ves_relay_[a-z0-9_]*"' ../src/metrics.rs | tr -d '"' | sort -u)"
+metrics="$(grep -oh '"ves_relay_[a-z0-9_]*"' ../src/metrics/series.rs | tr -d '"' | sort -u)"
 used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o 'ves_relay_[a-z0-9_]*' | sort -u)"
 unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"
 [ -z "$unknown" ] || { printf 'no such metric: %s\n' "$unknown" >&2; exit 1; }

@@ -13,6 +13,7 @@
 //! * [`journal`]: what must survive a crash, written before the network sees it.
 //! * [`relay`]: the loops that join them; they decide nothing themselves.
 //! * [`verify`]: the audit: every finalized batch anchored, with equal fields.
+//! * [`secret_url`]: keys in the URLs of nodes, and what keeps them inside.
 //!
 //! The contract is the source of truth for what is anchored, the finalized chain for what is to be
 //! anchored. The journal only remembers what was signed, so that no nonce is used twice.
@@ -21,6 +22,7 @@
 
 mod clock;
 pub mod config;
+pub mod dry_run;
 pub mod http;
 pub mod journal;
 pub mod metrics;
@@ -30,6 +32,8 @@ pub mod proofs;
 pub mod read_proof;
 pub mod relay;
 pub mod report;
+pub mod secret_url;
+mod seen;
 pub mod sink;
 pub mod source;
 pub mod verify;

@@ -10,17 +10,25 @@
 use anchor_relay::{
     Observer,
     config::{Config, Overrides},
+    dry_run::dry_run,
     http,
     journal::{Journal, JournalError},
     metrics::Shared,
     relay::Relay,
     report,
-    sink::{Chain, Key, KeyError, KeySource, read_private, secret_from_hex, write_keystore},
+    secret_url::{Hiding, Secrets},
+    sink::{Key, KeyError, KeySource, read_private, secret_from_hex, write_keystore},
     verify,
 };
 use clap::{Parser, Subcommand};
 use std::{
-    future::IntoFuture, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+    borrow::Cow,
+    future::IntoFuture,
+    io::IsTerminal,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -28,6 +36,9 @@ use tokio::{
     sync::watch,
 };
 use ves_primitives::StreamId;
+
+/// What may be in no line that this program writes; known once the settings are read.
+static SECRETS: OnceLock<Secrets> = OnceLock::new();
 
 /// Longest wait for the running tick when told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -65,7 +76,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show what the relay would do next. Changes nothing.
+    /// Show what the relay would send next: calls, gas, fees, cost. Sends and changes nothing. Goes by
+    /// the journal; before the first run by the appchain itself.
     Plan {
         /// Print JSON.
         #[arg(long)]
@@ -80,6 +92,18 @@ enum Command {
         /// Batches and proofs that are not anchored yet are differences too.
         #[arg(long)]
         complete: bool,
+        /// With --complete: what is younger than this by the appchain's slots may be missing.
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            default_value_t = 0,
+            requires = "complete"
+        )]
+        grace_secs: u64,
+        /// Nobody else uses the registry: any further batch in it is a difference. Without it batches
+        /// of other users are counted only.
+        #[arg(long)]
+        alone: bool,
     },
     /// Let a stream that was set aside go on. The relay must not run.
     Release {
@@ -149,7 +173,7 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| "info,sqlx=warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Hiding::new(std::io::stderr(), SECRETS.get()))
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -161,7 +185,7 @@ fn main() -> ExitCode {
     match runtime.block_on(dispatch(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(code, message)) => {
-            eprintln!("error: {message}");
+            eprintln!("error: {}", shown(&message));
             ExitCode::from(code)
         }
     }
@@ -172,6 +196,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         return key(command, &cli.overrides).map_err(|e| Failure::new(EXIT_KEY, e));
     }
     let config = Config::load(&cli.overrides).map_err(|e| Failure::new(EXIT_CONFIG, e))?;
+    // Set nowhere else.
+    let _ = SECRETS.set(config.secrets());
     match cli.command {
         Command::Run => run(config).await,
         Command::Status { json } => {
@@ -179,30 +205,22 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             print(json, &status, || status.to_string())
         }
         Command::Plan { json } => {
-            let steps = report::dry_run(&config)
+            let plan = dry_run(&config, config.node())
                 .await
                 .map_err(|e| Failure::new(EXIT_OTHER, e))?;
-            print(json, &steps, || {
-                let line = |step: &report::Step| {
-                    let batch = step
-                        .batch
-                        .map(|n| format!(" batch {n}"))
-                        .unwrap_or_default();
-                    let reason = step
-                        .reason
-                        .as_ref()
-                        .map(|r| format!(": {r}"))
-                        .unwrap_or_default();
-                    format!("{} {}{batch}{reason}\n", step.action, step.stream)
-                };
-                match steps.is_empty() {
-                    true => "nothing to do\n".into(),
-                    false => steps.iter().map(line).collect(),
-                }
-            })
+            print(json, &plan, || plan.to_string())
         }
-        Command::Verify { json, complete } => {
-            let audit = verify::audit(&config, config.node())
+        Command::Verify {
+            json,
+            complete,
+            grace_secs,
+            alone,
+        } => {
+            let scope = verify::Scope {
+                grace: Duration::from_secs(grace_secs),
+                alone,
+            };
+            let audit = verify::audit(&config, config.node(), scope)
                 .await
                 .map_err(|e| Failure::new(EXIT_OTHER, e))?;
             print(json, &audit, || audit.to_string())?;
@@ -235,6 +253,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             let proven = if config.prove_reads { "yes" } else { "no" };
             println!("reads proven {proven}");
             println!("destination  {} chain {}", config.rpc_url, config.chain_id);
+            if let Some(url) = &config.l2_witness_url {
+                println!("l2 witness   {url}");
+            }
             println!("registry     {}", config.registry);
             println!("signer       {signer}");
             println!("sender       {sender}");
@@ -298,25 +319,31 @@ fn print<T: serde::Serialize>(
 ) -> Result<(), Failure> {
     if json {
         let json = serde_json::to_string_pretty(value).map_err(|e| Failure::new(EXIT_OTHER, e))?;
-        println!("{json}");
+        println!("{}", shown(&json));
     } else {
-        print!("{}", text());
+        print!("{}", shown(&text()));
     }
     Ok(())
+}
+
+/// The text as it may be written.
+fn shown(text: &str) -> Cow<'_, str> {
+    match SECRETS.get() {
+        Some(secrets) => secrets.hide(text),
+        None => text.into(),
+    }
 }
 
 async fn run(config: Config) -> Result<(), Failure> {
     let other = |e: &dyn std::fmt::Display| Failure::new(EXIT_OTHER, e);
     let key = config.key().await.map_err(|e| Failure::new(EXIT_KEY, e))?;
-    let chain = Chain::new(
-        &config.rpc_url,
-        config.identity(key.address()),
-        config.timeout,
-    )
-    .map_err(|e| Failure::new(EXIT_CONFIG, e))?;
+    let chain = config
+        .chain(key.address())
+        .map_err(|e| Failure::new(EXIT_CONFIG, e))?;
     let reporter = config.reporter().map_err(|e| Failure::new(EXIT_KEY, e))?;
     let journal = Journal::open(&config.journal).await?;
-    let shared = Arc::new(Shared::new().map_err(|e| other(&e))?);
+    let shared = Shared::hiding(config.secrets()).map_err(|e| other(&e))?;
+    let shared = Arc::new(shared);
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         let address = config.listen;
         Failure::new(

@@ -3,13 +3,19 @@
 
 //! What the relay shows of itself: one shared record, read by the HTTP server.
 
+mod series;
+mod stats;
+
+pub use stats::{LoggedError, Nonces, Stats, StreamLag};
+
 use crate::{
-    journal::{StreamRow, now_ms},
-    sink::{EndpointStats, Gate, ResendReport, SendReport},
+    journal::{Send, SendState, now_ms},
+    secret_url::Secrets,
+    sink::{EndpointStats, Gate, Park, ResendReport, SendReport},
     source::Progress,
 };
-use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
-use serde::Serialize;
+use prometheus::{Encoder, Registry, TextEncoder};
+use series::Metrics;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,92 +25,9 @@ use ves_primitives::StreamId;
 
 /// Streams with their own time series; the ones furthest behind. Others only count in the totals.
 const STREAMS_SHOWN: usize = 50;
+const DAY_SECONDS: u128 = 24 * 60 * 60;
 /// Errors kept for `/errors`.
 const ERRORS_KEPT: usize = 100;
-
-/// One stream, as `/stats` shows it.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct StreamLag {
-    /// Id.
-    pub stream: String,
-    /// Owner.
-    pub tenant: String,
-    /// Store.
-    pub store: String,
-    /// Finalized batches.
-    pub finalized_batches: u64,
-    /// Finalized batches that do not count as anchored.
-    pub open_batches: u64,
-    /// Since the oldest of them was taken over.
-    pub lag_seconds: u64,
-    /// Why it is set aside.
-    pub quarantine: Option<String>,
-    /// Why it waits.
-    pub note: Option<String>,
-}
-
-impl StreamLag {
-    /// What the journal knows of a stream at `now`, Unix milliseconds.
-    pub fn of(row: &StreamRow, now: u64) -> Self {
-        Self {
-            stream: row.stream.to_string(),
-            tenant: row.tenant.to_string(),
-            store: row.store.to_string(),
-            finalized_batches: row.tip.batch_count,
-            open_batches: row.open,
-            lag_seconds: match row.oldest_open_ms {
-                0 => 0,
-                since => now.saturating_sub(since) / 1000,
-            },
-            quarantine: row.quarantine.clone(),
-            note: None,
-        }
-    }
-}
-
-/// The record behind `/stats`.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Stats {
-    /// Finalized height of the appchain.
-    pub finalized: Option<u32>,
-    /// Height taken over.
-    pub cursor: Option<u32>,
-    /// Why blocks cannot be followed now.
-    pub source_error: Option<String>,
-    /// Why anchoring does not go on now.
-    pub anchor_error: Option<String>,
-    /// Whether the contract accepts us.
-    pub gate: Gate,
-    /// Finalized batches that do not count as anchored.
-    pub open_batches: u64,
-    /// Streams set aside.
-    pub quarantined: u64,
-    /// Proofs known, anchored, set aside.
-    pub proofs: (u64, u64, u64),
-    /// Gwei paid in the last 24 hours.
-    pub spent_gwei_24h: u64,
-    /// Why anchored batches cannot be reported to the appchain now.
-    pub report_error: Option<String>,
-    /// The L2's endpoints.
-    pub endpoints: Vec<EndpointStats>,
-    /// Transactions by state.
-    pub transactions: BTreeMap<String, u64>,
-    /// Streams, the furthest behind first, at most 50.
-    pub streams: Vec<StreamLag>,
-    /// Number of streams.
-    pub streams_total: usize,
-}
-
-/// One line of `/errors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LoggedError {
-    /// Unix milliseconds.
-    pub at_ms: u64,
-    /// `source`, `destination` or `report`.
-    pub side: &'static str,
-    /// In words.
-    pub error: String,
-}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -123,79 +46,8 @@ pub struct Shared {
     inner: Mutex<Inner>,
     registry: Registry,
     metrics: Metrics,
+    secrets: Secrets,
     started_ms: u64,
-}
-
-macro_rules! metrics {
-    ($($field:ident: $type:ident = $name:literal, $help:literal;)*) => {
-        #[derive(Debug)]
-        struct Metrics { $($field: $type,)* stream_open: IntGaugeVec, stream_lag: IntGaugeVec,
-            parked: IntGaugeVec, endpoint_up: IntGaugeVec, endpoint_errors: IntGaugeVec }
-
-        impl Metrics {
-            fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-                $(
-                    let $field = $type::with_opts(Opts::new($name, $help))?;
-                    registry.register(Box::new($field.clone()))?;
-                )*
-                let family = |name: &str, help: &str, label: &str| {
-                    let vec = IntGaugeVec::new(Opts::new(name, help), &[label])?;
-                    registry.register(Box::new(vec.clone()))?;
-                    Ok::<_, prometheus::Error>(vec)
-                };
-                Ok(Self {
-                    $($field,)*
-                    stream_open: family("ves_relay_stream_open_batches",
-                        "Finalized batches of a stream not anchored yet (furthest behind only)",
-                        "stream")?,
-                    stream_lag: family("ves_relay_stream_lag_seconds",
-                        "Age of a stream's oldest open batch (furthest behind only)", "stream")?,
-                    parked: family("ves_relay_parked",
-                        "1 while the relay waits for this reason", "reason")?,
-                    endpoint_up: family("ves_relay_endpoint_up",
-                        "0 while an endpoint of the L2 rests after failures", "endpoint")?,
-                    endpoint_errors: family("ves_relay_endpoint_errors",
-                        "Failed calls of an endpoint of the L2 since the start", "endpoint")?,
-                })
-            }
-        }
-    };
-}
-
-metrics! {
-    finalized: IntGauge = "ves_relay_source_finalized_block", "Finalized height of the appchain";
-    cursor: IntGauge = "ves_relay_source_cursor_block", "Height taken over";
-    source_up: IntGauge = "ves_relay_source_up", "1 when the appchain node answered last time";
-    destination_up: IntGauge = "ves_relay_destination_up", "1 when the L2 answered last time";
-    balance: IntGauge = "ves_relay_balance_gwei", "Balance of the relay's key";
-    strict: IntGauge = "ves_relay_contract_strict", "1 when the registry's strict mode is on";
-    open: IntGauge = "ves_relay_open_batches", "Finalized batches not anchored yet";
-    oldest: IntGauge = "ves_relay_oldest_open_seconds", "Age of the oldest open batch";
-    quarantined: IntGauge = "ves_relay_quarantined_streams", "Streams set aside";
-    streams: IntGauge = "ves_relay_streams", "Streams known";
-    in_flight: IntGauge = "ves_relay_in_flight", "Transactions that no block holds yet";
-    submitted: IntCounter = "ves_relay_submitted_total", "Transactions submitted";
-    included: IntCounter = "ves_relay_included_total", "Transactions found in a block";
-    reverted: IntCounter = "ves_relay_reverted_total", "Transactions that failed on chain";
-    refused: IntCounter = "ves_relay_simulation_refused_total", "Batches refused by simulation";
-    anchored: IntCounter = "ves_relay_anchored_total", "Batches anchored";
-    reorged: IntCounter = "ves_relay_reorged_total", "Transactions moved or dropped by a reorg";
-    bumped: IntCounter = "ves_relay_fee_bumps_total", "Replacements with higher fees";
-    node_refused: IntCounter = "ves_relay_node_refused_total", "Signed transactions refused by the L2's node";
-    filled: IntCounter = "ves_relay_nonces_filled_total", "Nonces given a transfer to ourselves, since the L2's node refused the transaction";
-    lost: IntCounter = "ves_relay_nonces_lost_total", "Nonces used by another program";
-    conflicts: IntCounter = "ves_relay_conflicts_total", "Streams set aside since start";
-    fees_paid: IntCounter = "ves_relay_fees_paid_gwei_total", "Execution fees paid";
-    proofs_open: IntGauge = "ves_relay_open_proofs", "Verified proofs not anchored yet";
-    proofs_aside: IntGauge = "ves_relay_proofs_set_aside", "Proofs set aside";
-    proofs_anchored: IntCounter = "ves_relay_proofs_anchored_total", "Proofs anchored";
-    upgrades: IntCounter = "ves_relay_contract_upgrades_total", "Changes of the registry's code";
-    spent_day: IntGauge = "ves_relay_spent_24h_gwei", "Fees paid in the last 24 hours";
-    nonce: IntGauge = "ves_relay_next_nonce", "Next nonce of the relay's key";
-    reported: IntCounter = "ves_relay_reported_total", "Reports of anchored batches to the appchain";
-    report_up: IntGauge = "ves_relay_report_up", "0 while anchored batches cannot be reported";
-    tick_errors: IntCounter = "ves_relay_errors_total", "Ticks of either loop that failed";
-    last_tick: IntGauge = "ves_relay_last_tick_seconds", "Unix time of the last tick";
 }
 
 fn gauge(value: impl TryInto<i64>) -> i64 {
@@ -208,6 +60,14 @@ impl Shared {
     /// # Errors
     /// Only when two metrics have one name.
     pub fn new() -> Result<Self, prometheus::Error> {
+        Self::hiding(Secrets::default())
+    }
+
+    /// Fresh counters, and nothing of these secrets in what they show.
+    ///
+    /// # Errors
+    /// Only when two metrics have one name.
+    pub fn hiding(secrets: Secrets) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
         // Not configured counts as well.
@@ -222,6 +82,7 @@ impl Shared {
             inner: Mutex::new(inner),
             registry,
             metrics,
+            secrets,
             started_ms,
         })
     }
@@ -258,8 +119,26 @@ impl Shared {
         inner.errors.push_back(LoggedError {
             at_ms: now_ms(),
             side,
-            error: error.to_owned(),
+            error: self.shown(error),
         });
+    }
+
+    /// What others said, as it may be shown.
+    fn shown(&self, text: &str) -> String {
+        self.secrets.hide(text).into_owned()
+    }
+
+    fn shown_gate(&self, gate: &Gate) -> Gate {
+        let mut gate = gate.clone();
+        for park in &mut gate.parked {
+            if let Park::Unreachable { error }
+            | Park::WitnessAway { error }
+            | Park::ForeignJournal { error } = park
+            {
+                *error = self.shown(error);
+            }
+        }
+        gate
     }
 
     /// What `/errors` answers: the last ones, the newest last.
@@ -269,19 +148,20 @@ impl Shared {
 
     pub(crate) fn source_error(&self, error: &str) {
         self.log_error("source", error);
-        self.lock().stats.source_error = Some(error.to_owned());
+        self.lock().stats.source_error = Some(self.shown(error));
         self.metrics.source_up.set(0);
         self.metrics.tick_errors.inc();
     }
 
     pub(crate) fn anchor_error(&self, error: &str) {
         self.log_error("destination", error);
-        self.lock().stats.anchor_error = Some(error.to_owned());
+        self.lock().stats.anchor_error = Some(self.shown(error));
         self.metrics.destination_up.set(0);
         self.metrics.tick_errors.inc();
     }
 
     pub(crate) fn gate(&self, gate: &Gate) {
+        let gate = &self.shown_gate(gate);
         let mut inner = self.lock();
         for park in &gate.parked {
             if !inner.stats.gate.parked.contains(park) {
@@ -307,10 +187,37 @@ impl Shared {
         self.metrics
             .strict
             .set(i64::from(gate.strict.unwrap_or(false)));
+        // A look that did not come to the code says nothing about it.
+        if gate.upgraded_ms > 0 {
+            self.metrics.upgraded.set(gauge(gate.upgraded_ms / 1000));
+        }
+        // Only a registry that answered says these.
+        if gate.strict.is_some() {
+            let says = |found: fn(&Park) -> bool| i64::from(gate.parked.iter().any(found));
+            let refused = says(|park| matches!(park, Park::NotAuthorised { .. }));
+            self.metrics.authorised.set(1 - refused);
+            self.metrics
+                .paused
+                .set(says(|park| matches!(park, Park::Paused)));
+            self.metrics.implementation.reset();
+            let address = gate.implementation.map(|address| address.to_string());
+            self.metrics
+                .implementation
+                .with_label_values(&[address.as_deref().unwrap_or("no proxy")])
+                .set(1);
+        }
         let gwei: u128 = (gate.balance / alloy::primitives::U256::from(1_000_000_000u64))
             .try_into()
             .unwrap_or(u128::MAX);
         self.metrics.balance.set(gauge(gwei));
+        let spent = inner.stats.spent_gwei_24h;
+        let runway = (spent > 0 && gate.strict.is_some()).then(|| {
+            let seconds = gwei.saturating_mul(DAY_SECONDS) / u128::from(spent);
+            u64::try_from(seconds).unwrap_or(u64::MAX)
+        });
+        inner.stats.runway_seconds = runway;
+        let seconds = runway.map_or(f64::INFINITY, |seconds| seconds as f64);
+        self.metrics.runway.set(seconds);
     }
 
     pub(crate) fn sent_report(&self, report: &SendReport) {
@@ -382,8 +289,28 @@ impl Shared {
         self.lock().stats.spent_gwei_24h = gwei;
     }
 
-    pub(crate) fn nonces(&self, next: u64) {
+    pub(crate) fn next_nonce(&self, next: u64) {
         self.metrics.nonce.set(gauge(next));
+        self.lock().stats.nonces.next = next;
+    }
+
+    /// Our transaction counts at the latest and at the confirmed block.
+    pub(crate) fn nonces(&self, latest: u64, confirmed: u64) {
+        self.metrics.nonce_latest.set(gauge(latest));
+        self.metrics.nonce_confirmed.set(gauge(confirmed));
+        let nonces = &mut self.lock().stats.nonces;
+        (nonces.latest, nonces.confirmed) = (latest, confirmed);
+    }
+
+    /// The transactions that are not settled.
+    pub(crate) fn live(&self, sends: &[Send], now: u64) {
+        let sent = |send: &&Send| matches!(send.state, SendState::Sent | SendState::Included);
+        let oldest = sends.iter().filter(sent).filter_map(|send| send.sent_at_ms);
+        let seconds = oldest
+            .min()
+            .map_or(0, |since| now.saturating_sub(since) / 1000);
+        self.metrics.unfinal.set(gauge(seconds));
+        self.lock().stats.oldest_unfinal_seconds = seconds;
     }
 
     pub(crate) fn endpoints(&self, endpoints: Vec<EndpointStats>) {
@@ -391,6 +318,10 @@ impl Shared {
             let label = [endpoint.endpoint.as_str()];
             let up = i64::from(!endpoint.resting);
             self.metrics.endpoint_up.with_label_values(&label).set(up);
+            self.metrics
+                .endpoint_active
+                .with_label_values(&label)
+                .set(i64::from(endpoint.active));
             self.metrics
                 .endpoint_errors
                 .with_label_values(&label)
@@ -408,7 +339,7 @@ impl Shared {
             }
             Err(error) => {
                 self.log_error("report", &error);
-                self.lock().stats.report_error = Some(error);
+                self.lock().stats.report_error = Some(self.shown(&error));
             }
         }
     }
@@ -416,7 +347,7 @@ impl Shared {
     pub(crate) fn stream_note(&self, stream: StreamId, note: Option<&str>) {
         let mut inner = self.lock();
         match note {
-            Some(note) => inner.notes.insert(stream, note.to_owned()),
+            Some(note) => inner.notes.insert(stream, self.shown(note)),
             None => inner.notes.remove(&stream),
         };
     }
@@ -436,6 +367,7 @@ impl Shared {
             urgent(b).cmp(&urgent(a))
         });
         let open: u64 = lags.iter().map(|(_, lag)| lag.open_batches).sum();
+        let sequences: u64 = lags.iter().map(|(_, lag)| lag.open_sequences).sum();
         let quarantined = lags
             .iter()
             .filter(|(_, lag)| lag.quarantine.is_some())
@@ -446,10 +378,12 @@ impl Shared {
             .max()
             .unwrap_or(0);
         metrics.open.set(gauge(open));
+        metrics.sequences.set(gauge(sequences));
         metrics.oldest.set(gauge(oldest));
         metrics.quarantined.set(gauge(quarantined));
         metrics.streams.set(gauge(lags.len()));
         metrics.stream_open.reset();
+        metrics.stream_sequences.reset();
         metrics.stream_lag.reset();
         for (_, lag) in lags.iter().take(STREAMS_SHOWN) {
             let label = [lag.stream.as_str()];
@@ -457,6 +391,10 @@ impl Shared {
                 .stream_open
                 .with_label_values(&label)
                 .set(gauge(lag.open_batches));
+            metrics
+                .stream_sequences
+                .with_label_values(&label)
+                .set(gauge(lag.open_sequences));
             metrics
                 .stream_lag
                 .with_label_values(&label)
@@ -471,6 +409,7 @@ impl Shared {
         metrics.in_flight.set(gauge(in_flight));
         let stats = &mut inner.stats;
         stats.open_batches = open;
+        stats.open_sequences = sequences;
         stats.quarantined = gauge(quarantined).unsigned_abs();
         stats.transactions = counts.into_iter().collect();
         stats.streams_total = lags.len();

@@ -5,15 +5,19 @@
 
 use crate::{
     read_proof::{ReadProof, ReadProofError, batch_key, batch_proof_key, block_batches_key},
+    secret_url::SecretUrl,
     source::{BlockHash, Commitment, Source, SourceBlock, SourceError},
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use ves_client::{ChainClient, ClientError, Header};
+use ves_client::{ChainClient, ClientError, DigestItem, Header};
 use ves_primitives::{
-    BatchCommitment, GenesisHash, StreamId, UnreadableCommitment,
+    BatchCommitment, GenesisHash, StreamId, UnreadableCommitment, limits,
     proof::{BatchProofRecord, BatchProofSubmission},
 };
+
+/// The engine whose slots are times.
+const AURA: [u8; 4] = *b"aura";
 
 /// A node reached over JSON-RPC, and perhaps a second one that must agree about what is final.
 #[derive(Debug)]
@@ -25,7 +29,7 @@ pub struct NodeSource {
 
 #[derive(Debug)]
 struct Connection {
-    url: String,
+    url: SecretUrl,
     client: Mutex<Option<ChainClient>>,
 }
 
@@ -42,7 +46,7 @@ impl From<ReadProofError> for SourceError {
 }
 
 impl Connection {
-    const fn new(url: String) -> Self {
+    const fn new(url: SecretUrl) -> Self {
         Self {
             url,
             client: Mutex::const_new(None),
@@ -54,7 +58,7 @@ impl Connection {
         if let Some(client) = slot.as_ref() {
             return Ok(client.clone());
         }
-        let client = ChainClient::connect(&self.url, genesis).await?;
+        let client = ChainClient::connect(self.url.expose(), genesis).await?;
         *slot = Some(client.clone());
         Ok(client)
     }
@@ -64,9 +68,9 @@ impl NodeSource {
     /// Will talk to the node at `url`. `witness`: another one, which must report the same finalized
     /// blocks. `prove_reads`: batches and verdicts are believed only with a proof that leads to them
     /// from the state root of the block they are read at. Does not connect yet.
-    pub fn new(url: String, witness: Option<String>, prove_reads: bool) -> Self {
+    pub fn new(url: impl Into<SecretUrl>, witness: Option<SecretUrl>, prove_reads: bool) -> Self {
         Self {
-            node: Connection::new(url),
+            node: Connection::new(url.into()),
             witness: witness.map(Connection::new),
             prove_reads,
         }
@@ -187,6 +191,17 @@ fn commitment(header: &Header) -> Commitment {
     }
 }
 
+/// When a block was made, Unix milliseconds: Aura's slot in its header.
+fn time_ms(header: &Header) -> Option<u64> {
+    header.digest.iter().find_map(|item| match item {
+        DigestItem::PreRuntime(AURA, slot) => {
+            let slot = u64::from_le_bytes(slot.as_slice().try_into().ok()?);
+            slot.checked_mul(limits::SLOT_MS)
+        }
+        _ => None,
+    })
+}
+
 #[async_trait]
 impl Source for NodeSource {
     async fn genesis_hash(&self) -> Result<GenesisHash, SourceError> {
@@ -221,6 +236,7 @@ impl Source for NodeSource {
             hash,
             parent: header.parent_hash,
             commitment: commitment(&header),
+            time_ms: time_ms(&header),
         })
     }
 
@@ -275,7 +291,6 @@ impl Source for NodeSource {
 mod tests {
     use super::*;
     use codec::Encode;
-    use ves_client::DigestItem;
     use ves_primitives::{BLOCK_COMMITMENT_ENGINE, BlockCommitment, BlockRoot};
 
     fn header(payloads: &[Vec<u8>]) -> Header {
@@ -286,6 +301,23 @@ mod tests {
             state_root: [2; 32],
             extrinsics_root: [3; 32],
             digest: payloads.iter().map(item).collect(),
+        }
+    }
+
+    #[test]
+    fn d16_the_time_of_a_block_is_that_of_its_slot() {
+        let with = |item: DigestItem| Header {
+            digest: vec![item],
+            ..header(&[])
+        };
+        let slot = 900_000_000u64.to_le_bytes().to_vec();
+        let read = time_ms(&with(DigestItem::PreRuntime(AURA, slot.clone())));
+        assert_eq!(read, Some(1_800_000_000_000));
+        assert_eq!(time_ms(&header(&[])), None);
+        assert_eq!(time_ms(&with(DigestItem::PreRuntime(*b"BABE", slot))), None);
+        // No number, and one that no clock shows.
+        for bytes in [vec![1; 7], vec![0xff; 8]] {
+            assert_eq!(time_ms(&with(DigestItem::PreRuntime(AURA, bytes))), None);
         }
     }
 

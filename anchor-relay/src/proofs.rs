@@ -66,10 +66,14 @@ impl ProofScan {
         }
         rows.truncate(STREAMS_PER_STEP);
         self.turn = self.turn.wrapping_add(rows.len());
-        let windows: Vec<(StreamId, u64)> = rows
-            .iter()
-            .flat_map(|row| self.windows(row).into_iter().map(|from| (row.stream, from)))
-            .collect();
+        let mut windows: Vec<(StreamId, u64)> = Vec::new();
+        for row in &rows {
+            // What the journal has forgotten has its proof, or is too old to get one.
+            let oldest = journal.oldest_kept(row.stream).await?;
+            let oldest = oldest.unwrap_or(row.tip.batch_count);
+            let of_stream = self.windows(row, oldest);
+            windows.extend(of_stream.into_iter().map(|from| (row.stream, from)));
+        }
         let found: Vec<(StreamId, u64, Vec<BatchProofRecord>)> = stream::iter(windows)
             .map(async |(stream, from)| {
                 let proofs = source.batch_proofs(stream, from, WINDOW, head).await?;
@@ -89,11 +93,15 @@ impl ProofScan {
         Ok(new)
     }
 
-    /// The newest window of a stream, and one of its older ones.
-    fn windows(&mut self, row: &StreamRow) -> Vec<u64> {
+    /// The newest window of a stream, and one of its older ones from batch `oldest` on.
+    fn windows(&mut self, row: &StreamRow, oldest: u64) -> Vec<u64> {
         let newest = row.tip.batch_count.saturating_sub(u64::from(WINDOW));
         let older = self.older.entry(row.stream).or_default();
-        let mut windows = vec![newest];
+        *older = (*older).max(oldest);
+        let mut windows = Vec::new();
+        if oldest < row.tip.batch_count {
+            windows.push(newest);
+        }
         if *older < newest {
             windows.push(*older);
             *older += u64::from(WINDOW);

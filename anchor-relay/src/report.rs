@@ -1,22 +1,17 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! `status` and `plan`: what the journal and the contract say, without changing either.
+//! `status`: what the journal and the contract say, without changing either.
 
 use crate::{
     config::Config,
     journal::{Journal, JournalError, now_ms},
     metrics::StreamLag,
-    plan::{Action, Limits},
     sink::{Chain, Gate, Park},
-    view::{TickError, plan_with_records, snapshot},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
-
-/// Open proofs that `plan` names.
-const PROOFS_SHOWN: u32 = 1024;
 
 /// What `status` prints.
 #[derive(Debug, Serialize)]
@@ -103,6 +98,10 @@ pub async fn status(config: &Config) -> Result<Status, JournalError> {
                 if sender.is_some() {
                     destination.gate = chain.gate(config.settings.min_balance).await?;
                 }
+                let agreed = chain
+                    .agreed(confirmed, config.settings.confirmation)
+                    .await?;
+                destination.gate.parked.extend(agreed.err());
                 let found = chain.heads(&keys, &latest).await?;
                 heads = rows.iter().map(|row| row.stream).zip(found).collect();
                 Ok::<_, crate::sink::ChainError>(())
@@ -114,6 +113,15 @@ pub async fn status(config: &Config) -> Result<Status, JournalError> {
             }
         }
         Err(park) => destination.gate.parked.push(park),
+    }
+    // As the relay saw it, also when the L2 cannot be reached.
+    if let Some(code) = journal.deployed().await? {
+        let gate = &mut destination.gate;
+        gate.implementation = gate
+            .implementation
+            .or_else(|| code.implementation.map(Address::from));
+        gate.code_hash = Some(B256::new(code.code_hash));
+        gate.upgraded_ms = code.upgraded_ms;
     }
     let now = now_ms();
     let (batches, anchored) = journal.totals().await?;
@@ -142,7 +150,8 @@ pub async fn status(config: &Config) -> Result<Status, JournalError> {
 }
 
 pub(crate) async fn connect(config: &Config, sender: Address) -> Result<Chain, Park> {
-    let chain = Chain::new(&config.rpc_url, config.identity(sender), config.timeout)
+    let chain = config
+        .chain(sender)
         .map_err(|error| Park::Unreachable { error })?;
     chain.check_identity().await?;
     Ok(chain)
@@ -169,6 +178,13 @@ impl fmt::Display for Status {
                 d.confirmed_block.unwrap_or_default()
             )?,
             None => writeln!(f)?,
+        }
+        if let Some(code) = d.gate.code_hash {
+            write!(f, "contract    code {code}")?;
+            match d.gate.upgraded_ms {
+                0 => writeln!(f)?,
+                at => writeln!(f, ", REPLACED, seen at Unix time {}", at / 1000)?,
+            }
         }
         for park in &d.gate.parked {
             writeln!(f, "waiting     {park}")?;
@@ -207,100 +223,5 @@ impl fmt::Display for Status {
             writeln!(f)?;
         }
         Ok(())
-    }
-}
-
-/// One line of `plan`.
-#[derive(Debug, Serialize)]
-pub struct Step {
-    /// What would be done.
-    pub action: &'static str,
-    /// The stream.
-    pub stream: String,
-    /// The batch, where it is about one.
-    pub batch: Option<u64>,
-    /// Why, where there is a reason.
-    pub reason: Option<String>,
-}
-
-impl Step {
-    fn of(action: &Action) -> Self {
-        let stream = action.stream().to_string();
-        let (action, batch, reason) = match action {
-            Action::Compare { index, .. } => ("compare", Some(*index), None),
-            Action::Anchored { index, .. } => ("mark-anchored", Some(*index), None),
-            Action::Submit { index, .. } => ("submit", Some(*index), None),
-            Action::Reopen { above, .. } => (
-                "reopen",
-                None,
-                Some(format!("the contract is back at sequence {above}")),
-            ),
-            Action::Quarantine { index, reason, .. } => {
-                ("quarantine", Some(*index), Some(reason.to_string()))
-            }
-        };
-        Self {
-            action,
-            stream,
-            batch,
-            reason,
-        }
-    }
-}
-
-/// What the relay would do next with what its journal holds.
-///
-/// # Errors
-/// When the journal or the L2 cannot be read.
-pub async fn dry_run(config: &Config) -> Result<Vec<Step>, DryRunError> {
-    let journal = Journal::open_read_only(&config.journal)
-        .await
-        .map_err(TickError::from)?;
-    let chain = connect(config, Address::ZERO).await?;
-    let latest = chain.latest().await.map_err(TickError::from)?;
-    let confirmed = chain
-        .confirmed(&latest, config.settings.confirmation)
-        .await
-        .map_err(TickError::from)?;
-    let rows = journal.streams().await.map_err(TickError::from)?;
-    let mut snapshot = snapshot(&journal, &chain, &rows, latest, confirmed).await?;
-    let limits = Limits {
-        open: true,
-        free: config
-            .settings
-            .window
-            .saturating_mul(config.settings.max_batches),
-        per_stream: config.settings.per_stream,
-        strict_genesis: chain.strict_genesis().await.map_err(TickError::from)?,
-    };
-    let actions = plan_with_records(&chain, &mut snapshot, limits).await?;
-    let proofs = journal
-        .open_proofs(PROOFS_SHOWN)
-        .await
-        .map_err(TickError::from)?;
-    journal.close().await;
-    let proofs = proofs.iter().map(|row| Step {
-        action: "anchor-proof",
-        stream: row.stream.to_string(),
-        batch: Some(row.record.batch_index),
-        reason: (!row.batch_anchored).then(|| "with its batch or behind it".to_owned()),
-    });
-    Ok(actions.iter().map(Step::of).chain(proofs).collect())
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum DryRunError {
-    /// The destination is not the one configured.
-    #[error("{0}")]
-    Parked(Park),
-    /// Reading failed.
-    #[error(transparent)]
-    Read(#[from] TickError),
-}
-
-impl From<Park> for DryRunError {
-    fn from(park: Park) -> Self {
-        Self::Parked(park)
     }
 }

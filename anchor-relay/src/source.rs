@@ -9,8 +9,9 @@
 //! its own fields and continue its stream.
 
 use crate::{
-    journal::{BlockBatches, Cursor, Journal, JournalError},
+    journal::{BlockBatches, Cursor, Journal, JournalError, now_ms},
     proofs::ProofScan,
+    seen::Seen,
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -49,6 +50,8 @@ pub struct SourceBlock {
     pub parent: BlockHash,
     /// What its header says about its batches.
     pub commitment: Commitment,
+    /// When it was made by its header, Unix milliseconds; `None` if that does not say.
+    pub time_ms: Option<u64>,
 }
 
 /// Why the node gave no usable answer.
@@ -228,6 +231,8 @@ pub struct Walker<S> {
     expected_genesis: Option<GenesisHash>,
     checked: bool,
     proofs: ProofScan,
+    /// Known once the journal was asked.
+    seen: Option<Seen>,
 }
 
 impl<S: Source> Walker<S> {
@@ -238,6 +243,7 @@ impl<S: Source> Walker<S> {
             expected_genesis,
             checked: false,
             proofs: ProofScan::new(),
+            seen: None,
         }
     }
 
@@ -273,6 +279,7 @@ impl<S: Source> Walker<S> {
                 }
             }
         };
+        let asked = now_ms();
         let (finalized, head) = self.source.finalized_head().await?;
         if finalized < cursor.number {
             // A node that restarted or syncs: what it has not seen it cannot contradict.
@@ -282,6 +289,11 @@ impl<S: Source> Walker<S> {
                 batches: 0,
             });
         }
+        let seen = match &mut self.seen {
+            Some(seen) => seen,
+            none => none.insert(Seen::new(journal.next_final_ms().await?)),
+        };
+        seen.saw(finalized, asked, cursor.number);
         if finalized == cursor.number {
             same_hash(cursor.number, cursor.hash, head)?;
             return Ok(Progress {
@@ -313,7 +325,12 @@ impl<S: Source> Walker<S> {
                     let late = finalized.saturating_sub(number) < limits::ANCHORED_RETENTION_BLOCKS;
                     let at = if late { head } else { block.hash };
                     let batches = self.source.batches(number, at).await?;
-                    taken.push(accept(journal, &mut tips, number, commitment, batches).await?);
+                    let mut batches =
+                        accept(journal, &mut tips, number, commitment, batches).await?;
+                    let final_ms = seen.since(number).max(block.time_ms.unwrap_or(0));
+                    // Of a first look at blocks without a time nothing is known.
+                    batches.final_ms = if final_ms == 0 { asked } else { final_ms };
+                    taken.push(batches);
                 }
                 Commitment::Unreadable => {
                     let what = "its statement about batches cannot be read; use a newer relay";
@@ -329,7 +346,9 @@ impl<S: Source> Walker<S> {
             same_hash(finalized, head, at.hash)?;
         }
         let batches = taken.iter().map(|block| block.batches.len()).sum();
-        journal.take_blocks(at, &taken).await?;
+        journal
+            .take_blocks(at, &taken, seen.since(at.number.saturating_add(1)))
+            .await?;
         Ok(Progress {
             finalized,
             cursor: at.number,

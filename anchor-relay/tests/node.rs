@@ -163,7 +163,7 @@ async fn s4_what_a_real_node_reads_is_proven_and_a_forged_answer_halts_the_relay
 /// Part of the test above, which has the node.
 async fn a_witness_must_agree(url: &str) {
     let witness = Proxy::start(url, 1, 0).await;
-    let source = || NodeSource::new(url.to_owned(), Some(witness.url.clone()), false);
+    let source = || NodeSource::new(url.to_owned(), Some(witness.url.clone().into()), false);
     let (_, hash) = source().finalized_head().await.unwrap();
 
     // A witness that is behind: the lower of the two heights counts.

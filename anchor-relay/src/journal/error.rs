@@ -54,6 +54,12 @@ pub enum JournalError {
     /// Written by a newer program.
     #[error("the journal has format {0}, this relay knows {FORMAT}. Use a newer relay")]
     Format(String),
+    /// Written by an older program, and not open for writing now.
+    #[error(
+        "the journal has format {0}, this program reads {FORMAT}. Start the relay: it brings the \
+         journal up to date"
+    )]
+    Old(String),
     /// The content is not what this program writes.
     #[error(
         "the journal is damaged: {0}. Move it away and start with a new one: the relay rebuilds \

@@ -6,12 +6,16 @@
 //! Every change is one transaction, written with `synchronous = FULL`: when a call returns, the
 //! change survives a power cut. A signed transaction is here before the network sees it.
 
+mod checkpoints;
+mod deployed;
 mod error;
 mod proofs;
 mod sends;
 mod streams;
 
 pub use crate::clock::now_ms;
+pub use checkpoints::{Checkpoint, Retention, Undone};
+pub use deployed::Deployed;
 pub use error::JournalError;
 pub use proofs::{ProofKey, ProofRow};
 pub use sends::{Attempt, Carried, Item, ItemKind, PendingCost, Send, SendState};
@@ -35,7 +39,12 @@ use ves_primitives::{BatchCommitment, GenesisHash, StoreId, StreamId, StreamTip,
 /// How long to wait for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Format of the file. A newer one is refused.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
+/// What brings a file of a format up to the next one.
+const MIGRATIONS: [(&[u8], &str); 2] = [
+    (b"1", include_str!("migrate-2.sql")),
+    (b"2", include_str!("migrate-3.sql")),
+];
 
 /// The last block taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +62,8 @@ pub struct BlockBatches {
     pub batches: Vec<BatchCommitment>,
     /// Streams whose batch does not, with the reason.
     pub broken: Vec<(TenantId, StoreId, String)>,
+    /// When the block was final, at the earliest, Unix milliseconds.
+    pub final_ms: u64,
 }
 
 /// The relay's journal.
@@ -136,7 +147,18 @@ impl Journal {
             .read_only(true)
             .busy_timeout(BUSY_TIMEOUT);
         let pool = connect(path, options).await?;
-        Ok(Self { pool, _lock: None })
+        let journal = Self { pool, _lock: None };
+        match journal.meta("format").await? {
+            Some(format) if format != FORMAT.as_bytes() => {
+                let found = show_text(&format);
+                let older = MIGRATIONS.iter().any(|(known, _)| *known == format);
+                Err(match older {
+                    true => JournalError::Old(found),
+                    false => JournalError::Format(found),
+                })
+            }
+            _ => Ok(journal),
+        }
     }
 
     /// Begins a transaction, never one inside another: what that would commit is not on disk.
@@ -278,7 +300,20 @@ impl Journal {
         Ok(Some(decode("stream tip", row.try_get("tip")?)?))
     }
 
-    /// Takes over blocks up to `cursor`, all or none.
+    /// Before this the block after the cursor was not final, Unix milliseconds; 0 when that is not
+    /// known.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn next_final_ms(&self) -> Result<u64, JournalError> {
+        let value: Option<i64> = sqlx::query_scalar("SELECT next_final_at FROM cursor")
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(value.map_or(0, to_u64))
+    }
+
+    /// Takes over blocks up to `cursor`, all or none. `next_final_ms`: before this the block after it
+    /// was not final.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -286,6 +321,7 @@ impl Journal {
         &self,
         cursor: Cursor,
         blocks: &[BlockBatches],
+        next_final_ms: u64,
     ) -> Result<(), JournalError> {
         let now = to_i64(now_ms());
         let mut tx = self.begin().await?;
@@ -303,14 +339,16 @@ impl Journal {
                 .execute(&mut *tx)
                 .await?;
                 sqlx::query(
-                    "INSERT INTO batches (stream, batch_index, batch, sequence_start, taken_at) \
-                     VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO batches \
+                     (stream, batch_index, batch, sequence_start, taken_at, final_at) \
+                     VALUES (?, ?, ?, ?, ?, ?)",
                 )
                 .bind(stream.0.as_slice())
                 .bind(to_i64(batch.batch_index))
                 .bind(batch.encode())
                 .bind(to_i64(batch.sequence_start))
                 .bind(now)
+                .bind(to_i64(block.final_ms))
                 .execute(&mut *tx)
                 .await?;
             }
@@ -331,11 +369,13 @@ impl Journal {
             }
         }
         sqlx::query(
-            "INSERT INTO cursor (id, number, hash) VALUES (1, ?, ?) \
-             ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+            "INSERT INTO cursor (id, number, hash, next_final_at) VALUES (1, ?, ?, ?) \
+             ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash, \
+             next_final_at = excluded.next_final_at",
         )
         .bind(i64::from(cursor.number))
         .bind(cursor.hash.0.as_slice())
+        .bind(to_i64(next_final_ms))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -353,16 +393,22 @@ async fn migrate(pool: &SqlitePool) -> Result<(), JournalError> {
     if known == 0 {
         return Ok(());
     }
-    let format: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'format'")
-        .fetch_optional(pool)
-        .await?;
-    if format.as_deref() == Some(b"1") {
-        let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(include_str!("migrate-2.sql"))
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        tracing::info!("the journal was brought from format 1 to {FORMAT}");
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut begun = None;
+    for (known, script) in MIGRATIONS {
+        let format: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = 'format'")
+                .fetch_optional(&mut *tx)
+                .await?;
+        if format.as_deref() == Some(known) {
+            sqlx::raw_sql(script).execute(&mut *tx).await?;
+            begun.get_or_insert(known);
+        }
+    }
+    tx.commit().await?;
+    if let Some(from) = begun {
+        let from = show_text(from);
+        tracing::info!("the journal was brought from format {from} to {FORMAT}");
     }
     Ok(())
 }

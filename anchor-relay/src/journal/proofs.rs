@@ -3,7 +3,9 @@
 
 //! Verified proofs of batches: which are anchored, which are set aside.
 
-use super::{Journal, JournalError, array, decode, now_ms, to_i64, to_u64};
+use super::{
+    Checkpoint, Journal, JournalError, array, checkpoints, decode, now_ms, to_i64, to_u64,
+};
 use codec::Encode;
 use sqlx::{Row, sqlite::SqliteRow};
 use ves_primitives::{BatchCommitment, StreamId, proof::BatchProofRecord};
@@ -38,9 +40,9 @@ impl ProofRow {
 }
 
 const COLUMNS: &str = "SELECT p.stream, p.record, p.anchored, p.set_aside, p.taken_at, b.batch, \
-                       b.anchored AS batch_anchored FROM proofs p \
-                       JOIN batches b ON b.stream = p.stream AND b.batch_index = p.batch_index";
-/// Joined to [`COLUMNS`]: proofs to be anchored. Those of a stream that is set aside are not, however
+                       b.anchored AS batch_anchored FROM proofs p";
+const BATCH: &str = "JOIN batches b ON b.stream = p.stream AND b.batch_index = p.batch_index";
+/// Joined to [`BATCH`]: proofs to be anchored. Those of a stream that is set aside are not, however
 /// many they are: they must not take the places of others.
 const OPEN: &str = "JOIN streams s ON s.stream = p.stream AND s.quarantine IS NULL \
                     WHERE p.anchored = 0 AND p.set_aside IS NULL";
@@ -49,6 +51,38 @@ const CARRIED: &str = "EXISTS (SELECT 1 FROM items i JOIN sends n ON n.nonce = i
                        WHERE i.kind = 'proof' AND i.stream = p.stream \
                        AND i.batch_index = p.batch_index \
                        AND n.state <> 'lost' AND n.ok IS NOT 0)";
+pub(super) const KNOWN_PROOFS: &str = "SELECT batch_index FROM proofs \
+     WHERE stream = ? AND batch_index >= ? AND batch_index < ?";
+pub(super) const STREAMS_WITH_OPEN: &str = "SELECT s.stream FROM streams s \
+     WHERE s.quarantine IS NULL AND EXISTS \
+         (SELECT 1 FROM proofs p INDEXED BY proofs_open_of WHERE p.stream = s.stream \
+          AND p.anchored = 0 AND p.set_aside IS NULL) ORDER BY s.stream";
+pub(super) const PROOF_TOTALS: &str =
+    "SELECT name, value FROM counters WHERE name >= 'proofs' AND name < 'proofs!'";
+
+pub(super) fn carried_proofs() -> String {
+    format!(
+        "{COLUMNS} INDEXED BY proofs_open {BATCH} {OPEN} AND {CARRIED} \
+         ORDER BY p.taken_at LIMIT ?"
+    )
+}
+
+pub(super) fn unsent_proofs() -> String {
+    format!(
+        "{COLUMNS} INDEXED BY proofs_open_of {BATCH} {OPEN} AND p.stream = ?1 AND p.batch_index < COALESCE( \
+             (SELECT next.batch_index FROM batches next WHERE next.stream = ?1 \
+              AND next.anchored = 0 AND next.sequence_start > ?2 \
+              ORDER BY next.sequence_start LIMIT 1), {}) \
+         AND NOT {CARRIED} ORDER BY p.batch_index LIMIT ?3",
+        i64::MAX
+    )
+}
+
+pub(super) fn proofs_from() -> String {
+    format!(
+        "{COLUMNS} {BATCH} WHERE p.stream = ? AND p.batch_index >= ? ORDER BY p.batch_index LIMIT ?"
+    )
+}
 
 impl Journal {
     /// Takes over proofs; those that are known stay as they are. `reason`: why it is set aside.
@@ -75,6 +109,16 @@ impl Journal {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+            // The batch is kept as long as its proof has something before it.
+            sqlx::query(
+                "UPDATE batches SET keep_until = NULL WHERE stream = ?1 AND batch_index = ?2 \
+                 AND EXISTS (SELECT 1 FROM proofs WHERE stream = ?1 AND batch_index = ?2 \
+                             AND final = 0)",
+            )
+            .bind(stream.0.as_slice())
+            .bind(to_i64(record.batch_index))
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await?;
         Ok(new)
@@ -90,15 +134,12 @@ impl Journal {
         from: u64,
         count: u32,
     ) -> Result<Vec<u64>, JournalError> {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "SELECT batch_index FROM proofs WHERE stream = ? AND batch_index >= ? \
-             AND batch_index < ?",
-        )
-        .bind(stream.0.as_slice())
-        .bind(to_i64(from))
-        .bind(to_i64(from.saturating_add(u64::from(count))))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows: Vec<i64> = sqlx::query_scalar(KNOWN_PROOFS)
+            .bind(stream.0.as_slice())
+            .bind(to_i64(from))
+            .bind(to_i64(from.saturating_add(u64::from(count))))
+            .fetch_all(&self.pool)
+            .await?;
         Ok(rows.into_iter().map(to_u64).collect())
     }
 
@@ -107,7 +148,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn open_proofs(&self, limit: u32) -> Result<Vec<ProofRow>, JournalError> {
-        let sql = format!("{COLUMNS} {OPEN} ORDER BY p.taken_at LIMIT ?");
+        let sql = format!("{COLUMNS} {BATCH} {OPEN} ORDER BY p.taken_at LIMIT ?");
         let rows = sqlx::query(&sql).bind(limit).fetch_all(&self.pool).await?;
         rows.iter().map(read).collect()
     }
@@ -118,8 +159,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn carried_proofs(&self, limit: u32) -> Result<Vec<ProofRow>, JournalError> {
-        let sql = format!("{COLUMNS} {OPEN} AND {CARRIED} ORDER BY p.taken_at LIMIT ?");
-        let rows = sqlx::query(&sql).bind(limit).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(&carried_proofs())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(read).collect()
     }
 
@@ -128,13 +171,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn streams_with_open_proofs(&self) -> Result<Vec<StreamId>, JournalError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT s.stream FROM streams s WHERE s.quarantine IS NULL AND EXISTS \
-                 (SELECT 1 FROM proofs p WHERE p.stream = s.stream \
-                  AND p.anchored = 0 AND p.set_aside IS NULL) ORDER BY s.stream",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(STREAMS_WITH_OPEN)
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(|row| Ok(StreamId(array(row)?))).collect()
     }
 
@@ -149,15 +188,7 @@ impl Journal {
         head: u64,
         limit: u32,
     ) -> Result<Vec<ProofRow>, JournalError> {
-        let sql = format!(
-            "{COLUMNS} {OPEN} AND p.stream = ?1 AND p.batch_index < COALESCE( \
-                 (SELECT next.batch_index FROM batches next WHERE next.stream = ?1 \
-                  AND next.anchored = 0 AND next.sequence_start > ?2 \
-                  ORDER BY next.sequence_start LIMIT 1), {}) \
-             AND NOT {CARRIED} ORDER BY p.batch_index LIMIT ?3",
-            i64::MAX
-        );
-        let rows = sqlx::query(&sql)
+        let rows = sqlx::query(&unsent_proofs())
             .bind(stream.0.as_slice())
             .bind(to_i64(head))
             .bind(limit)
@@ -176,10 +207,7 @@ impl Journal {
         from: u64,
         limit: u32,
     ) -> Result<Vec<ProofRow>, JournalError> {
-        let sql = format!(
-            "{COLUMNS} WHERE p.stream = ? AND p.batch_index >= ? ORDER BY p.batch_index LIMIT ?"
-        );
-        let rows = sqlx::query(&sql)
+        let rows = sqlx::query(&proofs_from())
             .bind(stream.0.as_slice())
             .bind(to_i64(from))
             .bind(limit)
@@ -188,17 +216,46 @@ impl Journal {
         rows.iter().map(read).collect()
     }
 
-    /// Records that proofs are in the contract for good, or (`false`) that they are not after all.
+    /// Records that proofs are in the contract, as seen at the confirmed block.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub async fn mark_proofs(&self, keys: &[ProofKey], anchored: bool) -> Result<(), JournalError> {
+    pub async fn mark_proofs(
+        &self,
+        keys: &[ProofKey],
+        at: &Checkpoint,
+    ) -> Result<(), JournalError> {
         let mut tx = self.begin().await?;
         for (stream, index) in keys {
-            sqlx::query("UPDATE proofs SET anchored = ? WHERE stream = ? AND batch_index = ?")
-                .bind(i64::from(anchored))
+            sqlx::query(
+                "UPDATE proofs SET anchored = 1, anchored_in = ? \
+                 WHERE stream = ? AND batch_index = ?",
+            )
+            .bind(to_i64(at.number))
+            .bind(stream.0.as_slice())
+            .bind(to_i64(*index))
+            .execute(&mut *tx)
+            .await?;
+        }
+        checkpoints::note(&mut tx, at).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes up again a proof: its transaction left the chain.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn reopen_proof(&self, (stream, index): ProofKey) -> Result<(), JournalError> {
+        let mut tx = self.begin().await?;
+        for table in [
+            "UPDATE proofs SET anchored = 0, anchored_in = NULL, final = 0 \
+             WHERE stream = ? AND batch_index = ?",
+            "UPDATE batches SET keep_until = NULL WHERE stream = ? AND batch_index = ?",
+        ] {
+            sqlx::query(table)
                 .bind(stream.0.as_slice())
-                .bind(to_i64(*index))
+                .bind(to_i64(index))
                 .execute(&mut *tx)
                 .await?;
         }
@@ -220,22 +277,22 @@ impl Journal {
         Ok(())
     }
 
-    /// Proofs known, anchored, and set aside.
+    /// Proofs known, anchored, and set aside, those included that were forgotten.
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn proof_totals(&self) -> Result<(u64, u64, u64), JournalError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS n, COALESCE(SUM(anchored), 0) AS a, \
-             COUNT(set_aside) AS q FROM proofs",
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((
-            to_u64(row.try_get("n")?),
-            to_u64(row.try_get("a")?),
-            to_u64(row.try_get("q")?),
-        ))
+        let rows = sqlx::query(PROOF_TOTALS).fetch_all(&self.pool).await?;
+        let (mut known, mut anchored, mut aside) = (0, 0, 0);
+        for row in rows {
+            let value = to_u64(row.try_get("value")?);
+            match row.try_get::<&str, _>("name")? {
+                "proofs anchored" => anchored = value,
+                "proofs aside" => aside = value,
+                _ => known = value,
+            }
+        }
+        Ok((known, anchored, aside))
     }
 }
 

@@ -3,7 +3,10 @@
 
 //! Transactions: one [`Send`] per nonce, with every [`Attempt`] ever signed for it.
 
-use super::{Journal, JournalError, array, damaged, now_ms, optional_array, to_i64, to_u64};
+use super::{
+    Checkpoint, Journal, JournalError, array, checkpoints, damaged, now_ms, optional_array, to_i64,
+    to_u64,
+};
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 use ves_primitives::StreamId;
@@ -147,15 +150,51 @@ pub struct PendingCost {
     pub bytes: u64,
 }
 
+// Partial indexes are used only by statements that repeat their conditions word for word. They are
+// named, and the order of joins is given, where SQLite would rather read all rows.
+pub(super) const NEXT_NONCE: &str = "SELECT COALESCE(MAX(nonce) + 1, 0) AS next FROM sends";
+pub(super) const DROP_INTENTS: &str = "DELETE FROM sends WHERE state = 'intent' \
+                                       AND state NOT IN ('final', 'lost')";
+pub(super) const SPENT_SINCE: &str = "SELECT COALESCE(SUM(fee_gwei), 0) FROM sends \
+                                      WHERE paid_at > 0 AND paid_at > ?";
+pub(super) const PENDING_COSTS: &str = "SELECT s.nonce, s.gas_limit, a.max_fee, \
+     LENGTH(a.raw) AS bytes FROM sends s INDEXED BY sends_live \
+     CROSS JOIN attempts a ON a.nonce = s.nonce \
+     WHERE s.state IN ('signed', 'sent') AND s.state NOT IN ('final', 'lost')";
+pub(super) const RECHECK_OPEN: &str = "UPDATE sends SET state = 'included' \
+     WHERE state = 'final' AND nonce IN \
+         (SELECT i.nonce FROM batches b INDEXED BY batches_open CROSS JOIN items i ON i.kind = 'batch' \
+          AND i.stream = b.stream AND i.batch_index = b.batch_index \
+          WHERE b.anchored = 0 \
+          UNION \
+          SELECT i.nonce FROM proofs p INDEXED BY proofs_open CROSS JOIN items i ON i.kind = 'proof' \
+          AND i.stream = p.stream AND i.batch_index = p.batch_index \
+          WHERE p.anchored = 0)";
+pub(super) const LIVE_SENDS: &str =
+    "SELECT * FROM sends WHERE state NOT IN ('final', 'lost') ORDER BY nonce";
+pub(super) const SETTLED_FROM: &str =
+    "SELECT * FROM sends WHERE state = 'final' AND nonce >= ? ORDER BY nonce";
+pub(super) const CARRIED: &str = "SELECT i.kind, i.stream, i.batch_index, s.state, s.ok \
+     FROM items i JOIN sends s ON s.nonce = i.nonce \
+     WHERE i.stream = ? AND i.batch_index >= ? ORDER BY i.nonce";
+pub(super) const FAILURES: &str = "SELECT i.stream, i.batch_index, COUNT(*) AS n \
+     FROM sends s INDEXED BY sends_failed \
+     CROSS JOIN items i ON i.nonce = s.nonce AND i.kind = 'batch' \
+     CROSS JOIN batches b ON b.stream = i.stream AND b.batch_index = i.batch_index \
+     WHERE s.ok = 0 AND b.anchored = 0 GROUP BY i.stream, i.batch_index";
+pub(super) const ITEMS: &str = "SELECT kind, stream, batch_index FROM items WHERE nonce = ?";
+pub(super) const SEND_COUNTS: &str = "SELECT substr(name, 6) AS state, value FROM counters \
+     WHERE name >= 'send ' AND name < 'send!' AND value > 0 ORDER BY name";
+pub(super) const ATTEMPTS: &str = "SELECT tx_hash, nonce, raw, max_fee, tip FROM attempts \
+     WHERE nonce = ? ORDER BY signed_at DESC, rowid DESC";
+
 impl Journal {
     /// The nonce after the highest one in the journal; 0 when there is none.
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn next_nonce(&self) -> Result<u64, JournalError> {
-        let row = sqlx::query("SELECT COALESCE(MAX(nonce) + 1, 0) AS next FROM sends")
-            .fetch_one(&self.pool)
-            .await?;
+        let row = sqlx::query(NEXT_NONCE).fetch_one(&self.pool).await?;
         Ok(to_u64(row.try_get("next")?))
     }
 
@@ -197,9 +236,7 @@ impl Journal {
     /// [`JournalError`].
     pub async fn drop_intents(&self) -> Result<u64, JournalError> {
         // A nonce is signed before the next one is reserved, so this never makes a gap.
-        let done = sqlx::query("DELETE FROM sends WHERE state = 'intent'")
-            .execute(&self.pool)
-            .await?;
+        let done = sqlx::query(DROP_INTENTS).execute(&self.pool).await?;
         Ok(done.rows_affected())
     }
 
@@ -281,11 +318,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn spent_since(&self, since_ms: u64) -> Result<u64, JournalError> {
-        let sum: i64 =
-            sqlx::query_scalar("SELECT COALESCE(SUM(fee_gwei), 0) FROM sends WHERE paid_at > ?")
-                .bind(to_i64(since_ms))
-                .fetch_one(&self.pool)
-                .await?;
+        let sum: i64 = sqlx::query_scalar(SPENT_SINCE)
+            .bind(to_i64(since_ms))
+            .fetch_one(&self.pool)
+            .await?;
         Ok(to_u64(sum))
     }
 
@@ -294,12 +330,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn pending_costs(&self) -> Result<Vec<PendingCost>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT s.nonce, s.gas_limit, a.max_fee, LENGTH(a.raw) AS bytes FROM sends s \
-             JOIN attempts a ON a.nonce = s.nonce WHERE s.state IN ('signed', 'sent')",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(PENDING_COSTS).fetch_all(&self.pool).await?;
         let mut costs: BTreeMap<i64, PendingCost> = BTreeMap::new();
         for row in rows {
             let gas = to_u64(row.try_get("gas_limit")?);
@@ -311,15 +342,32 @@ impl Journal {
         Ok(costs.into_values().collect())
     }
 
-    /// Included transactions whose blocks are confirmed, or whose nonce somebody else used.
+    /// Included transactions whose blocks are confirmed, as seen at the confirmed block.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub async fn settle(&self, nonces: &[u64], state: SendState) -> Result<(), JournalError> {
+    pub async fn settle(&self, nonces: &[u64], at: &Checkpoint) -> Result<(), JournalError> {
         let mut tx = self.begin().await?;
         for nonce in nonces {
-            sqlx::query("UPDATE sends SET state = ? WHERE nonce = ?")
-                .bind(state.name())
+            sqlx::query("UPDATE sends SET state = 'final' WHERE nonce = ?")
+                .bind(to_i64(*nonce))
+                .execute(&mut *tx)
+                .await?;
+        }
+        checkpoints::note(&mut tx, at).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Transactions whose nonces somebody else used.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn lose(&self, nonces: &[u64]) -> Result<(), JournalError> {
+        let mut tx = self.begin().await?;
+        for nonce in nonces {
+            sqlx::query("UPDATE sends SET state = 'lost', paid_at = ? WHERE nonce = ?")
+                .bind(to_i64(now_ms()))
                 .bind(to_i64(*nonce))
                 .execute(&mut *tx)
                 .await?;
@@ -354,18 +402,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn recheck_open(&self) -> Result<(), JournalError> {
-        sqlx::query(
-            "UPDATE sends SET state = 'included' WHERE state = 'final' AND nonce IN \
-                 (SELECT i.nonce FROM batches b JOIN items i ON i.kind = 'batch' \
-                  AND i.stream = b.stream AND i.batch_index = b.batch_index \
-                  WHERE b.anchored = 0 \
-                  UNION \
-                  SELECT i.nonce FROM proofs p JOIN items i ON i.kind = 'proof' \
-                  AND i.stream = p.stream AND i.batch_index = p.batch_index \
-                  WHERE p.anchored = 0)",
-        )
-        .execute(&self.pool)
-        .await?;
+        sqlx::query(RECHECK_OPEN).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -374,7 +411,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn live_sends(&self) -> Result<Vec<Send>, JournalError> {
-        self.sends("state NOT IN ('final', 'lost')", 0).await
+        let rows = sqlx::query(LIVE_SENDS).fetch_all(&self.pool).await?;
+        rows.iter().map(read_send).collect()
     }
 
     /// Settled transactions with a nonce that the chain says is still free: a deep reorg.
@@ -382,8 +420,11 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn settled_from(&self, nonce: u64) -> Result<Vec<Send>, JournalError> {
-        self.sends("state = 'final' AND nonce >= ?", to_i64(nonce))
-            .await
+        let rows = sqlx::query(SETTLED_FROM)
+            .bind(to_i64(nonce))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_send).collect()
     }
 
     /// What transactions carry of a stream from `batch_index` on, by nonce.
@@ -395,15 +436,11 @@ impl Journal {
         stream: StreamId,
         batch_index: u64,
     ) -> Result<Vec<Carried>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT i.kind, i.stream, i.batch_index, s.state, s.ok \
-             FROM items i JOIN sends s ON s.nonce = i.nonce \
-             WHERE i.stream = ? AND i.batch_index >= ? ORDER BY i.nonce",
-        )
-        .bind(stream.0.as_slice())
-        .bind(to_i64(batch_index))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(CARRIED)
+            .bind(stream.0.as_slice())
+            .bind(to_i64(batch_index))
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(Carried {
@@ -420,14 +457,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn failures(&self) -> Result<BTreeMap<(StreamId, u64), u32>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT i.stream, i.batch_index, COUNT(*) AS n FROM sends s \
-             JOIN items i ON i.nonce = s.nonce AND i.kind = 'batch' \
-             JOIN batches b ON b.stream = i.stream AND b.batch_index = i.batch_index \
-             WHERE s.ok = 0 AND b.anchored = 0 GROUP BY i.stream, i.batch_index",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(FAILURES).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let stream = StreamId(array(row.try_get("stream")?)?);
@@ -443,37 +473,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn items(&self, nonce: u64) -> Result<Vec<Item>, JournalError> {
-        let rows = sqlx::query("SELECT kind, stream, batch_index FROM items WHERE nonce = ?")
+        let rows = sqlx::query(ITEMS)
             .bind(to_i64(nonce))
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(read_item).collect()
     }
 
-    async fn sends(&self, filter: &'static str, from: i64) -> Result<Vec<Send>, JournalError> {
-        let sql = format!("SELECT * FROM sends WHERE {filter} ORDER BY nonce");
-        let mut query = sqlx::query(&sql);
-        if filter.contains('?') {
-            query = query.bind(from);
-        }
-        query
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(read_send)
-            .collect()
-    }
-
-    /// Number of transactions per state.
+    /// Number of transactions per state, those included that were forgotten.
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn send_counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
-        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM sends GROUP BY state")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(SEND_COUNTS).fetch_all(&self.pool).await?;
         rows.iter()
-            .map(|row| Ok((row.try_get("state")?, to_u64(row.try_get("n")?))))
+            .map(|row| Ok((row.try_get("state")?, to_u64(row.try_get("value")?))))
             .collect()
     }
 
@@ -482,13 +496,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn attempts(&self, nonce: u64) -> Result<Vec<Attempt>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT tx_hash, nonce, raw, max_fee, tip FROM attempts WHERE nonce = ? \
-             ORDER BY signed_at DESC, rowid DESC",
-        )
-        .bind(to_i64(nonce))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(ATTEMPTS)
+            .bind(to_i64(nonce))
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(read_attempt).collect()
     }
 }

@@ -3,6 +3,10 @@
 
 use super::*;
 
+mod format_2;
+mod lasting;
+mod queries;
+
 #[tokio::test]
 async fn a_full_disk_is_named_and_the_journal_works_again_with_room() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,16 +3,16 @@
 
 //! The anchor loop: one look at both sides, then the steps that the plan asks for.
 
-use super::{Hold, MAX_HOLD, Settings, backoff, pause, stopping, submit::Room};
+use super::{Hold, MAX_HOLD, Settings, backoff, code::Code, pause, stopping, submit::Room};
 use crate::{
     Observer, clock,
-    journal::{ItemKind, Journal, JournalError, ProofKey, StreamRow, now_ms},
+    journal::{ItemKind, Journal, JournalError, ProofKey, Retention, StreamRow, now_ms},
     metrics::{Shared, StreamLag},
     plan::{Conflict, Limits, StreamView},
     sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Key, Park, Sender},
     view::{TickError, plan_with_records, snapshot},
 };
-use alloy::primitives::{Address, U256, keccak256};
+use alloy::primitives::{U256, keccak256};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::{Notify, watch};
 use ves_primitives::StreamId;
@@ -37,8 +37,10 @@ pub(super) struct AnchorLoop {
     pub(super) alone: BTreeMap<StreamId, Instant>,
     /// Conflicts seen at the last look, and only then.
     pub(super) suspects: BTreeMap<StreamId, (u64, Conflict)>,
-    /// The code behind the proxy at the last look.
-    pub(super) implementation: Option<Address>,
+    /// The registry's code, as last asked.
+    pub(super) code: Option<Code>,
+    /// How long the journal keeps what is final.
+    pub(super) retention: Retention,
     pub(super) turn: usize,
     /// Which stream's proofs are first to be sent.
     pub(super) proof_turn: usize,
@@ -71,7 +73,8 @@ impl AnchorLoop {
             proof_holds: BTreeMap::new(),
             alone: BTreeMap::new(),
             suspects: BTreeMap::new(),
-            implementation: None,
+            code: None,
+            retention: Retention::default(),
             turn: 0,
             proof_turn: 0,
             node_said: BTreeMap::new(),
@@ -102,6 +105,8 @@ impl AnchorLoop {
                     backoff(failures, self.settings.poll)
                 }
             };
+            // Most of all when the look failed.
+            self.shared.endpoints(self.chain.endpoints());
             self.shared.ticked();
             tokio::select! {
                 () = pause(&mut stop, wait) => {}
@@ -137,29 +142,31 @@ impl AnchorLoop {
             return Ok(false);
         }
         let latest = self.chain.latest().await?;
-        let gate = self.gate(&latest).await?;
+        let mut gate = self.gate(&latest).await?;
+        let rule = self.settings.confirmation;
+        let confirmed = self.chain.confirmed(&latest, rule).await?;
+        let agreed = self.chain.agreed(confirmed, rule).await?;
+        if let Err(park) = &agreed {
+            gate.parked.push(park.clone());
+        }
         self.shared.gate(&gate);
-        let confirmed = self
-            .chain
-            .confirmed(&latest, self.settings.confirmation)
-            .await?;
+        let Ok(confirmed) = agreed else {
+            // Nobody knows what is done, so nothing is begun either.
+            self.publish().await?;
+            return Ok(false);
+        };
         let used = self.chain.nonce_at(&latest).await?;
         let used_confirmed = if confirmed == latest {
             used
         } else {
             self.chain.nonce_at(&confirmed).await?
         };
+        self.shared.nonces(used, used_confirmed);
         // Nothing was ever signed for these: a stop came in between.
         self.journal.drop_intents().await?;
         let report = self
             .sender
-            .look(
-                &self.journal,
-                &latest,
-                confirmed.number,
-                used,
-                used_confirmed,
-            )
+            .look(&self.journal, &latest, &confirmed, used, used_confirmed)
             .await?;
         self.shared.sent_report(&report);
         let blocked = gate.is_open() && self.resend(&latest, used).await?;
@@ -197,6 +204,7 @@ impl AnchorLoop {
         self.anchor_proofs(&snapshot, &proofs, gate.is_open(), &mut room)
             .await?;
         let sent = room.transactions < free;
+        self.tidy(&latest, &confirmed).await?;
         self.publish().await?;
         Ok(sent || in_flight > 0)
     }
@@ -244,6 +252,9 @@ impl AnchorLoop {
 
     /// Batches that the balance pays for in one transaction, with as much again in reserve.
     fn affordable(&self, gate: &Gate, latest: &Block) -> usize {
+        if !self.code.is_some_and(|code| code.takes_many) {
+            return 1;
+        }
         let policy = &self.settings.send;
         let half = u128::try_from(gate.balance / U256::from(2)).unwrap_or(u128::MAX);
         let paid = half.saturating_sub(self.cost(latest, policy.gas_default))
@@ -327,11 +338,12 @@ impl AnchorLoop {
         if !allowed.is_empty() && found.is_none_or(|found| !allowed.contains(&found)) {
             gate.parked.push(Park::UnknownImplementation { found });
         }
-        if self.implementation.is_some() && self.implementation != found {
-            tracing::error!(before = ?self.implementation, now = ?found, "the registry was upgraded");
-            self.shared.upgraded();
+        // Without it there is no registry to look at.
+        if gate.strict.is_some() {
+            let code = self.look_at_code(found).await?;
+            gate.code_hash = Some(code.hash);
+            gate.upgraded_ms = code.upgraded_ms;
         }
-        self.implementation = found;
         Ok(gate)
     }
 
@@ -381,8 +393,8 @@ impl AnchorLoop {
         let counts = self.journal.send_counts().await?;
         self.shared.streams(lags, counts);
         self.shared.proofs(self.journal.proof_totals().await?);
-        self.shared.endpoints(self.chain.endpoints());
-        self.shared.nonces(self.journal.next_nonce().await?);
+        self.shared.next_nonce(self.journal.next_nonce().await?);
+        self.shared.live(&self.journal.live_sends().await?, now);
         Ok(())
     }
 }

@@ -9,6 +9,8 @@
 //! contradiction in the appchain's finalized blocks ends the program ([`Halt`]).
 
 mod anchor;
+mod code;
+mod finality;
 mod proofs;
 mod reports;
 #[cfg(test)]

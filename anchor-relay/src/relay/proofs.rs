@@ -126,7 +126,9 @@ impl AnchorLoop {
             }
         }
         if !anchored.is_empty() {
-            self.journal.mark_proofs(&anchored, true).await?;
+            self.journal
+                .mark_proofs(&anchored, &confirmed.checkpoint())
+                .await?;
             self.observer.at(Point::ProofAnchored);
             self.shared.proofs_anchored(anchored.len());
             for (stream, index) in &anchored {

@@ -7,7 +7,7 @@
 //! lets the chain prune more. A report that fails is made again; anchoring never depends on it.
 
 use super::{pause, stopping};
-use crate::{journal::Journal, metrics::Shared};
+use crate::{journal::Journal, metrics::Shared, secret_url::SecretUrl};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -25,7 +25,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub struct ReporterSettings {
     /// The appchain node; a WebSocket.
-    pub node_url: String,
+    pub node_url: SecretUrl,
     /// Pause between reports.
     pub every: Duration,
 }
@@ -91,7 +91,7 @@ impl Reporter {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let client = ChainClient::connect(&self.settings.node_url, None).await?;
+        let client = ChainClient::connect(self.settings.node_url.expose(), None).await?;
         self.client = Some(client.clone());
         Ok(client)
     }
@@ -129,10 +129,14 @@ impl Reporter {
                 .batches_from(*stream, kept.oldest, 1)
                 .await
                 .map_err(|e| e.to_string())?;
-            let prunable = kept.oldest < kept.anchored
-                && oldest
-                    .first()
-                    .is_some_and(|batch| kept.may_drop_oldest(batch.block_number, head.number));
+            // What the journal has forgotten was older than the chain needs it to be.
+            let due = match oldest.first() {
+                Some(batch) if batch.batch_index == kept.oldest => {
+                    kept.may_drop_oldest(batch.block_number, head.number)
+                }
+                _ => kept.oldest < *count,
+            };
+            let prunable = kept.oldest < kept.anchored && due;
             if *count > kept.anchored || prunable {
                 calls.push(AdminCall::NoteAnchored {
                     stream: *stream,

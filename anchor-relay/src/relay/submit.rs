@@ -79,7 +79,9 @@ impl AnchorLoop {
             })
             .collect();
         if !anchored.is_empty() {
-            self.journal.mark_anchored(&anchored).await?;
+            self.journal
+                .mark_anchored(&anchored, &snapshot.confirmed.checkpoint())
+                .await?;
             self.observer.at(Point::Anchored);
             self.shared.anchored(anchored.len());
             for (stream, index) in &anchored {
@@ -95,6 +97,12 @@ impl AnchorLoop {
                 Action::Reopen { stream, above } => {
                     let count = self.journal.reopen(*stream, *above).await?;
                     tracing::warn!(%stream, above, count, "the contract lost batches, again");
+                    if count == 0 {
+                        // The journal has nothing that closes the gap: it was final and is forgotten.
+                        let why = "the contract lost batches that the journal has forgotten; if it \
+                                   stays so, start with a new journal";
+                        self.hold(*stream, why);
+                    }
                 }
                 Action::Quarantine {
                     stream,

@@ -10,12 +10,12 @@
 use super::{
     EndpointStats, Gate, Park, contract::SetRegistry, endpoints::Endpoints, revert::Refusal,
 };
-use crate::plan::Head;
+use crate::{journal::Checkpoint, plan::Head};
 use alloy::{
     contract::Error as CallError,
     eips::{BlockId, BlockNumberOrTag},
     network::Ethereum,
-    primitives::{Address, B256, U256, b256},
+    primitives::{Address, B256, U256},
     providers::{Provider, RootProvider},
     transports::TransportError,
 };
@@ -31,10 +31,8 @@ use ves_primitives::{BatchCommitment, StateRoot, StoreId, TenantId};
 /// Streams or batches per `eth_call`.
 const CHUNK: usize = 100;
 /// Calls at the same time.
-const CONCURRENT: usize = 8;
-/// Where an ERC-1967 proxy keeps its implementation.
-const IMPLEMENTATION_SLOT: B256 =
-    b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc");
+pub(super) const CONCURRENT: usize = 8;
+
 /// When an anchor counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
@@ -104,6 +102,16 @@ pub struct Block {
     pub base_fee: u128,
 }
 
+impl Block {
+    /// What is remembered of it.
+    pub const fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            number: self.number,
+            hash: self.hash.0,
+        }
+    }
+}
+
 /// The destination the operator named.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
@@ -121,6 +129,7 @@ pub struct Chain {
     pub(super) endpoints: Arc<Endpoints>,
     pub(super) identity: Identity,
     pub(super) timeout: Duration,
+    pub(super) witness: Option<Arc<Self>>,
 }
 
 pub(super) fn unavailable(what: &'static str, error: impl fmt::Display) -> ChainError {
@@ -140,6 +149,7 @@ impl Chain {
             endpoints: Arc::new(Endpoints::new(urls)?),
             identity,
             timeout,
+            witness: None,
         })
     }
 
@@ -154,6 +164,7 @@ impl Chain {
             endpoints: Arc::new(Endpoints::of(providers)),
             identity,
             timeout,
+            witness: None,
         }
     }
 
@@ -267,22 +278,6 @@ impl Chain {
             })
     }
 
-    /// The implementation behind the registry's proxy; `None` if it is no ERC-1967 proxy.
-    ///
-    /// # Errors
-    /// When the chain does not answer.
-    pub async fn implementation(&self) -> Result<Option<Address>, ChainError> {
-        let slot = U256::from_be_bytes(IMPLEMENTATION_SLOT.0);
-        let registry = self.identity.registry;
-        let word = self
-            .rpc("eth_getStorageAt", async {
-                self.provider().get_storage_at(registry, slot).await
-            })
-            .await?;
-        let address = Address::from_word(word.into());
-        Ok((!address.is_zero()).then_some(address))
-    }
-
     /// Reads whether we may and can send. `cost`: wei one transaction may need.
     ///
     /// # Errors
@@ -345,6 +340,7 @@ impl Chain {
             strict_genesis,
             implementation,
             balance,
+            ..Gate::default()
         })
     }
 
@@ -580,16 +576,4 @@ pub(super) fn refused_or(what: &'static str, error: TransportError) -> ChainErro
         }
     }
     unavailable(what, error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slot_of_the_implementation_is_that_of_erc_1967() {
-        let hash = alloy::primitives::keccak256("eip1967.proxy.implementation");
-        let slot = U256::from_be_bytes(hash.0) - U256::from(1);
-        assert_eq!(slot, U256::from_be_bytes(IMPLEMENTATION_SLOT.0));
-    }
 }

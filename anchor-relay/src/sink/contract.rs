@@ -64,6 +64,8 @@ sol! {
         function getBatchCommitments(bytes32[] batchIds) external view returns (BatchRecord[]);
         function getBatchHeadSequences(bytes32[] tenantIds, bytes32[] storeIds) external view returns (uint64[]);
         function getBatchLatestStateRoots(bytes32[] tenantIds, bytes32[] storeIds) external view returns (bytes32[]);
+        function totalCommitments() external view returns (uint256);
+        function getLatestBatchId(bytes32 tenantId, bytes32 storeId) external view returns (bytes32);
         function authorizedSequencers(address sequencer) external view returns (bool);
         function paused() external view returns (bool);
         function strictModeEnabled() external view returns (bool);

@@ -62,15 +62,21 @@ pub(super) struct Endpoints {
 impl Endpoints {
     /// From URLs separated by commas.
     pub(super) fn new(urls: &str) -> Result<Self, String> {
-        let mut list = Vec::new();
-        for text in urls.split(',').map(str::trim) {
-            let url: alloy::transports::http::reqwest::Url =
-                text.parse().map_err(|error| format!("{text}: {error}"))?;
+        let mut list: Vec<Endpoint> = Vec::new();
+        for (n, text) in urls.split(',').map(str::trim).enumerate() {
+            // Its place, not its text: that may hold a key.
+            let url: alloy::transports::http::reqwest::Url = text
+                .parse()
+                .map_err(|error| format!("URL {} of the L2: {error}", n + 1))?;
             let host = url.host_str().unwrap_or("?");
-            let name = match url.port_or_known_default() {
+            let mut name = match url.port_or_known_default() {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_owned(),
             };
+            // Two keys of one provider are two endpoints.
+            if list.iter().any(|known| known.name == name) {
+                name = format!("{name}#{}", n + 1);
+            }
             list.push(Endpoint {
                 name,
                 provider: RootProvider::new_http(url),
@@ -198,11 +204,16 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_no_url_is_named() {
-        assert!(
-            Endpoints::new("http://a,nonsense")
-                .unwrap_err()
-                .contains("nonsense")
-        );
+    fn d15_an_endpoint_that_is_no_url_is_named_by_its_place() {
+        let error = Endpoints::new("http://a,http://b:key-in-a-port").unwrap_err();
+        assert!(error.starts_with("URL 2 of the L2: "), "{error}");
+        assert!(!error.contains("key"), "{error}");
+    }
+
+    #[test]
+    fn d12_two_urls_of_one_host_are_two_endpoints() {
+        let all = Endpoints::new("http://a:1/one,http://a:1/two").unwrap();
+        let names: Vec<String> = all.stats().into_iter().map(|s| s.endpoint).collect();
+        assert_eq!(names, ["a:1", "a:1#2"]);
     }
 }

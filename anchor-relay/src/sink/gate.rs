@@ -3,7 +3,7 @@
 
 //! What keeps the relay from sending, in words for the operator.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use serde::Serialize;
 use std::fmt;
 
@@ -71,6 +71,20 @@ pub enum Park {
         /// Wei per gas.
         base_fee: String,
     },
+    /// The second endpoint does not answer, so nothing counts as done.
+    WitnessAway {
+        /// The error.
+        error: String,
+    },
+    /// The two endpoints are on different chains.
+    WitnessDisagrees {
+        /// Height of a block that one of them calls confirmed.
+        number: u64,
+        /// Its hash at the endpoint in use.
+        here: B256,
+        /// Its hash at the witness.
+        there: B256,
+    },
 }
 
 impl fmt::Display for Park {
@@ -134,6 +148,20 @@ impl fmt::Display for Park {
                 f,
                 "the L2's base fee of {base_fee} wei is above send.max_fee_wei. Wait or raise it"
             ),
+            Self::WitnessAway { error } => write!(
+                f,
+                "the witness of the L2: {error}. Start it or correct destination.witness_url"
+            ),
+            Self::WitnessDisagrees {
+                number,
+                here,
+                there,
+            } => write!(
+                f,
+                "block {number} of the L2 is {here} at destination.rpc_url and {there} at \
+                 destination.witness_url. One of them is not on the L2's chain: compare both with \
+                 others"
+            ),
         }
     }
 }
@@ -149,6 +177,10 @@ pub struct Gate {
     pub strict_genesis: bool,
     /// The code behind the registry's proxy.
     pub implementation: Option<Address>,
+    /// Keccak-256 of that code, or of the registry's own if it is no proxy.
+    pub code_hash: Option<B256>,
+    /// When the code was replaced, as far as the relay has seen, Unix milliseconds; 0: never.
+    pub upgraded_ms: u64,
     /// Our balance, wei.
     #[serde(serialize_with = "as_text")]
     pub balance: U256,

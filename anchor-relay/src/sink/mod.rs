@@ -9,10 +9,14 @@ mod endpoints;
 mod fees;
 mod gate;
 mod key;
+mod latest;
 mod outgoing;
+mod probe;
+mod reorg;
 mod resend;
 mod revert;
 mod sender;
+mod witness;
 
 pub use chain::{Block, Chain, ChainError, Confirmation, Identity};
 pub use contract::{

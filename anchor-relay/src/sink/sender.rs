@@ -19,11 +19,10 @@ use super::{
 use crate::{
     Observer, Point,
     clock::now,
-    journal::{Attempt, ItemKind, Journal, JournalError, Send, SendState},
+    journal::{Attempt, Journal, JournalError, Send, SendState},
 };
 use alloy::{
     consensus::TxEip1559,
-    eips::BlockNumberOrTag,
     primitives::{B256, TxKind, U256},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -96,7 +95,7 @@ pub struct Sender {
     pub(super) policy: SendPolicy,
     pub(super) observer: Observer,
     /// The latest block at the last look; a different hash at its height is a reorg.
-    seen: Option<Block>,
+    pub(super) seen: Option<Block>,
     /// Height at which each nonce's last attempt was given to a node.
     pub(super) given: BTreeMap<u64, u64>,
     /// What nodes refused, by nonce.
@@ -158,8 +157,8 @@ impl Sender {
         }
     }
 
-    /// Finds out what became of each transaction. `used`: our transaction count at the latest
-    /// block, `used_confirmed`: at the confirmed one.
+    /// Finds out what became of each transaction. `confirmed`: the block up to which things count as
+    /// done; `used`: our transaction count at the latest block, `used_confirmed`: at the confirmed one.
     ///
     /// # Errors
     /// [`SendError`].
@@ -167,28 +166,17 @@ impl Sender {
         &mut self,
         journal: &Journal,
         latest: &Block,
-        confirmed: u64,
+        confirmed: &Block,
         used: u64,
         used_confirmed: u64,
     ) -> Result<SendReport, SendError> {
         let mut report = SendReport::default();
         let reorg = self.reorg_since_last_look(latest).await?;
         if reorg {
-            journal.recheck_open().await?;
+            self.take_back(journal).await?;
         }
         // Deeper than the confirmation rule: what counted as done is not.
-        let undone = journal.settled_from(used).await?;
-        for send in &undone {
-            for item in journal.items(send.nonce).await? {
-                match item.kind {
-                    ItemKind::Batch => journal.reopen_from(item.stream, item.batch_index).await?,
-                    ItemKind::Proof => {
-                        let key = (item.stream, item.batch_index);
-                        journal.mark_proofs(&[key], false).await?;
-                    }
-                }
-            }
-        }
+        let undone = self.undo(journal, used).await?;
         let mut unmined: Vec<u64> = undone.iter().map(|send| send.nonce).collect();
         let mut settled = Vec::new();
         let mut lost = Vec::new();
@@ -200,7 +188,9 @@ impl Sender {
         let gone = free.iter().filter(|send| send.state == SendState::Included);
         unmined.extend(gone.map(|send| send.nonce));
         let to_find = mined.into_iter().filter(|send| {
-            let in_confirmed = send.block_number.is_some_and(|number| number <= confirmed);
+            let in_confirmed = send
+                .block_number
+                .is_some_and(|number| number <= confirmed.number);
             send.state != SendState::Included || reorg || in_confirmed
         });
         let found: Vec<_> = stream::iter(to_find)
@@ -217,7 +207,7 @@ impl Sender {
                     self.missing.remove(&send.nonce);
                     self.included(journal, &send, &attempt, &receipt, &mut report)
                         .await?;
-                    if receipt.block_number <= confirmed {
+                    if receipt.block_number <= confirmed.number {
                         settled.push(send.nonce);
                     }
                 }
@@ -239,31 +229,17 @@ impl Sender {
             journal.mark_unmined(&unmined).await?;
         }
         if !settled.is_empty() {
-            journal.settle(&settled, SendState::Final).await?;
+            journal.settle(&settled, &confirmed.checkpoint()).await?;
             self.observer.at(Point::Settled);
         }
         if !lost.is_empty() {
             tracing::error!(nonces = ?lost, "somebody else uses this key: nonces were taken");
-            journal.settle(&lost, SendState::Lost).await?;
+            journal.lose(&lost).await?;
         }
         report.settled = len(&settled);
         report.lost = len(&lost);
         self.seen = Some(*latest);
         Ok(report)
-    }
-
-    async fn reorg_since_last_look(&self, latest: &Block) -> Result<bool, SendError> {
-        let Some(seen) = self.seen else {
-            return Ok(true);
-        };
-        if seen.number == latest.number {
-            return Ok(seen.hash != latest.hash);
-        }
-        let now = self
-            .chain
-            .block(BlockNumberOrTag::Number(seen.number))
-            .await?;
-        Ok(now.is_none_or(|now| now.hash != seen.hash))
     }
 
     async fn find(

@@ -36,6 +36,8 @@ sol! {
         function setStrictMode(bool enabled) external;
         function setStrictGenesis(bool enabled) external;
         function setStreamSubmitter(bytes32 tenantId, bytes32 storeId, address submitter) external;
+        function upgradeToAndCall(address newImplementation, bytes data) external payable;
+        function totalCommitments() external view returns (uint256);
         function setSequencerAuthorization(address sequencer, bool authorized) external;
         event BatchCommitted(bytes32 indexed batchId, bytes32 indexed tenantStoreKey, bytes32 eventsRoot, bytes32 newStateRoot, uint64 sequenceStart, uint64 sequenceEnd, uint32 eventCount);
     }
@@ -184,7 +186,7 @@ impl Evm {
     }
 
     /// The receipt of a transaction; anvil mines right after it has answered.
-    async fn mined(&self, hash: B256) -> Value {
+    pub async fn mined(&self, hash: B256) -> Value {
         for _ in 0..200 {
             let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await;
             if !receipt.is_null() {
@@ -207,6 +209,22 @@ impl Evm {
             .unwrap()
             .parse()
             .unwrap()
+    }
+
+    /// Puts a second implementation behind the proxy; gives its address.
+    pub async fn upgrade(&self) -> Address {
+        let implementation = self.deploy(bytecode("SetRegistry")).await;
+        self.admin(Admin::upgradeToAndCallCall {
+            newImplementation: implementation,
+            data: Bytes::new(),
+        })
+        .await;
+        implementation
+    }
+
+    /// The implementation behind the proxy.
+    pub async fn implementation(&self) -> Address {
+        self.chain().implementation().await.unwrap().unwrap()
     }
 
     /// A call of the owner.
@@ -258,6 +276,14 @@ impl Evm {
     /// Transactions of the relay that are in the chain.
     pub async fn relay_transactions(&self) -> u64 {
         self.provider.get_transaction_count(RELAY).await.unwrap()
+    }
+
+    /// Batches in the contract, by its own count.
+    pub async fn total_commitments(&self) -> u64 {
+        let call = json!({ "to": self.registry, "data": Bytes::from(Admin::totalCommitmentsCall {}.abi_encode()) });
+        let answer = self.rpc("eth_call", json!([call, "latest"])).await;
+        let count: U256 = answer.as_str().unwrap().parse().unwrap();
+        count.try_into().unwrap()
     }
 
     /// Batch ids in the order they were committed, from the contract's events.

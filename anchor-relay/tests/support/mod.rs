@@ -15,20 +15,27 @@
 pub mod appchain;
 #[path = "evm.rs"]
 pub mod evm;
+#[path = "program.rs"]
+pub mod program;
 #[path = "proxy.rs"]
 pub mod proxy;
 #[path = "running.rs"]
 pub mod running;
+#[path = "served.rs"]
+pub mod served;
 
 use anchor_relay::source::{BlockHash, Commitment, Source, SourceBlock, SourceError};
 use async_trait::async_trait;
+use codec::Encode;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
+use ves_client::{DigestItem, Header};
 use ves_primitives::{
-    AgentId, BatchCommitment, BlockCommitment, GenesisHash, LeafHash, Policy, StoreId, StreamId,
-    StreamTip, TenantId, batch_proof_hash, limits, proof::BatchProofRecord, sha256, stream_id,
+    AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, GenesisHash, LeafHash,
+    Policy, StoreId, StreamId, StreamTip, TenantId, batch_proof_hash, limits,
+    proof::BatchProofRecord, sha256, stream_id,
 };
 
 pub const GENESIS: GenesisHash = GenesisHash([7; 32]);
@@ -50,6 +57,8 @@ pub fn id(number: u8) -> StreamId {
 #[derive(Clone)]
 pub struct Script {
     pub blocks: Vec<(SourceBlock, Vec<BatchCommitment>)>,
+    /// Their headers, which have the blocks' hashes.
+    pub headers: Vec<Header>,
     tips: BTreeMap<u8, StreamTip>,
     salt: u8,
 }
@@ -58,6 +67,7 @@ impl Script {
     pub fn new() -> Self {
         Self {
             blocks: Vec::new(),
+            headers: Vec::new(),
             tips: BTreeMap::new(),
             salt: 0,
         }
@@ -99,16 +109,24 @@ impl Script {
             .blocks
             .last()
             .map_or(BlockHash(GENESIS.0), |(block, _)| block.hash);
-        let mut bytes = parent.0.to_vec();
-        bytes.extend_from_slice(&number.to_be_bytes());
-        bytes.push(self.salt);
+        let commitment = BlockCommitment::commit(&batches);
+        let said =
+            |said: &BlockCommitment| DigestItem::Consensus(BLOCK_COMMITMENT_ENGINE, said.encode());
+        let header = Header {
+            parent_hash: parent,
+            number,
+            state_root: [self.salt; 32],
+            extrinsics_root: [0; 32],
+            digest: commitment.iter().map(said).collect(),
+        };
         let block = SourceBlock {
             number,
-            hash: BlockHash(sha256(&bytes)),
+            hash: header.hash(),
             parent,
-            commitment: BlockCommitment::commit(&batches)
-                .map_or(Commitment::Absent, Commitment::Present),
+            commitment: commitment.map_or(Commitment::Absent, Commitment::Present),
+            time_ms: None,
         };
+        self.headers.push(header);
         self.blocks.push((block, batches));
     }
 

@@ -58,6 +58,8 @@ struct Inner {
     methods: Mutex<std::collections::BTreeSet<String>>,
     /// How long the answer to a transaction that has arrived is held back.
     hold: Mutex<std::time::Duration>,
+    /// While it is so, transactions do not arrive and have no answer.
+    blocked: tokio::sync::watch::Sender<bool>,
     /// Applied to every answer.
     tamper: Mutex<Option<Tamper>>,
     counts: Mutex<std::collections::BTreeMap<String, u64>>,
@@ -82,6 +84,7 @@ impl Proxy {
             latest: Mutex::default(),
             methods: Mutex::default(),
             hold: Mutex::default(),
+            blocked: tokio::sync::watch::Sender::new(false),
             tamper: Mutex::default(),
             counts: Mutex::default(),
             refuse: Mutex::default(),
@@ -131,6 +134,11 @@ impl Proxy {
     /// From now on a transaction arrives at once and its answer comes this much later.
     pub fn hold_answers(&self, time: std::time::Duration) {
         *self.inner.hold.lock().unwrap() = time;
+    }
+
+    /// From now on transactions stop here, or those that did are lost.
+    pub fn block_sends(&self, blocked: bool) {
+        self.inner.blocked.send_replace(blocked);
     }
 
     /// What happened how often.
@@ -207,6 +215,11 @@ async fn handle(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         && let Some(words) = refused(call["params"][0].as_str().unwrap())
     {
         return refuse(words);
+    }
+    if sending && *inner.blocked.borrow() {
+        let mut blocked = inner.blocked.subscribe();
+        blocked.wait_for(|blocked| !blocked).await.unwrap();
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match fault {
         Fault::Refused => return StatusCode::SERVICE_UNAVAILABLE.into_response(),

@@ -30,6 +30,8 @@ pub(super) struct AppBlock {
 
 pub(super) struct Appchain {
     pub(super) streams: u8,
+    /// Are batches proven?
+    pub(super) proves: bool,
     /// From block 1 on.
     blocks: Vec<AppBlock>,
     pub(super) finalized: u32,
@@ -47,6 +49,7 @@ impl Appchain {
     pub(super) const fn new(streams: u8) -> Self {
         Self {
             streams,
+            proves: true,
             blocks: Vec::new(),
             finalized: 0,
             salt: 0,
@@ -113,7 +116,7 @@ impl Appchain {
             .map(|proof| proof.record.batch_id)
             .collect();
         for batch in self.blocks.iter().flat_map(|block| &block.batches) {
-            if !proven.contains(&batch.batch_id) && rng.gen_bool(0.15) {
+            if self.proves && !proven.contains(&batch.batch_id) && rng.gen_bool(0.15) {
                 proofs.push(prove(batch, number));
             }
         }
@@ -127,6 +130,7 @@ impl Appchain {
                 hash: BlockHash(sha256(&bytes)),
                 parent,
                 commitment,
+                time_ms: None,
             },
             batches,
             proofs,

@@ -118,6 +118,8 @@ pub(super) enum Owner {
     Pause(bool),
     Authorise(Address, bool),
     Fund(Address, u128),
+    /// Replaces the code by one that knows no `commitBatches`, or (`false`) one that does.
+    Replace(bool),
 }
 
 pub(super) struct L2 {
@@ -260,6 +262,7 @@ impl L2 {
                 Owner::Authorise(who, false) => {
                     state.registry.authorised.remove(&who);
                 }
+                Owner::Replace(one_at_a_time) => state.registry.one_at_a_time = one_at_a_time,
                 Owner::Fund(who, balance) => {
                     state.balances.insert(who, balance);
                 }

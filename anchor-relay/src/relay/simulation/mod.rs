@@ -13,7 +13,9 @@
 
 mod appchain;
 mod bugs;
+mod cases;
 mod l2;
+mod lasting;
 mod registry;
 mod rpc;
 mod world;
@@ -107,8 +109,12 @@ impl Running {
         settings: &Settings,
         metrics: &Arc<metrics::Shared>,
     ) -> AnchorLoop {
-        let endpoints = world.lock().actors[number].lags.len();
-        let providers = (0..endpoints).map(|endpoint| {
+        let (endpoints, witness, retention) = {
+            let world = world.lock();
+            let endpoints = world.actors[number].lags.len();
+            (endpoints, world.witness, world.retention)
+        };
+        let provider = |endpoint| {
             let endpoint = Endpoint {
                 world: world.clone(),
                 relay: number,
@@ -116,22 +122,28 @@ impl Running {
                 registry: REGISTRY,
             };
             RootProvider::new(RpcClient::new(endpoint, true))
-        });
+        };
         let identity = Identity {
             chain_id: CHAIN_ID,
             registry: REGISTRY,
             sender: key.address(),
         };
-        let chain = Chain::over(providers.collect(), identity, Duration::from_secs(600));
+        let over = |providers| Chain::over(providers, identity, Duration::from_secs(600));
+        let mut chain = over((0..endpoints).map(provider).collect());
+        if witness {
+            chain = chain.witnessed_by(over(vec![provider(endpoints - 1)]));
+        }
         let watched = world.clone();
-        AnchorLoop::new(
+        let mut anchor = AnchorLoop::new(
             Arc::clone(journal),
             Arc::new(chain),
             key.clone(),
             settings.clone(),
             Arc::clone(metrics),
             Observer::new(move |point| watched.at(number, point)),
-        )
+        );
+        anchor.retention = retention;
+        anchor
     }
 
     /// The process ends and starts again: only the journal is left.
@@ -231,8 +243,10 @@ impl Running {
             return;
         }
         for (stream, count) in self.journal.anchored_prefixes().await.unwrap() {
-            let count = u32::try_from(count).unwrap();
-            for batch in self.journal.batches_from(stream, 0, count).await.unwrap() {
+            let limit = u32::try_from(count).unwrap();
+            let known = self.journal.batches_from(stream, 0, limit).await.unwrap();
+            // Some may be forgotten: then later ones are given.
+            for batch in known.iter().filter(|batch| batch.batch_index < count) {
                 let mut world = self.world.lock();
                 let at = world.l2.finalized;
                 if !world.is_confirmed(&batch.batch_id, at) {
@@ -514,6 +528,9 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
+/// Schedules that once broke a promise: a reorg deeper than `safe` puts a transaction that counts as
+/// settled behind a pause, where it fails.
+const REGRESSIONS: [u64; 1] = [1296];
 /// Failing schedules after which a run ends.
 const MOST_FAILURES: usize = 10;
 /// Schedules of a short run.
@@ -533,7 +550,7 @@ fn r4_seeds_keep_every_promise() {
     let mut stats = Stats::default();
     let mut wasted = (0, 0);
     let mut failures = Vec::new();
-    for seed in first..first + count {
+    for seed in (first..first + count).chain(REGRESSIONS) {
         let outcome = runtime.block_on(play(seed, None, false));
         if !outcome.violations.is_empty() {
             failures.push(format!("VES_SEED={seed}: {:?}", outcome.violations));

@@ -17,6 +17,8 @@ pub(super) struct Registry {
     /// The first batch of a stream must start at 1.
     pub(super) strict_genesis: bool,
     pub(super) paused: bool,
+    /// It knows no `commitBatches`, as the peer's.
+    pub(super) one_at_a_time: bool,
     pub(super) authorised: BTreeSet<Address>,
     /// Head and its state root, by tenant and store.
     latest: BTreeMap<(B256, B256), (u64, B256)>,
@@ -124,6 +126,10 @@ impl Registry {
         let Some(write) = Write::decode(call) else {
             return Err(Vec::new());
         };
+        let selector = SetRegistry::commitBatchesCall::SELECTOR;
+        if self.one_at_a_time && call.starts_with(&selector) {
+            return Err(Vec::new());
+        }
         let mut next = self.clone();
         next.write(from, &write, time)?;
         *self = next;
@@ -221,6 +227,11 @@ impl Registry {
         proof.timestamp = time;
         self.proofs.insert(batch, proof);
         Ok(())
+    }
+
+    /// What tells this code from other.
+    pub(super) fn code(&self) -> Vec<u8> {
+        vec![0x60, u8::from(self.one_at_a_time)]
     }
 
     /// Where a stream stands.

@@ -131,7 +131,7 @@ impl Endpoint {
         let view = world.view(self.relay, self.number);
         Ok(match method {
             "eth_chainId" => json!(U256::from(super::CHAIN_ID)),
-            "eth_getCode" => json!("0x60"),
+            "eth_getCode" => json!(Bytes::from(world.l2.head().state.registry.code())),
             "eth_getStorageAt" => json!(B256::ZERO),
             "eth_gasPrice" => json!(U256::from(world.l2.base_fee + TIP)),
             "eth_maxPriorityFeePerGas" => json!(U256::from(TIP)),

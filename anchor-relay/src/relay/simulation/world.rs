@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Point,
     clock::simulated,
+    journal::Retention,
     plan::Head,
     sink::{Confirmation, Refusal, same_proof},
 };
@@ -27,6 +28,13 @@ use std::{
     time::Duration,
 };
 use ves_primitives::BatchId;
+
+/// So short that it matters. A proof may come at any time, and the budget is of a day.
+const SHORT_RETENTION: Retention = Retention {
+    proven: 2,
+    unproven: u32::MAX,
+    sends_ms: 25 * 60 * 60 * 1_000,
+};
 
 /// What a process that stops leaves behind: nothing but its journal.
 pub(super) struct Crash;
@@ -82,6 +90,10 @@ pub(super) struct World {
     one_in: u16,
     /// How the confirmed block is told.
     pub(super) confirmation: Confirmation,
+    /// Does each relay ask a second endpoint about what is done?
+    pub(super) witness: bool,
+    /// How long journals keep what is final.
+    pub(super) retention: Retention,
     /// The call of each nonce that was ever announced.
     announced: BTreeMap<(Address, u64), Vec<u8>>,
     late: Vec<Tx>,
@@ -209,6 +221,12 @@ impl World {
             troubled: true,
             one_in,
             confirmation,
+            witness: seed.is_multiple_of(5),
+            retention: if seed.is_multiple_of(2) {
+                Retention::default()
+            } else {
+                SHORT_RETENTION
+            },
             announced: BTreeMap::new(),
             late: Vec::new(),
             log: DefaultHasher::new(),
