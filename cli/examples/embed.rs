@@ -17,6 +17,7 @@ use stateset_sync::{
     chain::live::Live,
     config::ConfigFile,
     db,
+    finality::Pinned,
     keys::KeyStore,
     output::{ColorChoice, Format, Ui},
     push::{PushOptions, Signers, push},
@@ -82,7 +83,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let unlock = || passphrases.unlock();
     let mut signers = Signers::new(&keys, &unlock);
     let ui = Ui::new(Format::Text, true, ColorChoice::Never);
-    let report = push(&pool, &chain, &mut signers, &PushOptions::default(), &ui).await?;
+    let options = PushOptions {
+        authorities: project.authority_set.map(Pinned::Named),
+        ..PushOptions::default()
+    };
+    let report = push(&pool, &chain, &mut signers, &options, &ui).await?;
     if let Some(failure) = report.failure() {
         return Err(failure.into());
     }

@@ -16,6 +16,7 @@ use ves_primitives::{
 
 pub mod live;
 pub mod proofs;
+mod state;
 
 /// A block by number and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use ves_primitives::{GenesisHash, StoreId, TenantId};
 
 mod agent_ref;
+mod beginning;
 mod events;
 mod evidence;
 mod group_ref;

@@ -26,6 +26,7 @@ mod proofs;
 mod prove;
 mod pull;
 mod push;
+mod recipients;
 mod rotation;
 mod runtime;
 mod schemas;
@@ -36,6 +37,7 @@ mod state;
 mod status;
 mod sync;
 mod types;
+mod usage;
 mod verify;
 
 use crate::{

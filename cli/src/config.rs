@@ -111,6 +111,13 @@ pub struct ConfigFile {
     /// Members of payloads that hold values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp_value_fields: Option<Vec<String>>,
+    /// How many minutes old the newest final block of a node may be from whose state recipients are
+    /// taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_max_age_minutes: Option<u32>,
+    /// For how many hours recipients that were proven before are used while no node answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipients_max_age_hours: Option<u32>,
     /// A signing key older than so many hours is due to be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_max_age_hours: Option<u32>,
@@ -582,6 +589,14 @@ impl Config {
                 self.json(|c| &c.mcp_max_value_per_hour),
             ),
             row("mcp_value_fields", self.json(|c| &c.mcp_value_fields)),
+            row(
+                "state_max_age_minutes",
+                self.get(|c| &c.state_max_age_minutes),
+            ),
+            row(
+                "recipients_max_age_hours",
+                self.get(|c| &c.recipients_max_age_hours),
+            ),
             row("key_max_age_hours", self.get(|c| &c.key_max_age_hours)),
             row("key_warn_hours", self.get(|c| &c.key_warn_hours)),
         ]

@@ -4,7 +4,9 @@
 //! VES-ENC-1: AES-256-GCM content encryption, content keys wrapped by RFC 9180 HPKE in base mode.
 //!
 //! Every hash and layout comes from `ves_primitives`; this module only holds the secrets and the
-//! randomness.
+//! randomness. Whose keys to encrypt to: [`recipients`].
+
+pub mod recipients;
 
 use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce, Tag, aead::AeadInPlace};
 use hpke::{

@@ -24,7 +24,7 @@ const QUERY_ONLY: &str = "query_only";
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
@@ -33,10 +33,13 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_event_types_and_journal.sql"),
     include_str!("../migrations/0007_forced_sets.sql"),
     include_str!("../migrations/0008_set_aside_events.sql"),
+    include_str!("../migrations/0009_receipts.sql"),
+    include_str!("../migrations/0010_key_policies.sql"),
+    include_str!("../migrations/0011_proven_recipients.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 8;
+pub const SCHEMA_VERSION: i64 = 11;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.

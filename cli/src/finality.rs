@@ -21,8 +21,7 @@ use std::path::Path;
 use ves_client::{FinalityError, Header};
 use ves_finality::{Era, TrackedSets};
 use ves_primitives::{
-    AuthoritySet, AuthoritySetHash, FinalityProof, GenesisHash, limits::MAX_SET_CHANGES,
-    wire::FinalityJson,
+    AuthoritySet, AuthoritySetHash, FinalityProof, GenesisHash, wire::FinalityJson,
 };
 
 /// Largest file with an authority set that is read.
@@ -275,9 +274,7 @@ pub async fn accept<C: Chain>(
         )
         .hint("try again later"));
     };
-    sets.accept(forced.era)
-        .map_err(|error| not_proven(&error))?;
-    sets.prove(&forced.header, &proof)
+    sets.accept_proven(forced.era, &forced.header, &proof)
         .map_err(|error| not_proven(&error))?;
     let followed = advance(&mut sets, chain).await?;
     if let Some(pool) = pool {
@@ -398,17 +395,7 @@ pub async fn evidence<C: Chain>(
     let set_id = sets
         .prove(header, &proof)
         .map_or_else(|_| sets.first().set.set_id, |proven| proven.tally.set_id);
-    let reach = u64::from(MAX_SET_CHANGES);
-    let earliest = sets
-        .root_of(set_id)
-        .set
-        .set_id
-        .max(set_id.saturating_sub(reach));
-    let start = sets
-        .eras()
-        .iter()
-        .find(|era| era.set.set_id >= earliest)
-        .unwrap_or_else(|| sets.latest());
+    let start = sets.start_of_evidence(set_id);
     let needed = usize::try_from(set_id.saturating_sub(start.set.set_id)).unwrap_or(usize::MAX);
     let mut set_changes: Vec<FinalityProof> = Vec::new();
     let mut above = start.after;

@@ -25,6 +25,7 @@ mod evidence;
 mod pins;
 mod quarantine;
 mod reading;
+mod receipts;
 
 pub use batches::{batch, batch_at, batch_of, encrypted, own_encrypted};
 pub use bundles::{Imported, bundle_of, bundles, keep_bundle};
@@ -32,8 +33,10 @@ pub use evidence::{Evidence, evidence_of, key_record, store_evidence};
 pub use pins::{VerifiedKeys, pin_key, pinned_key};
 pub use quarantine::{Quarantined, pruned, quarantine, quarantined};
 pub use reading::{
-    Missing, after, missing, note_whole_pull, of_entity, pulled_at, version_of, whole_since,
+    Missing, after, missing, note_whole_pull, of_entity, pulled_at, verified_and_open, version_of,
+    whole_since,
 };
+pub use receipts::{OwnBatch, Receipt, keep_receipts};
 
 /// A stream by its owner and store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,10 @@
 //! The agent's private keys on disk: one file for each key, never overwritten by another key.
 
 mod external;
+mod policy;
 mod signer;
 
+pub use policy::{Enforcement, UsePolicy, Wear, check_uses, policy_of, set_policy, uses_of};
 pub use signer::Signer;
 
 use crate::{

@@ -11,6 +11,9 @@
 //!    └────────┴───────────┴──────────────────► superseded
 //! ```
 //!
+//! `finalized` is proven: the evidence is kept with it, by the push or by the pull that verified it. What
+//! a node calls final and does not prove stays `in_block`, with a note.
+//!
 //! `superseded` is somebody's decision about a conflict; `dead` is a decision too, or the end of a row
 //! of failures that are the event's own. Content never changes; key id and signature are fixed at first
 //! signing, so a crash and a retry produce the same bytes.
@@ -19,15 +22,18 @@ mod decisions;
 mod outcomes;
 mod retries;
 mod row;
+mod settled;
 
 pub use decisions::{revive, set_aside, with_base_version};
-pub use outcomes::{Outcome, record, store_signatures};
+pub use outcomes::{Outcome, record, record_in, store_signatures};
 pub use retries::{
     MAX_HANDOVERS, Retry, backoff, forget, next_due, note_failure, retries, waiting,
 };
+pub use settled::settle_verified;
 
 use crate::{
     error::{Exit, Failure, Result},
+    inbox::Stream,
     keys::Signer,
 };
 use row::{RawRow, damaged};
@@ -47,9 +53,9 @@ pub enum State {
     Signed,
     /// Handed to a node, or about to be.
     Submitted,
-    /// In a block that is not final yet and may be replaced.
+    /// In a block that is not proven final and may be replaced.
     InBlock,
-    /// In a final block.
+    /// In a block that the tracked authorities made final, which was verified here.
     Finalized,
     /// Refused by the chain.
     Rejected,
@@ -137,6 +143,11 @@ impl Entry {
     /// Whether it was refused for a reason that passes, and waits to be due again.
     pub fn is_deferred(&self) -> bool {
         self.state == State::Signed && self.last_error.is_some()
+    }
+
+    /// Whether a node says that its block is final and did not prove it.
+    pub fn is_unproven(&self) -> bool {
+        self.state == State::InBlock && self.last_error.is_some()
     }
 
     /// The event's id.
@@ -270,6 +281,22 @@ pub async fn find(pool: &SqlitePool, event: EventId) -> Result<Option<Entry>> {
     let row: Option<RawRow> = sqlx::query_as(
         "SELECT * FROM ves_outbox WHERE event_id = ?1 ORDER BY local_seq DESC LIMIT 1",
     )
+    .bind(event.0.as_slice())
+    .fetch_optional(pool)
+    .await?;
+    row.map(Entry::try_from).transpose()
+}
+
+/// The event with this id in one stream.
+///
+/// # Errors
+/// The database's refusal, or a damaged row.
+pub async fn find_in(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<Entry>> {
+    let row: Option<RawRow> = sqlx::query_as(
+        "SELECT * FROM ves_outbox WHERE tenant_id = ?1 AND store_id = ?2 AND event_id = ?3",
+    )
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
     .bind(event.0.as_slice())
     .fetch_optional(pool)
     .await?;

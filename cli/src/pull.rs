@@ -8,9 +8,12 @@
 //! judged one by one. A bad event goes to quarantine and the stream goes on; a bad batch stops the
 //! pull where it stands, because nothing behind it can be linked to what is known.
 
+mod finals;
 mod keys;
+mod own;
 mod recheck;
 
+pub(crate) use own::{OwnEvents, Placed};
 pub use recheck::{Rechecked, recheck};
 
 use crate::{
@@ -19,9 +22,11 @@ use crate::{
     error::{Exit, Failure, Result},
     finality::{self, Pinned},
     inbox::{self, Judged, Stream},
+    outbox,
     output::Ui,
     rules::{self, Problem, Reason, Ruling},
 };
+use finals::FinalBlocks;
 use keys::Keys;
 use serde::Serialize;
 use sqlx::SqlitePool;
@@ -30,10 +35,8 @@ use std::{
     num::NonZero,
     time::{Duration, Instant},
 };
-use ves_client::Header;
-use ves_finality::TrackedSets;
 use ves_primitives::{
-    EventId, FinalityProof, LeafHash, StreamTip, SubmittedEvent, events_root,
+    EventId, LeafHash, StreamTip, SubmittedEvent, events_root,
     wire::{InclusionJson, SequencedEventJson},
 };
 
@@ -64,6 +67,8 @@ pub struct PullReport {
     pub quarantined: Vec<QuarantinedNow>,
     /// Events of which the node has no payload any more; all else about them holds.
     pub pruned: Vec<QuarantinedNow>,
+    /// Events of the outbox that this pull proved final.
+    pub settled: usize,
     /// Why the pull stopped before the head.
     pub stopped: Option<Failure>,
 }
@@ -107,12 +112,8 @@ struct Pull<'a, C> {
     stream: Stream,
     finalized: BlockRef,
     page: VecDeque<SequencedEventJson>,
-    /// Who finalizes blocks, tracked from the set this project trusts.
-    sets: TrackedSets,
-    /// Blocks proven final so far.
-    proven: HashMap<u32, [u8; 32]>,
-    /// The newest proof, and the block that it begins with.
-    proof: Option<(u32, FinalityProof)>,
+    /// Blocks that the authorities this project trusts made final.
+    finals: FinalBlocks,
     /// Keys as the registry shows them, compared with the pins, once per pull.
     keys: Keys,
 }
@@ -161,9 +162,7 @@ pub async fn pull<C: Chain>(
         stream,
         finalized,
         page: VecDeque::new(),
-        sets,
-        proven: HashMap::new(),
-        proof: None,
+        finals: FinalBlocks::new(sets),
         keys: HashMap::new(),
     };
     while tip.sequence < head {
@@ -193,6 +192,12 @@ pub async fn pull<C: Chain>(
         ui.progress_of(done, head.saturating_sub(report.from), "events verified");
     }
     ui.progress_done();
+    // What an earlier pull verified while a push still waited for it.
+    let known = inbox::verified_and_open(pool, stream).await?;
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let settled = outbox::settle_verified(&mut tx, stream, known.iter()).await?;
+    tx.commit().await?;
+    report.settled = report.settled.saturating_add(settled);
     if report.stopped.is_none() {
         inbox::note_whole_pull(pool, stream, &begun_at).await?;
     }
@@ -223,7 +228,7 @@ impl<C: Chain> Pull<'_, C> {
         let inclusion = self.inclusion(start).await?;
         let batch = &inclusion.batch.batch;
         let end = batch.sequence_end;
-        if let Err(problem) = self.judge_batch(&inclusion, tip).await? {
+        if let Err(problem) = self.judge_batch(&inclusion, Some(tip)).await? {
             let failure = self.stop_at(start, end.min(head), problem, report).await?;
             return Err(failure);
         }
@@ -253,10 +258,16 @@ impl<C: Chain> Pull<'_, C> {
         }
         let keys = self.verified_keys(&judged);
         inbox::store_batch(&mut tx, self.stream, genesis, &inclusion, &judged, &keys).await?;
-        if let Some(finality) = self.finality_of(batch.block_number) {
+        if let Some(finality) = self.finals.proof_of(batch.block_number) {
             inbox::store_evidence(&mut tx, self.stream, &inclusion, &finality).await?;
         }
+        let verified = judged
+            .iter()
+            .filter(|item| item.problem.as_ref().is_none_or(is_about_payload))
+            .map(|item| &item.record);
+        let settled = outbox::settle_verified(&mut tx, self.stream, verified).await?;
         tx.commit().await?;
+        report.settled = report.settled.saturating_add(settled);
 
         report.batches = report.batches.saturating_add(1);
         for item in judged {
@@ -284,11 +295,12 @@ impl<C: Chain> Pull<'_, C> {
             })
     }
 
-    /// The batch continues what is known, its header commits to it, and the block is final.
+    /// The batch continues what is known, if anything is; its header commits to it, and the block is
+    /// final.
     async fn judge_batch(
         &mut self,
         inclusion: &InclusionJson,
-        tip: &StreamTip,
+        tip: Option<&StreamTip>,
     ) -> Result<Ruling<()>> {
         let batch = &inclusion.batch.batch;
         let own = (self.stream.tenant, self.stream.store);
@@ -298,72 +310,25 @@ impl<C: Chain> Pull<'_, C> {
                 format!("the batch is of stream {}", batch.stream_id()),
             )));
         }
+        let continues = |tip: &StreamTip| {
+            batch
+                .check_continues(tip)
+                .map_err(|e| Problem::new(Reason::BatchDiscontinuous, e))
+        };
         let offline = rules::batch(batch)
-            .and_then(|()| {
-                batch
-                    .check_continues(tip)
-                    .map_err(|e| Problem::new(Reason::BatchDiscontinuous, e))
-            })
+            .and_then(|()| tip.map_or(Ok(()), continues))
             .and_then(|()| rules::header(inclusion))
             .and_then(|header| {
                 rules::block_commitment(&header, batch, &inclusion.block_proof).map(|_| header)
             });
+        let hash = inclusion.batch.block_hash;
         match offline {
             Ok(header) => {
-                self.judge_finality(&header, inclusion.batch.block_hash)
-                    .await
+                let (pool, chain) = (self.pool, self.chain);
+                self.finals.judge(pool, chain, &header, hash).await
             }
             Err(problem) => Ok(Err(problem)),
         }
-    }
-
-    /// The tracked authorities finalized the block, whatever the node says.
-    async fn judge_finality(&mut self, header: &Header, hash: [u8; 32]) -> Result<Ruling<()>> {
-        let number = header.number;
-        if let Some(known) = self.proven.get(&number) {
-            return Ok(if *known == hash {
-                Ok(())
-            } else {
-                Err(Problem::new(
-                    Reason::NotCanonical,
-                    format!("another block {number} was proven final"),
-                ))
-            });
-        }
-        let Some(proof) = self.chain.finality(number).await? else {
-            return Ok(Err(Problem::new(
-                Reason::NotFinal,
-                format!("the node does not prove block {number} final"),
-            )));
-        };
-        let mut ruling = self.sets.prove(header, &proof);
-        // The set may have changed since the pull began.
-        if ruling.is_err() && finality::follow(&mut self.sets, self.chain).await? > 0 {
-            finality::save(self.pool, self.chain.genesis_hash(), &self.sets).await?;
-            ruling = self.sets.prove(header, &proof);
-        }
-        Ok(match ruling {
-            Ok(finalized) => {
-                // Batches come in the order of their blocks.
-                self.proven.retain(|known, _| *known > number);
-                self.proof = Some((number, proof));
-                let blocks = finalized.blocks.into_iter();
-                self.proven
-                    .extend(blocks.map(|(number, hash)| (number, hash.0)));
-                Ok(())
-            }
-            Err(error) => Err(rules::not_final(&error)),
-        })
-    }
-
-    /// Why a block that was proven is final: what is left of the newest proof from there on.
-    fn finality_of(&self, number: u32) -> Option<FinalityProof> {
-        let (first, proof) = self.proof.as_ref()?;
-        let covered = usize::try_from(number.checked_sub(*first)?).ok()?;
-        Some(FinalityProof {
-            headers: proof.headers.get(covered..)?.to_vec(),
-            justification: proof.justification.clone(),
-        })
     }
 
     /// Sets the records of an unacceptable batch aside, and says why the pull stops; the tip stays where
@@ -398,14 +363,19 @@ impl<C: Chain> Pull<'_, C> {
 
     /// The records of a sequence range, from the page at hand or the next one.
     async fn records(&mut self, start: u64, end: u64) -> Result<Vec<SequencedEventJson>> {
+        self.read(start, end, PAGE).await
+    }
+
+    /// The same with at most so many records asked for at once.
+    async fn read(&mut self, start: u64, end: u64, page: u32) -> Result<Vec<SequencedEventJson>> {
         let mut out = Vec::new();
         let mut next = start;
         while next <= end {
             self.page.retain(|record| record.sequence >= next);
             if self.page.is_empty() {
                 let (tenant, store) = (self.stream.tenant, self.stream.store);
-                let page = self.chain.events(tenant, store, next, PAGE).await?;
-                self.page = page.events.into();
+                let answer = self.chain.events(tenant, store, next, page).await?;
+                self.page = answer.events.into();
             }
             match self.page.pop_front() {
                 Some(record) if record.sequence == next => out.push(record),

@@ -3,11 +3,15 @@
 
 //! Push: from the outbox to finality, with one outcome for each event.
 //!
+//! A node's word that a block is final settles nothing: the push asks for the evidence, judges it as a
+//! pull does, and commits it together with the verdict.
+//!
 //! Every step commits before the next begins, and every step may be repeated: signing is
 //! deterministic, a submitted event is looked up on chain before it is handed over again, and the
 //! chain answers an exact replay without sequencing it twice. So a kill at any point loses nothing
 //! and doubles nothing; the next push resumes.
 
+mod allowance;
 mod batches;
 mod options;
 mod preview;
@@ -15,6 +19,7 @@ mod report;
 mod settling;
 mod signers;
 
+use allowance::Allowances;
 use batches::chunks;
 pub use options::{CrashPoint, PushOptions};
 pub use preview::{Preview, preview};
@@ -28,6 +33,7 @@ use crate::{
     inbox::Stream,
     outbox::{self, Entry, Outcome, State},
     output::Ui,
+    pull::OwnEvents,
 };
 use sqlx::SqlitePool;
 use std::{
@@ -53,6 +59,9 @@ const RESEND_AFTER: Duration = Duration::from_secs(60);
 /// The same when the pool did not take it: an earlier submission with some of the same events may
 /// wait there, or the pool is full.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a node may take to have evidence of what it calls final.
+const EVIDENCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An entity of a stream.
 type EntityKey = (StreamId, Vec<u8>, Vec<u8>);
@@ -91,6 +100,14 @@ struct Push<'a, C> {
     /// Entities of which an event has to wait: later ones wait with it.
     deferred: HashSet<EntityKey>,
     held: Vec<Entry>,
+    /// What the keys may still sign.
+    allowances: Allowances,
+    /// Entities of which an event may not be signed: later ones were made on top of it.
+    unsigned: HashSet<EntityKey>,
+    /// Judges what the node calls final.
+    proofs: OwnEvents<'a, C>,
+    /// Events of which the node has no evidence: left to the next push or pull.
+    unproven: HashSet<i64>,
     last_finalized: u32,
     /// Best block when it was last looked for events in blocks.
     last_best: Option<[u8; 32]>,
@@ -124,6 +141,16 @@ pub async fn push<C: Chain>(
         conflicted: HashSet::new(),
         deferred: HashSet::new(),
         held: Vec::new(),
+        allowances: Allowances::default(),
+        unsigned: HashSet::new(),
+        proofs: OwnEvents::new(
+            pool,
+            chain,
+            options.authorities.as_ref(),
+            ui,
+            EVIDENCE_PATIENCE.min(options.timeout),
+        ),
+        unproven: HashSet::new(),
         last_finalized: 0,
         last_best: None,
         last_progress: Instant::now(),
@@ -178,7 +205,8 @@ impl<C: Chain> Push<'_, C> {
         if self.options.wait {
             self.settle().await?;
         }
-        Ok(())
+        // Last, so that what was signed before the key's end is on its way all the same.
+        self.allowances.refusal.take().map_or(Ok(()), Err)
     }
 
     /// Leaves out what is not due or not approved, and what was made on top of that.
@@ -239,24 +267,35 @@ impl<C: Chain> Push<'_, C> {
         Ok(())
     }
 
-    async fn sign(&self, due: Vec<Entry>, signers: &mut Signers<'_>) -> Result<Vec<Entry>> {
-        let mut entries = due;
+    /// Signs what is not signed yet. What a key may not sign any more is left as it is, and what builds on
+    /// it waits.
+    async fn sign(&mut self, due: Vec<Entry>, signers: &mut Signers<'_>) -> Result<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(due.len());
         let mut fresh = Vec::new();
-        for (index, entry) in entries.iter_mut().enumerate() {
-            if entry.signed {
+        for mut entry in due {
+            let is_here = matches!(entry.state, State::Queued | State::Signed);
+            if is_here && self.waits_for_a_signature(&entry) {
                 continue;
             }
-            let (tenant, agent) = (
-                entry.event.envelope.tenant_id,
-                entry.event.envelope.source_agent_id,
-            );
-            let key = match entry.key_id {
-                Some(key) => key,
-                None => signers.current(self.chain, tenant, agent).await?,
-            };
-            entry.sign(signers.open(agent, key)?)?;
-            entry.state = State::Signed;
-            fresh.push(index);
+            if !entry.signed {
+                let (tenant, agent) = (
+                    entry.event.envelope.tenant_id,
+                    entry.event.envelope.source_agent_id,
+                );
+                let key = match entry.key_id {
+                    Some(key) => key,
+                    None => signers.current(self.chain, tenant, agent).await?,
+                };
+                let (pool, store) = (self.pool, signers.store());
+                if !self.allowances.take(pool, store, agent, key).await? {
+                    self.unsigned.insert(entity_key(&entry));
+                    continue;
+                }
+                entry.sign(signers.open(agent, key)?)?;
+                entry.state = State::Signed;
+                fresh.push(entries.len());
+            }
+            entries.push(entry);
         }
         self.options.check(&entries)?;
         self.options.reach(CrashPoint::BeforeSign)?;
@@ -275,14 +314,19 @@ impl<C: Chain> Push<'_, C> {
         }
         let finalized = self.chain.finalized().await?;
         let best = self.chain.best().await?;
+        let mut found = Vec::new();
+        for chunk in chunks(&carried, &self.limits, self.options.batch_size) {
+            found.extend(self.judge(chunk, finalized).await?);
+        }
+        self.conclude(found, finalized).await?;
         let (mut again, mut given_up) = (Vec::new(), Vec::new());
         for chunk in chunks(&carried, &self.limits, self.options.batch_size) {
-            self.judge(chunk, finalized).await?;
             let positions = chunk.iter().map(|entry| entry.local_seq).collect();
             let left = outbox::by_local_seq(self.pool, &positions).await?;
             let left: Vec<Entry> = left
                 .into_iter()
                 .filter(|entry| matches!(entry.state, State::Submitted | State::InBlock))
+                .filter(|entry| !self.unproven.contains(&entry.local_seq))
                 .collect();
             let placed = self.placed(&left, best).await?;
             let mut unit = Vec::new();
@@ -387,6 +431,11 @@ impl<C: Chain> Push<'_, C> {
     /// An earlier event of the entity has to wait, for instance for a quota.
     fn waits_for_another(&self, entry: &Entry) -> bool {
         entry.event.envelope.base_version.is_some() && self.deferred.contains(&entity_key(entry))
+    }
+
+    /// An earlier event of the entity may not be signed, and stays here.
+    fn waits_for_a_signature(&self, entry: &Entry) -> bool {
+        entry.event.envelope.base_version.is_some() && self.unsigned.contains(&entity_key(entry))
     }
 
     /// How many of these come before the first that builds on an event still on its way; none if all do.

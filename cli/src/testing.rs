@@ -6,12 +6,13 @@
 
 mod node;
 pub(crate) mod proofs;
+pub(crate) mod registry;
 
 use crate::{
     capture::{Audience, Draft},
     chain::{BlockRef, ChainError},
     db,
-    keys::{KeyStore, Protection, Purpose, Signer},
+    keys::{KeyStore, Protection, Purpose, Registration, Signer},
     output::{ColorChoice, Format, Ui},
 };
 use codec::Encode;
@@ -143,6 +144,7 @@ struct Block {
     rejections: Vec<(EventId, String)>,
     header: Option<Header>,
     hash: [u8; 32],
+    registry: registry::Registry,
 }
 
 #[derive(Default)]
@@ -154,6 +156,8 @@ pub(crate) struct State {
     events: HashMap<EventId, (SubmittedEvent, EventRecord)>,
     versions: HashMap<(Vec<u8>, Vec<u8>), u64>,
     tip: Option<StreamTip>,
+    /// What the next block's state has of readers.
+    pub(crate) registry: registry::Registry,
     /// Blocks that end an authority set.
     pub(crate) set_ends: Vec<u32>,
     /// One of these ends did not come by the set's own word, but by that of this block.
@@ -168,6 +172,10 @@ pub(crate) struct State {
     pub(crate) lossy: bool,
     /// The agent has used up its quota.
     pub(crate) exhausted: bool,
+    /// Nothing that is final is proven so.
+    pub(crate) unjustified: bool,
+    /// The authorities of this set sign, whichever set it should be.
+    pub(crate) impostors: Option<u64>,
 }
 
 type RecordLie = Box<dyn Fn(&mut SequencedEventJson) + Send + Sync>;
@@ -180,6 +188,7 @@ pub(crate) struct FakeChain {
     pub(crate) record_lie: Option<RecordLie>,
     pub(crate) inclusion_lie: Option<InclusionLie>,
     pub(crate) finality_lie: Option<FinalityLie>,
+    pub(crate) registry_lie: Option<registry::Lie>,
     pub(crate) proofs: proofs::Proofs,
 }
 
@@ -195,6 +204,7 @@ impl FakeChain {
             record_lie: None,
             inclusion_lie: None,
             finality_lie: None,
+            registry_lie: None,
             proofs: proofs::Proofs::default(),
         };
         chain.lock().blocks.push(Block {
@@ -236,6 +246,19 @@ impl FakeChain {
         state.pool.push(events);
         state.make_block();
         state.finalized = state.blocks.len() - 1;
+    }
+
+    /// From now on alters what is shown of the event at this place.
+    pub(crate) fn lie_about(
+        &mut self,
+        sequence: u64,
+        lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
+    ) {
+        self.record_lie = Some(Box::new(move |record| {
+            if record.sequence == sequence {
+                lie(record);
+            }
+        }));
     }
 
     /// How many sequenced events there are.
@@ -344,6 +367,7 @@ impl State {
         let tip = self.tip.unwrap_or(StreamTip::EMPTY);
         let mut block = Block {
             time_ms,
+            registry: self.registry.clone(),
             ..Block::default()
         };
         let mut accepted: Vec<(u64, SubmittedEvent)> = Vec::new();
@@ -397,7 +421,7 @@ impl State {
     /// From a block to the final one two blocks on, if the set does not end before, or to the last.
     fn proof(&self, number: u32) -> Option<FinalityProof> {
         let finalized = u32::try_from(self.finalized).unwrap();
-        if number == 0 || number > finalized {
+        if number == 0 || number > finalized || self.unjustified {
             return None;
         }
         let end = self.set_ends.iter().copied().find(|end| *end >= number);
@@ -409,7 +433,7 @@ impl State {
     fn justified(&self, from: u32, target: u32) -> FinalityProof {
         let header = |number: u32| self.blocks[number as usize].header.clone().unwrap();
         let headers: Vec<Header> = (from..=target).map(header).collect();
-        let set = self.set_at(target);
+        let set = self.impostors.unwrap_or_else(|| self.set_at(target));
         let voters = validators_of(set);
         validators::proof(
             &headers,
@@ -470,7 +494,10 @@ impl Block {
             BLOCK_COMMITMENT_ENGINE,
             commitment.encode(),
         ));
-        let header = validators::header(BlockHash(parent), number, digest);
+        let header = Header {
+            state_root: self.registry.state(self.time_ms).root(),
+            ..validators::header(BlockHash(parent), number, digest)
+        };
         let bytes = header.bytes();
         self.hash = header.hash().0;
         self.header = Some(header);
@@ -516,6 +543,22 @@ impl Block {
 pub(crate) fn validators_of(set: u64) -> Vec<Validator> {
     let first = u32::try_from(set).unwrap() * 3;
     (first..first + 3).map(Validator).collect()
+}
+
+/// A signature that is not the author's.
+pub(crate) fn forge(record: &mut SequencedEventJson) {
+    flip(&mut record.event.agent_signature);
+}
+
+/// A registration of a key in this block of the chain of these tests.
+pub(crate) fn registration(block: u32) -> Registration {
+    Registration {
+        genesis_hash: GENESIS,
+        tenant_id: TENANT,
+        block,
+        kid: None,
+        revoked_block: None,
+    }
 }
 
 /// Alters a signature in JSON.

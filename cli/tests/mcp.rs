@@ -168,6 +168,7 @@ async fn a_read_only_server_neither_lists_nor_runs_what_changes_something() {
         for name in [
             "ves_event_append",
             "ves_pull",
+            "ves_quarantine_recheck",
             "ves_change_commit",
             "ves_conflict_resolve",
             "no_such_tool",
@@ -212,6 +213,7 @@ async fn arguments_that_do_not_fit_are_answered_so_that_a_model_can_correct_them
         ("ves_event_get", json!({ "event_id": "../state.db" })),
         ("ves_event_get", json!({ "event_id": "--json" })),
         ("ves_event_append", json!({ "entity_type": "order" })),
+        ("ves_quarantine_recheck", json!({ "sequence": 6 })),
         (
             "ves_verify_receipt",
             json!({ "event": {}, "sequence": 1, "receipt_hash": "0x" }),
@@ -258,7 +260,7 @@ async fn what_needs_the_node_says_so_when_there_is_none() {
     let project = Project::new();
     let client = connect(&project, &["--allow-write"]).await;
     good(&client, "ves_event_append", draft("A-1")).await;
-    for name in ["ves_pull", "ves_push_prepare"] {
+    for name in ["ves_pull", "ves_push_prepare", "ves_quarantine_recheck"] {
         assert_eq!(bad(&client, name, json!({})).await, "node_unreachable");
     }
     // The status itself is an answer, and says why it is not a good one.

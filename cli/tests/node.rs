@@ -25,12 +25,17 @@ fn project(valid_to: Option<u64>) -> (Project, Node) {
     (project, node)
 }
 
-fn about_keys(doctor: &Value) -> &Value {
+/// The named finding of a diagnosis.
+fn finding<'a>(doctor: &'a Value, check: &str) -> &'a Value {
     let findings = doctor["findings"].as_array().unwrap();
     findings
         .iter()
-        .find(|finding| finding["check"] == "key expiry")
+        .find(|finding| finding["check"] == check)
         .unwrap_or_else(|| panic!("{doctor}"))
+}
+
+fn about_keys(doctor: &Value) -> &Value {
+    finding(doctor, "key expiry")
 }
 
 #[test]
@@ -75,6 +80,85 @@ fn a_key_that_does_not_end_soon_is_not_told_of() {
     project.run(&["config", "set", "key-warn-hours", "72"]);
     let status = project.run(&["status", "--json"]).json();
     assert_eq!(status["key_warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_that_is_used_up_signs_no_more_and_everybody_says_so() {
+    let (project, _node) = project(None);
+    let doctor = project.run(&["doctor", "--json"]).json();
+    assert_eq!(finding(&doctor, "key policy")["grade"], "ok");
+    let limit = ["keys:policy", "--max-usage", "1", "--json"];
+    let refuse = [&limit[..], &["--enforcement", "refuse"]].concat();
+    // Only looking at what it would be changes nothing.
+    let dry = [&refuse[..], &["--dry-run"]].concat();
+    assert_eq!(project.run(&dry).json()["policy"]["max_uses"], 1);
+    let none = project.run(&["keys:policy", "--json"]).json();
+    assert_eq!(none["policy"], Value::Null);
+    let set = project.run(&refuse).json();
+    assert_eq!(set["policy"]["enforcement"], "refuse");
+
+    // Signed, and killed before anything is sent.
+    let first = project.append("{}").json()["event_id"].clone();
+    let killed = [("VES_TEST_CRASH_AT", "after-sign")];
+    let killed = project.run_env(&["push", "--testing-hooks"], &killed);
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    let push = ["push", "--no-wait", "--timeout", "1", "--json"];
+    let shown = project.run(&["keys:policy", "--json"]).json();
+    assert_eq!(shown["keys"], json!([{ "key_id": 1, "uses": 1 }]));
+    let first = first.as_str().unwrap();
+    assert_eq!(project.run(&["abandon", first, "--yes"]).code, 0);
+
+    project.append_typed("order.created", "{}", &[]);
+    let refused = project.run(&push);
+    assert_eq!((refused.code, refused.error().as_str()), (8, "key_used_up"));
+    let report = refused.json();
+    assert_eq!(report["events"][0]["state"], "queued");
+    let hint = report["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("keys:rotate"), "{hint}");
+    let doctor = project.run(&["doctor", "--json"]).json();
+    let policy = finding(&doctor, "key policy");
+    assert_eq!(policy["grade"], "problem");
+    assert!(policy["fix"].as_str().unwrap().contains("keys:rotate"));
+    let expiry = project.run(&["keys:expiry", "--json"]);
+    assert_eq!((expiry.code, expiry.error().as_str()), (8, "key_expired"));
+    assert_eq!(expiry.json()["keys"][0]["max_uses"], 1);
+
+    // Told of only, it signs on: the node refuses, and not the policy.
+    project.run(&["keys:policy", "--enforcement", "warn"]);
+    assert_eq!(project.run(&push).error(), "node_error");
+    assert_eq!(project.run(&["keys:expiry"]).code, 0);
+    assert_eq!(project.run(&["keys:policy", "--reset"]).code, 0);
+    let none = project.run(&["keys:policy", "--json"]).json();
+    assert_eq!(none["policy"], Value::Null);
+    assert_eq!(none["keys"][0]["uses"], 2, "uses are counted all the same");
+}
+
+#[test]
+fn an_encryption_key_has_no_uses_to_limit() {
+    let project = Project::new();
+    for flags in [["--max-usage", "5"], ["--enforcement", "refuse"]] {
+        let args = [
+            &["keys:policy", "--purpose", "encryption", "--json"][..],
+            &flags,
+        ]
+        .concat();
+        let outcome = project.run(&args);
+        assert_eq!(
+            (outcome.code, outcome.error().as_str()),
+            (2, "policy_invalid")
+        );
+    }
+    let aged = [
+        "keys:policy",
+        "--key-type",
+        "encryption",
+        "--max-age",
+        "720",
+        "--json",
+    ];
+    assert_eq!(project.run(&aged).json()["policy"]["max_age_hours"], 720);
+    let signing = project.run(&["keys:policy", "--json"]).json();
+    assert_eq!(signing["policy"], Value::Null);
 }
 
 #[test]

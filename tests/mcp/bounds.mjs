@@ -6,7 +6,10 @@
 import { claim, ensure, same } from '../polkadotjs/harness.mjs';
 import { connect } from './clients.mjs';
 
-const WRITING = ['ves_event_append', 'ves_push_prepare', 'ves_push_commit', 'ves_pull', 'ves_prove'];
+const WRITING = [
+  ...['ves_event_append', 'ves_push_prepare', 'ves_push_commit', 'ves_pull', 'ves_quarantine_recheck'],
+  'ves_prove',
+];
 const CHANGING = ['ves_change_prepare', 'ves_change_commit', 'ves_conflict_resolve'];
 
 const draft = (name) => ({

@@ -78,6 +78,23 @@ export async function journey(revision, { ann, bob }) {
     same('quarantined', pulled.quarantined.length, 0);
     return `${pulled.stored} stored`;
   });
+  await claim(name('a recheck of an empty quarantine finds nothing, twice'), async () => {
+    for (const time of ['first', 'second']) {
+      const again = await reader.good('ves_quarantine_recheck');
+      same(`${time} rechecked`, again.rechecked.length, 0);
+      same(`${time} promoted`, again.promoted, 0);
+      same(`${time} left`, again.quarantined.length, 0);
+    }
+    return 'nothing to promote';
+  });
+  await claim(name('what the push kept proves its event without a node'), async () => {
+    const out = `${revision}.bundle.json`;
+    const written = await ann.cli(['export', plain, '--offline', '--force', '--out', out]);
+    same('verified', written.verified, true);
+    const judged = await ann.cli(['verify', '--bundle', out]);
+    same('judged', judged.verified, true);
+    return `block ${written.block_number}`;
+  });
   await claim(name('what others wrote comes as data with its origin'), async () => {
     const event = await reader.good('ves_event_get', { event_id: plain });
     same('payload', event.payload.note, INJECTION);

@@ -3,12 +3,10 @@
 
 //! An agent on a command line: in full, or by the beginning of an id that this machine knows.
 
+use super::beginning::{MIN_DIGITS, beginning_of, begins};
 use crate::error::{Failure, Result};
 use std::str::FromStr;
 use ves_primitives::AgentId;
-
-/// Fewest digits that name an agent.
-const MIN_DIGITS: usize = 4;
 
 /// An agent as somebody typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +24,8 @@ impl FromStr for AgentRef {
         if let Ok(id) = text.parse() {
             return Ok(Self::Full(id));
         }
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let plausible = (MIN_DIGITS..32).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_hexdigit())
-            && !text.starts_with('-');
-        if plausible {
-            return Ok(Self::Begins(digits.to_lowercase()));
+        if let Some(digits) = beginning_of(text) {
+            return Ok(Self::Begins(digits));
         }
         Err(format!(
             "an agent is a UUID, or at least {MIN_DIGITS} digits that begin the id of a known one"
@@ -49,7 +43,7 @@ impl AgentRef {
             Self::Full(id) => return Ok(*id),
             Self::Begins(digits) => digits,
         };
-        let fits = |id: &&AgentId| hex::encode(id.0).starts_with(digits.as_str());
+        let fits = |id: &&AgentId| begins(id.0, digits);
         let mut found: Vec<&AgentId> = known.iter().filter(fits).collect();
         found.sort_unstable();
         found.dedup();

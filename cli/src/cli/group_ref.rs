@@ -3,11 +3,9 @@
 
 //! A group on a command line: in full, or by the beginning of the id of one of the tenant's groups.
 
+use super::beginning::{MIN_DIGITS, beginning_of, begins};
 use std::str::FromStr;
 use ves_primitives::GroupId;
-
-/// Fewest digits that name a group.
-const MIN_DIGITS: usize = 4;
 
 /// A group as somebody typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +23,8 @@ impl FromStr for GroupRef {
         if let Ok(id) = text.parse() {
             return Ok(Self::Full(id));
         }
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let plausible = (MIN_DIGITS..32).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_hexdigit())
-            && !text.starts_with('-');
-        if plausible {
-            return Ok(Self::Begins(digits.to_lowercase()));
+        if let Some(digits) = beginning_of(text) {
+            return Ok(Self::Begins(digits));
         }
         Err(format!(
             "a group is a UUID, or at least {MIN_DIGITS} digits that begin the id of one of the \
@@ -52,7 +46,7 @@ impl GroupRef {
     pub fn fits(&self, group: GroupId) -> bool {
         match self {
             Self::Full(id) => *id == group,
-            Self::Begins(digits) => hex::encode(group.0).starts_with(digits.as_str()),
+            Self::Begins(digits) => begins(group.0, digits),
         }
     }
 }

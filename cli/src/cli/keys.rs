@@ -4,7 +4,7 @@
 //! The grammar of the agent's keys.
 
 use super::{AgentRef, parse_time_ms};
-use crate::keys::Purpose;
+use crate::keys::{Enforcement, Purpose};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use ves_primitives::{SigningPublicKey, limits, registry::TypePattern};
@@ -21,7 +21,8 @@ pub enum KeysCommand {
     /// Hand over from the agent's signing key to a new one, which needs no administrator, or replace its
     /// encryption keys, which does.
     Rotate(RotateArgs),
-    /// Show or set what a signing key may be used for (setting: tenant administrator).
+    /// Show or set how much and how long this agent's keys may be used, or with --key-id what the chain
+    /// lets a signing key sign (setting that: tenant administrator).
     Policy(PolicyArgs),
     /// Revoke a key on chain.
     Revoke(RevokeArgs),
@@ -92,9 +93,6 @@ pub struct KeysExportArgs {
     pub purpose: Option<Purpose>,
 }
 
-/// Seconds for which the outgoing key still signs unless told otherwise: 72 hours.
-const DEFAULT_GRACE_SECONDS: u32 = 72 * 60 * 60;
-
 /// Which keys to rotate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Rotated {
@@ -114,10 +112,11 @@ pub struct RotateArgs {
     /// so keep them.
     #[arg(long, alias = "key-type", value_enum, default_value_t)]
     pub purpose: Rotated,
-    /// Seconds for which the outgoing key may still sign what waits in outboxes; at most a week.
-    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_GRACE_SECONDS,
+    /// Seconds for which the outgoing key may still sign what waits in outboxes; at most a week
+    /// [default: the agent's policy, or 72 hours]
+    #[arg(long, value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(..=i64::from(limits::MAX_ROTATION_GRACE_SECONDS)))]
-    pub grace: u32,
+    pub grace: Option<u32>,
     /// Store the new private key in the clear. For development only.
     #[arg(long)]
     pub insecure_plaintext_keys: bool,
@@ -149,11 +148,12 @@ pub struct AddExternalArgs {
 /// `keys expiry`
 #[derive(Debug, Args)]
 pub struct ExpiryArgs {
-    /// Warn so many hours before [default: `key_warn_hours` of the configuration, or 24]
+    /// Warn so many hours before [default: the agent's policy, `key_warn_hours` of the configuration, or
+    /// 24]
     #[arg(long, value_name = "HOURS")]
     pub warn: Option<u32>,
     /// A key older than so many hours is due, whatever the registry says
-    /// [default: `key_max_age_hours` of the configuration]
+    /// [default: the agent's policy, or `key_max_age_hours` of the configuration]
     #[arg(long, value_name = "HOURS")]
     pub max_age: Option<u32>,
     /// Exit with 8 for warnings too.
@@ -172,18 +172,68 @@ pub struct BatchRotateArgs {
     pub rotate: RotateArgs,
 }
 
+/// How much and how long the agent's own keys may be used.
+#[derive(Debug, Clone, Args)]
+#[command(
+    next_help_heading = "How much and how long this agent's keys may be used, on this machine"
+)]
+pub struct UsePolicyArgs {
+    /// Which keys.
+    #[arg(
+        long,
+        alias = "key-type",
+        value_enum,
+        default_value = "signing",
+        conflicts_with = "key_id"
+    )]
+    pub purpose: Purpose,
+    /// So many events each signing key may sign; 0 lifts the limit.
+    #[arg(long, value_name = "N", conflicts_with_all = ["key_id", "reset"],
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX.unsigned_abs()))]
+    pub max_usage: Option<u64>,
+    /// So old each key may become; 0 lifts the limit.
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["key_id", "reset"])]
+    pub max_age: Option<u32>,
+    /// Warn so many hours before a key ends.
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["key_id", "reset"])]
+    pub warning: Option<u32>,
+    /// So long the outgoing key may sign on after a rotation; at most a week.
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["key_id", "reset"],
+        value_parser = clap::value_parser!(u32).range(..=i64::from(limits::MAX_ROTATION_GRACE_SECONDS / 3600)))]
+    pub grace_period: Option<u32>,
+    /// Whether a key beyond its limits is only told of, or signs no new event.
+    #[arg(long, value_enum, conflicts_with_all = ["key_id", "reset"])]
+    pub enforcement: Option<Enforcement>,
+    /// Forget the policy: what the configuration says counts again.
+    #[arg(long, conflicts_with = "key_id")]
+    pub reset: bool,
+}
+
+impl UsePolicyArgs {
+    /// Whether anything is to be changed.
+    pub const fn is_change(&self) -> bool {
+        self.reset
+            || self.max_usage.is_some()
+            || self.max_age.is_some()
+            || self.warning.is_some()
+            || self.grace_period.is_some()
+            || self.enforcement.is_some()
+    }
+}
+
 /// `keys policy`
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
-    /// Which signing key.
+    /// Show or set what the chain lets this signing key sign.
     #[arg(long)]
-    pub key_id: u32,
+    pub key_id: Option<u32>,
     /// Event types the key may sign: exact, `*` or `prefix.*`. Sets a policy.
     #[arg(
         long,
         value_name = "PATTERN,…",
         value_delimiter = ',',
-        requires = "entity_types"
+        requires = "entity_types",
+        requires = "key_id"
     )]
     pub event_types: Vec<TypePattern>,
     /// Entity types the key may sign.
@@ -205,11 +255,14 @@ pub struct PolicyArgs {
     #[arg(long, requires = "event_types")]
     pub disabled: bool,
     /// Lift the policy: the key may be used for anything.
-    #[arg(long, conflicts_with = "event_types")]
+    #[arg(long, conflicts_with = "event_types", requires = "key_id")]
     pub lift: bool,
     /// Who administers.
     #[command(flatten)]
     pub admin: AdminSigner,
+    /// How much and how long the keys may be used.
+    #[command(flatten)]
+    pub usage: UsePolicyArgs,
 }
 
 /// `keys revoke`
@@ -245,6 +298,10 @@ mod tests {
     #[test]
     fn a_policy_names_event_and_entity_types_or_is_only_shown_or_lifted() {
         for good in [
+            "x keys policy",
+            "x keys policy --max-usage 10000 --max-age 720 --enforcement refuse",
+            "x keys policy --key-type encryption --max-age 720 --warning 48 --grace-period 72",
+            "x keys policy --reset",
             "x keys policy --key-id 1",
             "x keys policy --key-id 1 --lift --dev-admin",
             "x keys policy --key-id 1 --event-types order.*,* --entity-types order",
@@ -252,7 +309,12 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
         }
         for bad in [
-            "x keys policy",
+            "x keys policy --key-id 1 --max-usage 5",
+            "x keys policy --reset --max-usage 5",
+            "x keys policy --grace-period 169",
+            "x keys policy --enforcement maybe",
+            "x keys policy --lift",
+            "x keys policy --event-types * --entity-types *",
             "x keys policy --key-id 1 --event-types order.*",
             "x keys policy --key-id 1 --event-types or*r --entity-types *",
             "x keys policy --key-id 1 --lift --event-types * --entity-types *",
@@ -268,7 +330,7 @@ mod tests {
         let cli = parse("x keys rotate --grace 604800").unwrap();
         assert!(matches!(
             cli.command,
-            Command::Keys(KeysCommand::Rotate(args)) if args.grace == 604_800
+            Command::Keys(KeysCommand::Rotate(args)) if args.grace == Some(604_800)
         ));
         assert!(parse("x keys rotate --grace 604801").is_err());
     }

@@ -3,10 +3,9 @@
 
 //! `append`
 
-use super::{Context, groups, push::wishes_of};
+use super::{Context, groups, push::wishes_of, recipients};
 use crate::{
     capture::{self, Audience, Captured, Draft},
-    chain::Chain,
     cli::{AppendArgs, GroupRef},
     config::ReaderName,
     error::{Exit, Failure, Result},
@@ -15,15 +14,16 @@ use crate::{
     output::Report,
     parking,
     proofs::{policy, wishes},
-    push::current_signing_key,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::SqlitePool;
 use std::{collections::BTreeMap, path::Path};
+use ves_client::{Directory, Wanted};
 use ves_primitives::{
     AgentId, CommandId, EncryptionPublicKey, EventId, GroupId, Payload, RecipientKid,
     SubmittedEvent, TenantId, jcs, limits,
-    registry::{EncryptionKeyRecord, RecordedAt},
+    registry::{DirectoryEntry, EncryptionKeyRecord},
     wire::EventJson,
 };
 
@@ -93,9 +93,9 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
             ", and a parked event gets no proof",
         ));
     }
-    let recipients = address(context, args, &template, &mut drafts).await?;
+    let readers = address(context, &pool, args, &template, &mut drafts).await?;
     if context.dry_run {
-        return preview(&drafts, &parks, &recipients);
+        return preview(&drafts, &parks, &readers);
     }
 
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -120,7 +120,7 @@ pub(super) async fn run(context: &Context, args: &AppendArgs) -> Result<Report> 
         .iter()
         .map(|wish| policy::json(&wish.policy, wish.currency))
         .collect();
-    Ok(report(&captured, &parked, &recipients).field("wishes", described))
+    Ok(report(&captured, &parked, &readers).field("wishes", described))
 }
 
 /// What the schemas say of all drafts.
@@ -347,6 +347,7 @@ fn addressees(
 /// Gives each draft its readers, and its payload the length that the configuration asks for.
 async fn address(
     context: &Context,
+    pool: &SqlitePool,
     args: &AppendArgs,
     template: &Draft,
     drafts: &mut [Draft],
@@ -372,7 +373,7 @@ async fn address(
         let audience = match known.get(&draft.entity_type) {
             Some((audience, _)) => audience.clone(),
             None => {
-                let found = audience(context, args, template, &who).await?;
+                let found = audience(context, pool, args, template, &who).await?;
                 known
                     .entry(draft.entity_type.clone())
                     .or_insert(found)
@@ -397,14 +398,15 @@ struct Reader {
     kid: RecipientKid,
 }
 
-/// Everybody's active keys at the finalized state, and the key that will sign.
+/// Everybody's usable keys, as the registry is proven to have them, and the key that will sign.
 async fn audience(
     context: &Context,
+    pool: &SqlitePool,
     args: &AppendArgs,
     template: &Draft,
     who: &Addressees,
 ) -> Result<(Audience, Vec<Reader>)> {
-    let chain = context.connect().await?;
+    let tenant = template.tenant_id;
     let agents = who.agents.clone();
     let mut distinct = agents.clone();
     distinct.sort_unstable();
@@ -415,16 +417,22 @@ async fn audience(
             "a recipient is named twice",
         ));
     }
+    let wanted = Wanted {
+        agents: agents.iter().map(|agent| (tenant, *agent)).collect(),
+        groups: who.groups.iter().map(|group| (tenant, *group)).collect(),
+        numbers: Vec::new(),
+    };
+    let found = recipients::look_up(context, pool, &wanted).await?;
     let mut keys = Vec::new();
     let mut readers = Vec::new();
     for agent in agents {
-        for (kid, key) in active_keys(&chain, template.tenant_id, agent).await? {
+        for (kid, key) in active_keys(&found.directory, tenant, agent)? {
             keys.push((kid, key));
             readers.push(Reader { agent, kid });
         }
     }
     for group in &who.groups {
-        for (agent, entry) in group_keys(&chain, template.tenant_id, *group, args).await? {
+        for (agent, entry) in group_keys(&found.directory, tenant, *group, args)? {
             // Who is named twice, as himself or as a member, reads once.
             if !keys.iter().any(|(kid, _)| *kid == entry.kid) {
                 keys.push((entry.kid, entry.public_key));
@@ -435,24 +443,22 @@ async fn audience(
             }
         }
     }
-    let key_id = current_signing_key(
-        &context.keys(),
-        &chain,
-        template.tenant_id,
-        template.agent_id,
-    )
-    .await?;
+    let key_id = found
+        .signing_key(context, tenant, template.agent_id)
+        .await?;
     Ok((Audience::Recipients { key_id, keys }, readers))
 }
 
-/// The key of each member of a group, at the finalized state.
-async fn group_keys(
-    chain: &crate::chain::live::Live,
+/// The key of each member of a group.
+fn group_keys(
+    directory: &Directory,
     tenant: TenantId,
     group: GroupId,
     args: &AppendArgs,
 ) -> Result<Vec<(AgentId, EncryptionKeyRecord)>> {
-    let found = groups::find(chain, tenant, group).await?;
+    let found = directory
+        .group(tenant, group)
+        .ok_or_else(|| groups::unknown(tenant, group))?;
     if found.members.is_empty() {
         return Err(Failure::new(
             Exit::Key,
@@ -484,20 +490,12 @@ async fn group_keys(
         .collect())
 }
 
-async fn active_keys(
-    chain: &crate::chain::live::Live,
+fn active_keys(
+    directory: &Directory,
     tenant: TenantId,
     agent: AgentId,
 ) -> Result<Vec<(RecipientKid, EncryptionPublicKey)>> {
-    let finalized = chain.finalized().await?;
-    let now: RecordedAt = chain.now(finalized).await?;
-    let active: Vec<_> = chain
-        .encryption_keys(tenant, agent, finalized)
-        .await?
-        .into_iter()
-        .filter(|entry| entry.record.check_now(&now).is_ok())
-        .map(|entry| (entry.record.kid, entry.record.public_key))
-        .collect();
+    let active = directory.keys(tenant, agent).unwrap_or_default();
     if active.is_empty() {
         return Err(Failure::new(
             Exit::Key,
@@ -508,7 +506,8 @@ async fn active_keys(
             "the recipient registers one with `stateset-sync keys:register --purpose encryption`",
         ));
     }
-    Ok(active)
+    let key = |entry: DirectoryEntry| (entry.record.kid, entry.record.public_key);
+    Ok(active.into_iter().map(key).collect())
 }
 
 fn readers_json(readers: &[Reader]) -> Vec<Value> {

@@ -10,6 +10,7 @@ use crate::{
     finality::{self, Pinned},
     home::{Existing, write_private},
     inbox,
+    outbox::{self, State},
     output::Report,
     verify::{self, TrustAnchors, TrustedAuthorities},
 };
@@ -68,8 +69,8 @@ pub(super) fn write(context: &Context, args: &ExportArgs, bundle: &BundleJson) -
         )))
 }
 
-/// Makes a bundle of what the last pull kept: the record, its leaf's path, the header, the proof of
-/// finality and the author's key.
+/// Makes a bundle of what a pull kept, or the push that brought the event into a final block: the record,
+/// its leaf's path, the header, the proof of finality and the author's key.
 pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Result<Report> {
     let stream = context.stream()?;
     let pool = context.pool().await?;
@@ -80,7 +81,7 @@ pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Resu
             "not_configured",
             "this project is not bound to a chain yet",
         )
-        .hint("run `stateset-sync pull` first")
+        .hint("run `stateset-sync push` or `pull` first")
     })?;
     let incomplete = |what: &str| {
         Failure::new(
@@ -90,12 +91,20 @@ pub(super) async fn export_offline(context: &Context, args: &ExportArgs) -> Resu
         )
         .hint("export without --offline, which asks the node")
     };
-    if inbox::find_in(&pool, stream, id).await?.is_none() {
-        return Err(unknown_event(id));
-    }
-    let evidence = inbox::evidence_of(&pool, stream, id)
-        .await?
-        .ok_or_else(|| incomplete("the batch"))?;
+    let Some(evidence) = inbox::evidence_of(&pool, stream, id).await? else {
+        let pulled = inbox::find_in(&pool, stream, id).await?.is_some();
+        let captured = outbox::find_in(&pool, stream, id).await?;
+        return Err(match captured {
+            Some(entry) if !pulled && entry.state != State::Finalized => Failure::new(
+                Exit::NotVerified,
+                "evidence_missing",
+                format!("event {id} is {}, not proven final", entry.state),
+            )
+            .hint("run `stateset-sync push`, then export it"),
+            None if !pulled => unknown_event(id),
+            _ => incomplete("the batch"),
+        });
+    };
     let author = (
         evidence.record.event.source_agent_id,
         evidence.record.event.agent_key_id,

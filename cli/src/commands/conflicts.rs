@@ -3,19 +3,17 @@
 
 //! `conflicts`, `resolve` and `rebase`
 
-use super::{Context, payloads::Payloads, push::entry_json, resolve_event};
+use super::{Context, payloads::Payloads, push::entry_json, recipients, resolve_event};
 use crate::{
     capture::{Audience, Captured},
-    chain::{Chain, ChainError, live::Live},
     cli::{RebaseArgs, ResolveArgs},
     conflicts::{self, Conflict, Field, Resolution, Strategy},
     error::{Exit, Failure, Result},
     output::{Report, Tone},
-    push::current_signing_key,
 };
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
-use ves_client::BlockHash;
+use ves_client::Wanted;
 use ves_primitives::{EncryptedPayload, Payload};
 
 /// The strategy that loses nothing: a merge without clashes, else nothing but the remote side is safe.
@@ -198,7 +196,7 @@ async fn decide(
     let failure = resolution.failure();
     let captured = match (&failure, context.dry_run) {
         (None, false) => {
-            encrypt_again(context, &mut resolution).await?;
+            encrypt_again(context, pool, &mut resolution).await?;
             conflicts::commit(pool, &resolution).await?
         }
         _ => Vec::new(),
@@ -283,21 +281,21 @@ fn preview(
     lines
 }
 
-/// A replacement of an encrypted event is encrypted to the same keys.
-async fn encrypt_again(context: &Context, resolution: &mut Resolution) -> Result<()> {
-    let mut chain: Option<Live> = None;
+/// A replacement of an encrypted event is encrypted to the same readers: to the same keys, or to the newest
+/// of whoever may not be sent to with his old one any more.
+async fn encrypt_again(
+    context: &Context,
+    pool: &SqlitePool,
+    resolution: &mut Resolution,
+) -> Result<()> {
     for planned in &mut resolution.events {
         let (Payload::Encrypted(bundle), Some(draft)) =
             (&planned.entry.event.payload, &mut planned.draft)
         else {
             continue;
         };
-        let chain = match &chain {
-            Some(chain) => chain,
-            None => &*chain.insert(context.connect().await?),
-        };
         draft.audience =
-            same_readers(context, chain, bundle, draft.tenant_id, draft.agent_id).await?;
+            same_readers(context, pool, bundle, draft.tenant_id, draft.agent_id).await?;
         if let Some(sizes) = context.config.get(|c| &c.padding) {
             draft.payload = crate::capture::pad(&draft.payload, &sizes.value)?;
         }
@@ -307,29 +305,34 @@ async fn encrypt_again(context: &Context, resolution: &mut Resolution) -> Result
 
 async fn same_readers(
     context: &Context,
-    chain: &Live,
+    pool: &SqlitePool,
     bundle: &EncryptedPayload,
     tenant: ves_primitives::TenantId,
     agent: ves_primitives::AgentId,
 ) -> Result<Audience> {
-    let at = Some(BlockHash(chain.finalized().await?.hash));
+    let readers = bundle.recipients.iter();
+    let wanted = Wanted {
+        numbers: readers.map(|reader| reader.recipient_kid).collect(),
+        ..Wanted::default()
+    };
+    let found = recipients::look_up(context, pool, &wanted).await?;
     let mut keys = Vec::new();
-    for recipient in &bundle.recipients {
-        let kid = recipient.recipient_kid;
-        let found = chain
-            .client()
-            .encryption_key_by_kid(kid, at)
-            .await
-            .map_err(ChainError::from)?
-            .ok_or_else(|| {
-                Failure::new(
-                    Exit::Key,
-                    "recipient_without_key",
-                    format!("the registry does not know recipient number {kid}"),
-                )
-            })?;
-        keys.push((kid, found.record.public_key));
+    for kid in wanted.numbers {
+        let entry = found.directory.in_place_of(kid).ok_or_else(|| {
+            Failure::new(
+                Exit::Key,
+                "recipient_without_key",
+                format!(
+                    "the registry has no usable key for the reader with recipient number {kid}"
+                ),
+            )
+        })?;
+        let key = (entry.record.kid, entry.record.public_key);
+        // Two old keys of one reader may have the same one in their place.
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
     }
-    let key_id = current_signing_key(&context.keys(), chain, tenant, agent).await?;
+    let key_id = found.signing_key(context, tenant, agent).await?;
     Ok(Audience::Recipients { key_id, keys })
 }

@@ -124,6 +124,9 @@ pub(super) async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> 
         if let Err(failure) = database(pool, &mut findings).await {
             findings.failed("database", &failure);
         }
+        if let Err(failure) = machine::key_policy(context, pool, &mut findings).await {
+            findings.failed("key policy", &failure);
+        }
         outbox(pool, stream, &mut findings).await?;
         kept(context, pool, &mut findings).await?;
         if let (true, Some(chain)) = (args.promote, &chain) {

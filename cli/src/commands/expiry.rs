@@ -9,12 +9,13 @@ use crate::{
     cli::ExpiryArgs,
     config::ConfigFile,
     error::{Exit, Failure, Result},
-    keys::{KeyFile, KeyStore, Purpose},
+    keys::{Enforcement, KeyFile, KeyStore, Purpose, UsePolicy, Wear, policy_of, uses_of},
     output::{Report, Tone},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::sync::Mutex;
+use sqlx::SqlitePool;
+use std::{collections::BTreeMap, sync::Mutex};
 use ves_primitives::{AgentId, KeyId, TenantId};
 
 const DEFAULT_WARN_HOURS: u32 = 24;
@@ -39,6 +40,9 @@ pub(super) struct Finding {
     reason: &'static str,
     /// Milliseconds since 1970.
     ends_ms: Option<i64>,
+    /// Events that it signed here, and may sign.
+    uses: Option<u64>,
+    max_uses: Option<u64>,
 }
 
 impl Finding {
@@ -59,6 +63,20 @@ impl Finding {
         match (self.severity, self.reason) {
             (Severity::Fine, _) => None,
             (Severity::Expired, REVOKED) => Some(format!("{name} key {key} was revoked")),
+            (Severity::Expired, AGE) => Some(format!(
+                "{name} key {key} reached its greatest age at {} and signs no new event",
+                at()
+            )),
+            (Severity::Expired, USES) => Some(format!(
+                "{name} key {key} has signed the {} events that it may sign, and signs no more",
+                self.max_uses.unwrap_or_default()
+            )),
+            (Severity::Warning, USES) => Some(format!(
+                "{name} key {key} is due to be rotated: it has signed {} of the {} events that it may \
+                 sign",
+                self.uses.unwrap_or_default(),
+                self.max_uses.unwrap_or_default()
+            )),
             (Severity::Expired, _) => Some(format!("{name} key {key} expired at {}", at())),
             (Severity::Warning, AGE) => Some(format!(
                 "{name} key {key} is due to be rotated: it reaches its greatest age at {}",
@@ -73,30 +91,67 @@ impl Finding {
 pub(super) const FIX: &str = "run `stateset-sync keys:rotate`, or keys:generate and keys:register";
 const REVOKED: &str = "revoked";
 const AGE: &str = "age";
+const USES: &str = "uses";
 
-/// From when on somebody wants to hear of it, in milliseconds.
-#[derive(Clone, Copy, Debug)]
+/// From when on somebody wants to hear of the keys of one purpose.
+#[derive(Clone, Debug)]
 struct Bounds {
-    /// So long before a key ends.
+    /// So many milliseconds before a key ends.
     warn: i64,
-    /// So old it may become.
-    max_age: Option<i64>,
+    /// How much and how long a key may be used.
+    policy: UsePolicy,
+    /// Whether the policy refuses a key that is too old. A flag or the configuration only asks to be
+    /// told.
+    refuses_age: bool,
 }
 
-impl Bounds {
-    /// By the flags if there are any, else by the configuration.
-    fn new(context: &Context, warn: Option<u32>, max_age: Option<u32>) -> Self {
-        let hours = |hours: u32| i64::from(hours).saturating_mul(HOUR_MS);
+/// What is known of an agent's keys on this machine.
+struct Known {
+    signing: Bounds,
+    encryption: Bounds,
+    /// Events that each signing key signed.
+    uses: BTreeMap<KeyId, u64>,
+}
+
+impl Known {
+    /// By the flags if there are any, else by the agent's policy, else by the configuration.
+    async fn new(
+        context: &Context,
+        pool: &SqlitePool,
+        agent: AgentId,
+        (warn, max_age): (Option<u32>, Option<u32>),
+    ) -> Result<Self> {
         let configured =
             |field: fn(&ConfigFile) -> &Option<u32>| context.config.get(field).map(|s| s.value);
-        Self {
-            warn: hours(
-                warn.or_else(|| configured(|c| &c.key_warn_hours))
-                    .unwrap_or(DEFAULT_WARN_HOURS),
-            ),
-            max_age: max_age
-                .or_else(|| configured(|c| &c.key_max_age_hours))
-                .map(hours),
+        let bounds = async |purpose| -> Result<Bounds> {
+            let policy = policy_of(pool, agent, purpose).await?.unwrap_or_default();
+            let hours = warn
+                .or(policy.warn_hours)
+                .or_else(|| configured(|c| &c.key_warn_hours))
+                .unwrap_or(DEFAULT_WARN_HOURS);
+            let refuses = policy.enforcement == Enforcement::Refuse;
+            Ok(Bounds {
+                warn: i64::from(hours).saturating_mul(HOUR_MS),
+                refuses_age: refuses && max_age.is_none() && policy.max_age_hours.is_some(),
+                policy: UsePolicy {
+                    max_age_hours: max_age
+                        .or(policy.max_age_hours)
+                        .or_else(|| configured(|c| &c.key_max_age_hours)),
+                    ..policy
+                },
+            })
+        };
+        Ok(Self {
+            signing: bounds(Purpose::Signing).await?,
+            encryption: bounds(Purpose::Encryption).await?,
+            uses: uses_of(pool, agent).await?,
+        })
+    }
+
+    const fn bounds(&self, purpose: Purpose) -> &Bounds {
+        match purpose {
+            Purpose::Signing => &self.signing,
+            Purpose::Encryption => &self.encryption,
         }
     }
 }
@@ -113,9 +168,10 @@ const fn judge(ends: Option<i64>, now: i64, warn: i64) -> Severity {
 pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> {
     context.config.require_initialised()?;
     let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
-    let bounds = Bounds::new(context, args.warn, args.max_age);
+    let pool = context.pool().await?;
+    let known = Known::new(context, &pool, agent, (args.warn, args.max_age)).await?;
     let chain = context.connect().await?;
-    let findings = look(&context.keys(), &chain, (tenant, agent), bounds).await?;
+    let findings = look(&context.keys(), &chain, (tenant, agent), &known).await?;
     let worst = findings
         .iter()
         .map(|finding| finding.severity)
@@ -124,7 +180,10 @@ pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> 
     let failing = worst == Severity::Expired || (args.strict && worst == Severity::Warning);
     let failure = failing.then(|| {
         let (code, message) = match worst {
-            Severity::Expired => ("key_expired", "a key has expired or was revoked"),
+            Severity::Expired => (
+                "key_expired",
+                "a key has expired, was revoked, or is used up",
+            ),
             _ => ("key_expires", "a key is due to be rotated"),
         };
         Failure::new(Exit::Key, code, message).hint(FIX)
@@ -154,14 +213,14 @@ pub(super) async fn run(context: &Context, args: &ExpiryArgs) -> Result<Report> 
     Ok(report.field("keys", findings).failing(failure))
 }
 
-/// What the agent's owner should know about its keys, in words; by the configuration's bounds.
+/// What the agent's owner should know about its keys, in words; by its policies and the configuration.
 ///
 /// # Errors
 /// No tenant or agent, an unreadable key file, or the node's silence.
 pub(super) async fn warnings<C: Chain>(context: &Context, chain: &C) -> Result<Vec<String>> {
     let author = (context.config.tenant()?, context.config.agent()?);
-    let bounds = Bounds::new(context, None, None);
-    let findings = look(&context.keys(), chain, author, bounds).await?;
+    let known = Known::new(context, &context.pool().await?, author.1, (None, None)).await?;
+    let findings = look(&context.keys(), chain, author, &known).await?;
     Ok(findings.iter().filter_map(Finding::warning).collect())
 }
 
@@ -194,7 +253,7 @@ async fn look<C: Chain>(
     keys: &KeyStore,
     chain: &C,
     (tenant, agent): (TenantId, AgentId),
-    bounds: Bounds,
+    known: &Known,
 ) -> Result<Vec<Finding>> {
     let best = chain.best().await?;
     // The chain's clock judges windows, this machine's the age of its own files.
@@ -219,30 +278,59 @@ async fn look<C: Chain>(
         let Some((file, ends, revoked)) = newest.and_then(|at| open.get(at)) else {
             continue;
         };
-        let severity = if *revoked {
-            (Severity::Expired, REVOKED, None)
-        } else {
-            (judge(*ends, chain_now, bounds.warn), "window", *ends)
+        let bounds = known.bounds(purpose);
+        let ended = match *revoked {
+            true => (Severity::Expired, REVOKED, None),
+            false => (judge(*ends, chain_now, bounds.warn), "window", *ends),
         };
-        let aged = bounds.max_age.and_then(|max| {
-            let made = DateTime::parse_from_rfc3339(&file.created_at).ok()?;
-            Some(made.timestamp_millis().saturating_add(max))
-        });
-        // Too old is a matter of one's own policy: a warning, whether near or past.
-        let age = match judge(aged, Utc::now().timestamp_millis(), bounds.warn) {
-            Severity::Fine => (Severity::Fine, AGE, aged),
-            _ => (Severity::Warning, AGE, aged),
-        };
-        let (severity, reason, ends_ms) = if age.0 > severity.0 { age } else { severity };
+        let uses = (purpose == Purpose::Signing)
+            .then(|| known.uses.get(&file.key_id).copied().unwrap_or(0));
+        let own = by_policy(bounds, file, uses);
+        // What the chain says goes before what the owner wants, if both are as bad.
+        let worst = own
+            .into_iter()
+            .fold(ended, |worst, next| match next.0 > worst.0 {
+                true => next,
+                false => worst,
+            });
+        let (severity, reason, ends_ms) = worst;
         findings.push(Finding {
             purpose,
             key_id: file.key_id,
             severity,
             reason,
             ends_ms,
+            uses,
+            max_uses: bounds.policy.max_uses.filter(|_| uses.is_some()),
         });
     }
     Ok(findings)
+}
+
+/// How a key stands by its owner's own policy. Too old or used up is a warning, unless the policy refuses
+/// such keys.
+fn by_policy(
+    bounds: &Bounds,
+    file: &KeyFile,
+    uses: Option<u64>,
+) -> [(Severity, &'static str, Option<i64>); 2] {
+    let policy = &bounds.policy;
+    // Others use an encryption key; it is only told of.
+    let over = |refuses: bool| match refuses && uses.is_some() {
+        true => Severity::Expired,
+        false => Severity::Warning,
+    };
+    let aged = policy.too_old_ms(file);
+    let age = match judge(aged, Utc::now().timestamp_millis(), bounds.warn) {
+        Severity::Expired => over(bounds.refuses_age),
+        other => other,
+    };
+    let wear = match uses.map(|uses| policy.wear(uses)) {
+        Some(Wear::UsedUp) => over(policy.enforcement == Enforcement::Refuse),
+        Some(Wear::Worn) => Severity::Warning,
+        Some(Wear::Fresh) | None => Severity::Fine,
+    };
+    [(age, AGE, aged), (wear, USES, None)]
 }
 
 /// When a registered key ends and whether it was revoked; none if it is not registered.
@@ -280,10 +368,20 @@ mod tests {
     use super::*;
     use crate::testing::{AGENT, FakeChain, TENANT, key_store};
 
-    const BOUNDS: Bounds = Bounds {
-        warn: 1000,
-        max_age: None,
-    };
+    /// Bounds by this policy, after so many uses of key 1.
+    fn known(policy: UsePolicy, uses: u64) -> Known {
+        let refuses_age = policy.enforcement == Enforcement::Refuse;
+        let bounds = Bounds {
+            warn: 1000,
+            policy,
+            refuses_age,
+        };
+        Known {
+            signing: bounds.clone(),
+            encryption: bounds,
+            uses: BTreeMap::from([(KeyId(1), uses)]),
+        }
+    }
 
     /// What is said of the only key while the chain's clock stands at 10,000 ms.
     async fn said(
@@ -298,7 +396,8 @@ mod tests {
         let best = chain.best().await.unwrap();
         assert_eq!(chain.now(best).await.unwrap().time_ms, 10_000);
         chain.edit_key(edit);
-        let findings = look(&keys, &chain, (TENANT, AGENT), BOUNDS).await.unwrap();
+        let known = known(UsePolicy::default(), 0);
+        let findings = look(&keys, &chain, (TENANT, AGENT), &known).await.unwrap();
         assert_eq!(findings.len(), 1);
         findings.iter().filter_map(Finding::warning).collect()
     }
@@ -340,20 +439,21 @@ mod tests {
         chain.register(second.key_id, second.public_key);
         chain.commit(Vec::new());
         chain.edit_key(|key| key.window.valid_to = Some(1));
-        let told = |bounds| {
+        let told = |policy| {
             let (keys, chain) = (&keys, &chain);
             async move {
-                let findings = look(keys, chain, (TENANT, AGENT), bounds).await.unwrap();
+                let known = known(policy, 0);
+                let findings = look(keys, chain, (TENANT, AGENT), &known).await.unwrap();
                 findings
                     .iter()
                     .filter_map(Finding::warning)
                     .collect::<Vec<_>>()
             }
         };
-        assert!(told(BOUNDS).await.is_empty());
-        let aged = told(Bounds {
-            max_age: Some(1),
-            ..BOUNDS
+        assert!(told(UsePolicy::default()).await.is_empty());
+        let aged = told(UsePolicy {
+            max_age_hours: Some(0),
+            ..UsePolicy::default()
         })
         .await;
         let [line] = aged.as_slice() else {
@@ -363,6 +463,38 @@ mod tests {
             line.contains("signing key 2 is due to be rotated"),
             "{line}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_key_near_its_last_use_is_told_of_and_one_that_is_refused_has_ended() {
+        let (_dir, keys) = key_store();
+        let file = keys.preferred(AGENT, Purpose::Signing).unwrap();
+        let chain = FakeChain::new(file.public_key);
+        let told = |uses, enforcement| {
+            let (keys, chain) = (&keys, &chain);
+            async move {
+                let policy = UsePolicy {
+                    max_uses: Some(100),
+                    enforcement,
+                    ..UsePolicy::default()
+                };
+                let known = known(policy, uses);
+                let findings = look(keys, chain, (TENANT, AGENT), &known).await.unwrap();
+                let finding = findings.first().unwrap();
+                assert_eq!((finding.uses, finding.max_uses), (Some(uses), Some(100)));
+                (finding.severity, finding.warning().unwrap_or_default())
+            }
+        };
+        for enforcement in [Enforcement::Warn, Enforcement::Refuse] {
+            assert_eq!(told(89, enforcement).await, (Severity::Fine, String::new()));
+            let (severity, text) = told(90, enforcement).await;
+            assert_eq!(severity, Severity::Warning);
+            assert!(text.contains("has signed 90 of the 100 events"), "{text}");
+        }
+        assert_eq!(told(100, Enforcement::Warn).await.0, Severity::Warning);
+        let (severity, text) = told(100, Enforcement::Refuse).await;
+        assert_eq!(severity, Severity::Expired);
+        assert!(text.contains("signs no more"), "{text}");
     }
 
     #[test]

@@ -229,25 +229,24 @@ async fn change(
     admin::submit(context, &chain, args, &[call], report).await
 }
 
-/// A group of the tenant at the finalized state.
-pub(super) async fn find(
-    chain: &Live,
-    tenant: TenantId,
-    group: GroupId,
-) -> Result<GroupRecipients> {
+pub(super) fn unknown(tenant: TenantId, group: GroupId) -> Failure {
+    Failure::usage(
+        "group_unknown",
+        format!("tenant {tenant} has no group {group}"),
+    )
+    .hint("`stateset-sync groups:list` lists the groups")
+}
+
+/// A group of the tenant at the finalized state, as the node shows it. Nothing is encrypted to what is
+/// only shown.
+async fn find(chain: &Live, tenant: TenantId, group: GroupId) -> Result<GroupRecipients> {
     let at = BlockHash(chain.finalized().await?.hash);
     let found = chain
         .client()
         .group(tenant, group, Some(at))
         .await
         .map_err(crate::chain::ChainError::from)?;
-    found.ok_or_else(|| {
-        Failure::usage(
-            "group_unknown",
-            format!("tenant {tenant} has no group {group}"),
-        )
-        .hint("`stateset-sync groups:list` lists the groups")
-    })
+    found.ok_or_else(|| unknown(tenant, group))
 }
 
 async fn list(context: &Context, tenant: TenantId) -> Result<Report> {

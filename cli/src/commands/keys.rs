@@ -3,7 +3,7 @@
 
 //! `keys …`
 
-use super::{Context, admin, expiry, foreign, rotation};
+use super::{Context, admin, expiry, foreign, rotation, usage};
 use crate::{
     chain::{BlockRef, Chain, live::Live},
     cli::{GenerateArgs, KeysCommand, KeysExportArgs, RegisterArgs, RevokeArgs},
@@ -25,7 +25,10 @@ pub(super) async fn run(context: &Context, command: &KeysCommand) -> Result<Repo
         KeysCommand::List => list(context),
         KeysCommand::Register(args) => register(context, args).await,
         KeysCommand::Rotate(args) => rotation::rotate(context, args).await,
-        KeysCommand::Policy(args) => rotation::policy(context, args).await,
+        KeysCommand::Policy(args) => match args.key_id {
+            Some(key) => rotation::policy(context, args, key).await,
+            None => usage::run(context, &args.usage).await,
+        },
         KeysCommand::Revoke(args) => revoke(context, args).await,
         KeysCommand::Export(args) => export(context, args),
         KeysCommand::Import(args) => foreign::import(context, args).await,

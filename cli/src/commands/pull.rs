@@ -3,7 +3,7 @@
 
 //! `pull`
 
-use super::{Context, heads::Heads};
+use super::{Context, heads::Heads, recipients};
 use crate::{
     chain::Chain,
     cli::{AgentRef, FilterArgs, PullArgs},
@@ -108,6 +108,10 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         &context.ui,
     )
     .await?;
+    if outcome.stopped.is_none() {
+        let refreshing = recipients::refresh(context, &pool, &chain);
+        context.ui.unless_interrupted(refreshing).await;
+    }
     let (keys, unlock) = (context.keys(), || context.unlock());
     let mut opener = Opener::new(&keys, context.config.agent()?, &unlock)?;
     let mut interrupted = None;
@@ -155,6 +159,7 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
         .field("stored", outcome.stored.len())
         .field("quarantined", &outcome.quarantined)
         .field("pruned", &outcome.pruned)
+        .field("settled", outcome.settled)
         .field("decrypted", decrypted)
         .field("events", &events)
         .field("events_truncated", outcome.stored.len() > MAX_LISTED)
@@ -193,6 +198,12 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
                 outcome.head
             )
         });
+    if outcome.settled > 0 {
+        report = report.line(format!(
+            "{} event(s) of the outbox are proven final",
+            outcome.settled
+        ));
+    }
     for item in &events {
         report = report.line(event_line(item));
     }
@@ -234,6 +245,7 @@ pub(super) async fn once(context: &Context, args: &PullArgs) -> Result<Report> {
     }
     let idle = outcome.stored.is_empty()
         && set_aside == 0
+        && outcome.settled == 0
         && proofs.verified.is_empty()
         && proofs.quarantined.is_empty();
     Ok(report.idle(idle).failing(

@@ -121,6 +121,7 @@ pub(super) async fn once(context: &Context, args: &PushArgs, patient: bool) -> R
         batch_size: usize::try_from(args.batch_size).unwrap_or(usize::MAX),
         crash,
         patient,
+        authorities: context.pinned_authorities(),
         ..PushOptions::default()
     };
     let outcome = push::push(&pool, &chain, &mut signers, &options, &context.ui).await?;
@@ -188,6 +189,10 @@ pub(super) fn report(context: &Context, outcome: &PushReport, proofs: &Fulfilled
         ));
     for entry in outcome.events.iter().filter(|e| e.state == State::Rejected) {
         report = report.line(entry_line(&context.ui, entry));
+    }
+    for entry in outcome.events.iter().filter(|entry| entry.is_unproven()) {
+        let why = entry.last_error.as_deref().unwrap_or_default();
+        report = report.line(format!("{}  {why}", entry_line(&context.ui, entry)));
     }
     for entry in &outcome.held {
         report = report.line(format!(

@@ -8,7 +8,7 @@ use crate::{
     chain::{Chain, ChainError, live::Live},
     cli::{AgentRef, BatchRotateArgs, PolicyArgs, RotateArgs, Rotated},
     error::{Exit, Failure, Result},
-    keys::{KeyFile, Protection, Purpose},
+    keys::{KeyFile, Protection, Purpose, policy_of},
     output::Report,
     push::current_signing_key,
 };
@@ -111,6 +111,23 @@ pub(super) async fn batch(context: &Context, args: &BatchRotateArgs) -> Result<R
         .field("agents", rows)
         .dry_if(context.dry_run)
         .failing(first))
+}
+
+/// Seconds for which the outgoing key signs on unless somebody says otherwise: 72 hours.
+const DEFAULT_GRACE_SECONDS: u32 = 72 * HOUR_SECONDS;
+const HOUR_SECONDS: u32 = 60 * 60;
+
+/// For how long the outgoing key signs on: by the flag, else by the agent's policy.
+async fn grace_seconds(context: &Context, agent: AgentId, args: &RotateArgs) -> Result<u32> {
+    if let Some(seconds) = args.grace {
+        return Ok(seconds);
+    }
+    let policy = policy_of(&context.pool().await?, agent, Purpose::Signing).await?;
+    Ok(policy
+        .and_then(|policy| policy.grace_hours)
+        .map_or(DEFAULT_GRACE_SECONDS, |hours| {
+            hours.saturating_mul(HOUR_SECONDS)
+        }))
 }
 
 /// Rotates what is asked for of one agent.
@@ -232,6 +249,7 @@ async fn hand_over(
     let tenant = context.config.tenant()?;
     let store = context.keys();
     let outgoing_id = current_signing_key(&store, chain, tenant, agent).await?;
+    let grace = grace_seconds(context, agent, args).await?;
     if context.dry_run {
         let next = store.next_id(agent, Purpose::Signing)?;
         return Ok(Report::new("ves.cli.keys.rotate")
@@ -240,7 +258,7 @@ async fn hand_over(
             .field("agent_id", agent)
             .field("outgoing_key_id", outgoing_id)
             .field("key_id", next)
-            .field("grace_seconds", args.grace)
+            .field("grace_seconds", grace)
             .line(format!(
                 "signing key {outgoing_id} would hand over to key {next}, or to the newest that is \
                  not registered"
@@ -258,7 +276,7 @@ async fn hand_over(
         outgoing: outgoing_id,
         successor: file.key_id,
         public_key: SigningPublicKey(file.public_key),
-        grace_seconds: args.grace,
+        grace_seconds: grace,
         possession: Signature([0; 64]),
         handover: Signature([0; 64]),
     };
@@ -289,21 +307,22 @@ async fn hand_over(
         )
         .field("key_id", file.key_id)
         .field("public_key", rotation.public_key)
-        .field("grace_seconds", args.grace)
+        .field("grace_seconds", grace)
         .field("extrinsic_hash", receipt.hash)
         .field("block_hash", receipt.block)
         .field("block_number", block.number)
         .field("finalized", !args.admin.no_wait)
         .line(format!(
-            "signing key {outgoing_id} has handed over to key {}; it may sign for {} s more",
-            file.key_id, args.grace
+            "signing key {outgoing_id} has handed over to key {}; it may sign for {grace} s more",
+            file.key_id
         ))
         .pair("block", block.number))
 }
 
-pub(super) async fn policy(context: &Context, args: &PolicyArgs) -> Result<Report> {
+/// What the chain lets a signing key sign.
+pub(super) async fn policy(context: &Context, args: &PolicyArgs, key: u32) -> Result<Report> {
     let (tenant, agent) = (context.config.tenant()?, context.config.agent()?);
-    let key_id = KeyId(args.key_id);
+    let key_id = KeyId(key);
     let report = Report::new("ves.cli.keys.policy")
         .field("tenant_id", tenant)
         .field("agent_id", agent)

@@ -22,6 +22,7 @@ use crate::{
     outbox::{self, Entry, State},
     output::{ColorChoice, Format, Report, Ui},
     proofs::wishes::Fulfilled,
+    pull,
     push::{self, PushOptions, Signers},
     reading::Readable,
     vault::Answered,
@@ -136,6 +137,23 @@ pub(crate) async fn inbox(context: &Context, wanted: &Wanted, limit: u32) -> Res
         .field("quarantined", quarantined)
         .field("has_more", more)
         .field("next_before", next))
+}
+
+/// Judges what is in quarantine anew, by what the node shows now, and takes up what holds.
+pub(crate) async fn recheck(context: &Context) -> Result<Report> {
+    let pool = context.pool().await?;
+    let stream = context.stream()?;
+    let chain = context.connect().await?;
+    let pin = context.pinned_authorities();
+    let found = pull::recheck(&pool, &chain, stream, pin.as_ref(), false, &context.ui).await?;
+    let promoted = found.iter().filter(|item| item.promoted).count();
+    let left = inbox::quarantined(&pool, stream).await?;
+    Ok(Report::new("ves.cli.recheck")
+        .field("tenant_id", stream.tenant)
+        .field("store_id", stream.store)
+        .field("rechecked", found)
+        .field("promoted", promoted)
+        .field("quarantined", left))
 }
 
 /// Cuts a list that was asked for one more than the limit; says whether there was more.
@@ -308,6 +326,7 @@ pub(crate) async fn push(
     let options = PushOptions {
         timeout,
         approved: Some(approved),
+        authorities: context.pinned_authorities(),
         ..PushOptions::default()
     };
     let outcome = push::push(&pool, &chain, &mut signers, &options, &context.ui).await?;

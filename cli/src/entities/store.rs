@@ -285,7 +285,7 @@ mod tests {
     use super::*;
     use crate::{
         capture::Draft,
-        testing::{FakeChain, draft, flip, pool, proofs::STREAM, prune, signed, ui},
+        testing::{FakeChain, draft, forge, pool, proofs::STREAM, prune, signed, ui},
     };
     use serde_json::json;
 
@@ -376,11 +376,7 @@ mod tests {
                 .map(|n| change("A", &format!(r#"{{"n":{n},"f{n}":true}}"#)))
                 .collect(),
         );
-        chain.record_lie = Some(Box::new(move |record| {
-            if record.sequence == 2 {
-                lie(record);
-            }
-        }));
+        chain.lie_about(2, lie);
         crate::pull::pull(&db, &chain, STREAM, None, &ui())
             .await
             .unwrap();
@@ -435,8 +431,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_in_quarantine_makes_its_entity_incomplete_until_it_is_promoted() {
-        let (_dir, db, mut chain) =
-            with_second(|record| flip(&mut record.event.agent_signature)).await;
+        let (_dir, db, mut chain) = with_second(forge).await;
         let missing = async |id: &'static str| {
             let found = inbox::missing(&db, STREAM, ("order", id)).await.unwrap();
             (found.of_entity, found.in_stream)

@@ -1,12 +1,15 @@
 // SPDX-FileCopyrightText: The VES Appchain contributors
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a pull keeps so that an event can be proven later without asking a node.
+//! What a pull keeps so that an event can be proven later without asking a node. What a push keeps about
+//! its own is beside it.
 
 use super::{
     Stream,
     batches::{parse_batch, records_of},
-    damaged, signed,
+    damaged,
+    receipts::receipt_of,
+    signed,
 };
 use crate::error::{Failure, Result};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -121,8 +124,7 @@ impl Evidence {
     }
 }
 
-/// What was kept about an event; none if it was not pulled, if an event of its batch is in quarantine
-/// (its leaf is then missing for the path), or if it was pulled by a version that kept less.
+/// What was kept about an event by a pull, or by the push that brought it into a final block.
 ///
 /// # Errors
 /// The database's refusal, or a damaged row.
@@ -131,6 +133,15 @@ pub async fn evidence_of(
     stream: Stream,
     event: EventId,
 ) -> Result<Option<Evidence>> {
+    match pulled(pool, stream, event).await? {
+        Some(evidence) => Ok(Some(evidence)),
+        None => receipt_of(pool, stream, event).await,
+    }
+}
+
+/// What a pull kept; nothing if an event of the batch is in quarantine (its leaf is then missing for the
+/// path), or if it was pulled by a version that kept less.
+async fn pulled(pool: &SqlitePool, stream: Stream, event: EventId) -> Result<Option<Evidence>> {
     let Some(index) = super::batch_of(pool, stream, event).await? else {
         return Ok(None);
     };

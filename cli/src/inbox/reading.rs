@@ -23,6 +23,31 @@ const PRUNED: &str = "reason = 'payload_pruned'";
 const MISSING: &str = "reason <> 'payload_pruned' AND sequence <= (SELECT sequence FROM ves_streams \
      WHERE tenant_id = ?1 AND store_id = ?2)";
 
+/// Verified events, with or without their payload, that are still on their way in the outbox.
+///
+/// # Errors
+/// The database's refusal, or a damaged record.
+pub async fn verified_and_open(
+    pool: &SqlitePool,
+    stream: Stream,
+) -> Result<Vec<SequencedEventJson>> {
+    // Few are open, and thousands are settled: the planner does not know.
+    const OPEN: &str = "event_id IN (SELECT event_id FROM ves_outbox INDEXED BY ves_outbox_open \
+         WHERE tenant_id = ?1 AND store_id = ?2 AND state IN ('queued', 'signed', 'submitted', 'in_block') \
+         AND signature IS NOT NULL)";
+    let texts: Vec<String> = sqlx::query_scalar(&format!(
+        "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 AND {OPEN} \
+         UNION ALL SELECT record FROM ves_quarantine WHERE tenant_id = ?1 AND store_id = ?2 \
+         AND {PRUNED} AND sequence <= (SELECT sequence FROM ves_streams \
+         WHERE tenant_id = ?1 AND store_id = ?2) AND {OPEN}"
+    ))
+    .bind(stream.tenant.0.as_slice())
+    .bind(stream.store.0.as_slice())
+    .fetch_all(pool)
+    .await?;
+    texts.iter().map(|text| parse_record(text)).collect()
+}
+
 /// Every event of an entity, oldest first; of those that were pruned there is the envelope.
 ///
 /// # Errors

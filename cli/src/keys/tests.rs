@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+use crate::testing::registration;
 
 const AGENT: AgentId = AgentId([7; 16]);
 
@@ -53,14 +54,7 @@ fn the_newest_registered_key_is_preferred() {
         keys.preferred(AGENT, Purpose::Signing).unwrap().key_id,
         second.key_id
     );
-    let registration = Registration {
-        genesis_hash: GenesisHash([1; 32]),
-        tenant_id: TenantId([2; 16]),
-        block: 3,
-        kid: None,
-        revoked_block: None,
-    };
-    keys.note_registration(&first, registration).unwrap();
+    keys.note_registration(&first, registration(3)).unwrap();
     assert_eq!(
         keys.preferred(AGENT, Purpose::Signing).unwrap().key_id,
         first.key_id
@@ -184,13 +178,7 @@ fn a_revocation_that_another_process_noted_is_not_lost_to_an_older_view() {
     let file = keys
         .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
         .unwrap();
-    let seen = Registration {
-        genesis_hash: GenesisHash([1; 32]),
-        tenant_id: TenantId([2; 16]),
-        block: 7,
-        kid: None,
-        revoked_block: None,
-    };
+    let seen = registration(7);
     let revoked = Registration {
         revoked_block: Some(9),
         ..seen
@@ -216,13 +204,7 @@ fn notes_about_a_key_are_written_one_at_a_time() {
     let file = keys
         .generate(AGENT, Purpose::Signing, &Protection::Plaintext)
         .unwrap();
-    let seen = Registration {
-        genesis_hash: GenesisHash([1; 32]),
-        tenant_id: TenantId([2; 16]),
-        block: 7,
-        kid: None,
-        revoked_block: None,
-    };
+    let seen = registration(7);
     let held = crate::home::lock(
         keys.path(AGENT, Purpose::Signing, file.key_id)
             .parent()

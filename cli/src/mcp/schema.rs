@@ -461,10 +461,28 @@ pub(super) fn pulled() -> Value {
         ("stored", of("integer")),
         ("quarantined", of("[object]")),
         ("pruned", of("[object]")),
+        ("settled", of("integer")),
         ("events", list(&event)),
         ("events_truncated", of("boolean")),
         ("proofs", of("[object]")),
         ("quarantined_proofs", of("[object]")),
+        ("provenance", provenance()),
+    ])
+}
+
+pub(super) fn rechecked() -> Value {
+    let item = object(&[
+        ("sequence", of("integer")),
+        ("event_id", of("string")),
+        ("promoted", of("boolean")),
+        ("problem", of("string?")),
+    ]);
+    object(&[
+        ("tenant_id", of("string")),
+        ("store_id", of("string")),
+        ("rechecked", list(&item)),
+        ("promoted", of("integer")),
+        ("quarantined", list(&quarantined())),
         ("provenance", provenance()),
     ])
 }

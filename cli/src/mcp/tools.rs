@@ -236,7 +236,7 @@ mod tests {
         for name in ["ves_event_append", "ves_prove"] {
             assert!(hint(name).contains("look whether it was done"), "{name}");
         }
-        for name in ["ves_pull", "ves_push_prepare"] {
+        for name in ["ves_pull", "ves_push_prepare", "ves_quarantine_recheck"] {
             assert!(
                 hint(name).contains("the same call takes it up again"),
                 "{name}"

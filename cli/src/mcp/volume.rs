@@ -9,6 +9,8 @@
 use super::values::{HOUR_MS, Place, forget_old};
 use crate::error::{Exit, Failure, Result};
 use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
+use ves_primitives::{EventId, StoreId, TenantId};
 
 /// In `ves_spent` in the place of a currency; no currency is called so.
 pub(super) const EVENTS: &str = "#";
@@ -25,7 +27,21 @@ pub(super) async fn take(
     now_ms: i64,
 ) -> Result<()> {
     forget_old(db, now_ms).await?;
-    let before = sent(db, now_ms).await?;
+    let mut counted = counted(db, now_ms).await?;
+    let before = counted.len();
+    counted.extend(events);
+    let fresh = counted.len().saturating_sub(before);
+    if counted.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+        return Err(Failure::new(
+            Exit::Refused,
+            "limit_reached",
+            format!(
+                "{before} events went out within the last hour, {fresh} more would be over the limit \
+                 of {most}"
+            ),
+        )
+        .hint("wait, push fewer events, or ask the operator to raise --max-events-per-hour"));
+    }
     for (tenant, store, event) in events {
         sqlx::query(
             "INSERT INTO ves_spent (tenant_id, store_id, event_id, currency, value, spent_ms) \
@@ -40,30 +56,37 @@ pub(super) async fn take(
         .execute(&mut *db)
         .await?;
     }
-    let after = sent(db, now_ms).await?;
-    if after > i64::from(most) {
-        return Err(Failure::new(
-            Exit::Refused,
-            "limit_reached",
-            format!(
-                "{before} events went out within the last hour, {} more would be over the limit of \
-                 {most}",
-                after.saturating_sub(before)
-            ),
-        )
-        .hint("wait, push fewer events, or ask the operator to raise --max-events-per-hour"));
-    }
     Ok(())
 }
 
-async fn sent(db: &mut SqliteConnection, now_ms: i64) -> Result<i64> {
-    Ok(
-        sqlx::query_scalar("SELECT count(*) FROM ves_spent WHERE currency = ?1 AND spent_ms > ?2")
-            .bind(EVENTS)
-            .bind(now_ms.saturating_sub(HOUR_MS))
-            .fetch_one(db)
-            .await?,
+/// The events that count: those of the last hour.
+async fn counted(db: &mut SqliteConnection, now_ms: i64) -> Result<BTreeSet<Place>> {
+    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        "SELECT tenant_id, store_id, event_id FROM ves_spent WHERE currency = ?1 AND spent_ms > ?2",
     )
+    .bind(EVENTS)
+    .bind(now_ms.saturating_sub(HOUR_MS))
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(tenant, store, event)| {
+            let id = |bytes: Vec<u8>| <[u8; 16]>::try_from(bytes).map_err(|_| damaged());
+            Ok((
+                TenantId(id(tenant)?),
+                StoreId(id(store)?),
+                EventId(id(event)?),
+            ))
+        })
+        .collect()
+}
+
+fn damaged() -> Failure {
+    Failure::new(
+        Exit::Database,
+        "database_corrupt",
+        "a row about what models pushed is damaged",
+    )
+    .hint("restore the database from a backup")
 }
 
 #[cfg(test)]
@@ -74,7 +97,6 @@ mod tests {
         testing::{STORE, TENANT, pool},
     };
     use sqlx::SqlitePool;
-    use ves_primitives::EventId;
 
     fn places(range: std::ops::Range<u8>) -> Vec<Place> {
         range.map(|n| (TENANT, STORE, EventId([n; 16]))).collect()

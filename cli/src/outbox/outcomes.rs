@@ -8,10 +8,11 @@ use crate::{
     capture::now_rfc3339,
     error::Result,
     journal::{self, Kind},
+    keys::check_uses,
 };
 use serde_json::{Value, json};
 use sqlx::{SqliteConnection, SqlitePool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +34,21 @@ pub enum Outcome {
         /// Its place, should the block become final.
         sequence: u64,
     },
-    /// In a final block.
+    /// In a block that is proven final.
     Finalized {
         /// The block.
         block_number: u32,
         /// Its place in the stream.
         sequence: u64,
+    },
+    /// In a block that a node calls final without proving it.
+    Unproven {
+        /// The block.
+        block_number: u32,
+        /// Its place in the stream, by the node's word.
+        sequence: u64,
+        /// What is missing or wrong.
+        error: String,
     },
     /// Refused by the chain.
     Rejected {
@@ -68,10 +78,11 @@ pub enum Outcome {
 const OPEN: &str = "state IN ('signed', 'submitted', 'in_block')";
 const UNPLACED: &str = "block_number = NULL, sequence = NULL";
 
-/// Commits the signatures of freshly signed entries in one transaction.
+/// Commits the signatures of freshly signed entries in one transaction, and none of them if a key would
+/// then have signed more than its policy allows. The database counts each with the row that it stands in.
 ///
 /// # Errors
-/// The database's refusal.
+/// `key_used_up`, or the database's refusal.
 pub async fn store_signatures(pool: &SqlitePool, entries: &[&Entry]) -> Result<()> {
     let rows: Vec<Value> = entries
         .iter()
@@ -96,6 +107,13 @@ pub async fn store_signatures(pool: &SqlitePool, entries: &[&Entry]) -> Result<(
     .bind(Value::from(rows).to_string())
     .execute(&mut *tx)
     .await?;
+    let used: BTreeSet<_> = entries
+        .iter()
+        .filter_map(|entry| Some((entry.event.envelope.source_agent_id, entry.key_id?)))
+        .collect();
+    for (agent, key) in used {
+        check_uses(&mut tx, agent, key).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -108,10 +126,21 @@ pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()
     if outcomes.is_empty() {
         return Ok(());
     }
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    record_in(&mut tx, outcomes).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Records outcomes in the caller's transaction, for instance with the evidence for them.
+///
+/// # Errors
+/// The database's refusal.
+pub async fn record_in(db: &mut SqliteConnection, outcomes: &[(i64, Outcome)]) -> Result<()> {
     let mut submitted: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     let mut carried: BTreeMap<[u8; 32], Vec<i64>> = BTreeMap::new();
     let (mut in_block, mut finalized) = (Vec::new(), Vec::new());
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut unproven = Vec::new();
     for (local_seq, outcome) in outcomes {
         match outcome {
             Outcome::Submitted { best_block } => {
@@ -128,7 +157,15 @@ pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()
                 block_number,
                 sequence,
             } => finalized.push(json!([local_seq, block_number, sequence])),
-            other => record_one(&mut tx, *local_seq, other).await?,
+            Outcome::Unproven {
+                block_number,
+                sequence,
+                error,
+            } => {
+                in_block.push(json!([local_seq, block_number, sequence]));
+                unproven.push((*local_seq, error.clone()));
+            }
+            other => record_one(&mut *db, *local_seq, other).await?,
         }
     }
     for (best_block, rows) in submitted {
@@ -138,7 +175,7 @@ pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()
             .bind(json!(rows).to_string())
             .bind(now_rfc3339())
             .bind(i64::from(best_block))
-            .execute(&mut *tx)
+            .execute(&mut *db)
             .await?;
     }
     for (extrinsic_hash, rows) in carried {
@@ -146,12 +183,19 @@ pub async fn record(pool: &SqlitePool, outcomes: &[(i64, Outcome)]) -> Result<()
             .bind(json!(rows).to_string())
             .bind(now_rfc3339())
             .bind(extrinsic_hash.to_vec())
-            .execute(&mut *tx)
+            .execute(&mut *db)
             .await?;
     }
-    place(&mut tx, "state = 'in_block'", in_block).await?;
-    place(&mut tx, "state = 'finalized', last_error = NULL", finalized).await?;
-    tx.commit().await?;
+    place(&mut *db, "state = 'in_block', last_error = NULL", in_block).await?;
+    place(
+        &mut *db,
+        "state = 'finalized', last_error = NULL",
+        finalized,
+    )
+    .await?;
+    for (local_seq, error) in unproven {
+        record_one(&mut *db, local_seq, &Outcome::Trouble { error }).await?;
+    }
     Ok(())
 }
 
@@ -215,7 +259,8 @@ async fn record_one(db: &mut SqliteConnection, local_seq: i64, outcome: &Outcome
         Outcome::Submitted { .. }
         | Outcome::Carried { .. }
         | Outcome::InBlock { .. }
-        | Outcome::Finalized { .. } => return Ok(()),
+        | Outcome::Finalized { .. }
+        | Outcome::Unproven { .. } => return Ok(()),
     };
     let sql =
         format!("UPDATE ves_outbox SET updated_at = ?2, {set} WHERE local_seq = ?1 AND {OPEN}");

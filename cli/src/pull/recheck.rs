@@ -7,7 +7,7 @@
 //! have lied or been wrong, or its registry may not have known a key yet. The batch itself is verified and
 //! kept, so nothing but the record has to be asked for again.
 
-use super::{Pull, Result, judge_record};
+use super::{FinalBlocks, Pull, Result, judge_record};
 use crate::{
     chain::Chain,
     db,
@@ -61,9 +61,7 @@ pub async fn recheck<C: Chain>(
         stream,
         finalized: chain.finalized().await?,
         page: VecDeque::new(),
-        sets: finality::track(Some(pool), chain, pin, ui).await?,
-        proven: HashMap::new(),
-        proof: None,
+        finals: FinalBlocks::new(finality::track(Some(pool), chain, pin, ui).await?),
         keys: HashMap::new(),
     };
     let mut found = Vec::new();

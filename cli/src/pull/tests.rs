@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     capture::Draft,
     testing::{
-        FakeChain, GENESIS, STORE, TENANT, draft, flip, pool, signed, signed_events, ui,
+        FakeChain, GENESIS, STORE, TENANT, draft, forge, pool, signed, signed_events, ui,
         validators_of,
     },
 };
@@ -66,24 +66,12 @@ async fn stored_events_cannot_be_changed_or_removed() {
 }
 
 /// Pulls with one record altered; returns what was quarantined.
-/// From now on the node alters what it shows of event 6.
-fn lie_about_the_sixth(
-    chain: &mut FakeChain,
-    lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
-) {
-    chain.record_lie = Some(Box::new(move |record| {
-        if record.sequence == 6 {
-            lie(record);
-        }
-    }));
-}
-
 async fn with_record_lie(
     lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static,
 ) -> (PullReport, Vec<inbox::Quarantined>) {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, lie);
+    chain.lie_about(6, lie);
     let report = run(&chain, &db).await;
     let quarantined = inbox::quarantined(&db, STREAM).await.unwrap();
     (report, quarantined)
@@ -118,10 +106,7 @@ async fn an_altered_payload_is_quarantined() {
 
 #[tokio::test]
 async fn an_altered_signature_is_quarantined_and_the_rest_of_the_batch_is_not() {
-    expect_quarantine("signature_invalid", |record| {
-        flip(&mut record.event.agent_signature)
-    })
-    .await;
+    expect_quarantine("signature_invalid", forge).await;
 }
 
 #[tokio::test]
@@ -488,7 +473,7 @@ async fn a_former_authority_set_finalizes_nothing_new() {
 async fn a_quarantined_event_is_promoted_when_the_node_shows_it_as_it_is() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, |record| flip(&mut record.event.agent_signature));
+    chain.lie_about(6, forge);
     run(&chain, &db).await;
     let again = async |chain: &FakeChain, keep| {
         recheck(&db, chain, STREAM, None, keep, &ui())
@@ -517,7 +502,7 @@ async fn a_quarantined_event_is_promoted_when_the_node_shows_it_as_it_is() {
 async fn a_node_with_another_batch_promotes_nothing() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, |record| flip(&mut record.event.agent_signature));
+    chain.lie_about(6, forge);
     run(&chain, &db).await;
     chain.record_lie = None;
     chain.inclusion_lie = Some(Box::new(|inclusion| {
@@ -567,7 +552,7 @@ async fn what_a_pull_keeps_proves_each_event_without_a_node() {
 async fn a_batch_with_an_event_in_quarantine_proves_nothing_offline() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, |record| flip(&mut record.event.agent_signature));
+    chain.lie_about(6, forge);
     run(&chain, &db).await;
     let events = inbox::latest(&db, STREAM, 14).await.unwrap();
     for record in events {

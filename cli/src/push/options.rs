@@ -5,6 +5,7 @@
 
 use crate::{
     error::{Exit, Failure, Result},
+    finality::Pinned,
     outbox::Entry,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -84,6 +85,8 @@ pub struct PushOptions {
     pub approved: Option<BTreeMap<i64, EventSigningHash>>,
     /// Leave events alone whose next attempt is not due yet.
     pub patient: bool,
+    /// The chain's first authority set, if the project pins one: what is final is judged by it.
+    pub authorities: Option<Pinned>,
     /// Tests only: end the process here, as kill -9 would.
     pub crash: Option<CrashPoint>,
     /// Tests only: stop with an error here instead of ending the process.
@@ -98,6 +101,7 @@ impl Default for PushOptions {
             batch_size: usize::MAX,
             approved: None,
             patient: false,
+            authorities: None,
             crash: None,
             stop: None,
         }

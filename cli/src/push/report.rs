@@ -49,7 +49,7 @@ impl PushReport {
     }
 
     /// The failure to exit with: what stopped the push, else rejected events, else those that wait for a
-    /// decision, else those that wait for a quota.
+    /// decision, else those that are not proven final, else those that wait for a quota.
     pub fn failure(&self) -> Option<Failure> {
         if let Some(stopped) = &self.stopped {
             return Some(stopped.clone());
@@ -71,6 +71,21 @@ impl PushReport {
             return Some(
                 Failure::new(Exit::Conflicts, "unresolved_conflicts", message)
                     .hint("see `stateset-sync conflicts`, then `resolve` or `rebase`"),
+            );
+        }
+        let unproven = self
+            .events
+            .iter()
+            .filter(|entry| entry.is_unproven())
+            .count();
+        if unproven > 0 {
+            let message =
+                format!("the node calls {unproven} of {all} events final and does not prove it");
+            return Some(
+                Failure::new(Exit::NotVerified, "finality_not_proven", message).hint(
+                    "the reasons are in the report; the next pull or push settles the events, \
+                     if need be with another node",
+                ),
             );
         }
         let deferred = self

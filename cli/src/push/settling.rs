@@ -7,9 +7,14 @@ use super::{POLL, Push, RESEND_AFTER, batches::chunks, options::CrashPoint};
 use crate::{
     chain::{BlockRef, Chain, ChainError, ChainResult},
     error::Result,
+    inbox::{self, OwnBatch, Stream},
     outbox::{self, Entry, Outcome, State},
+    pull::Placed,
 };
-use std::{collections::HashSet, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Instant,
+};
 use ves_primitives::{
     SubmittedEvent,
     sequencer::{Admission, Rejection},
@@ -17,6 +22,8 @@ use ves_primitives::{
 
 /// Block and sequence.
 type Place = (u32, u64);
+/// An event and what a node says became of it.
+type Found = (Entry, Outcome);
 
 impl<C: Chain> Push<'_, C> {
     /// Waits until every event that was handed over is settled.
@@ -54,9 +61,11 @@ impl<C: Chain> Push<'_, C> {
         Ok(())
     }
 
-    /// Judges the submissions that a final block may have settled.
+    /// Judges the submissions that a final block may have settled, all of them before any is settled:
+    /// one batch may hold several, and is proven once.
     async fn judge_units(&mut self, finalized: BlockRef) -> Result<()> {
-        for unit in std::mem::take(&mut self.units) {
+        let mut found = Vec::new();
+        for unit in self.units.clone() {
             let entries: Vec<Entry> = unit
                 .iter()
                 .filter_map(|id| self.in_flight.get(id))
@@ -67,12 +76,13 @@ impl<C: Chain> Push<'_, C> {
             if let Some(first) = entries.first()
                 && self.was_executed(first, finalized).await?
             {
-                self.judge(&entries, finalized).await?;
-            }
-            if unit.iter().any(|id| self.in_flight.contains_key(id)) {
-                self.units.push(unit);
+                found.extend(self.judge(&entries, finalized).await?);
             }
         }
+        self.conclude(found, finalized).await?;
+        let in_flight = &self.in_flight;
+        self.units
+            .retain(|unit| unit.iter().any(|id| in_flight.contains_key(id)));
         Ok(())
     }
 
@@ -96,12 +106,16 @@ impl<C: Chain> Push<'_, C> {
         Ok(rejection.is_some())
     }
 
-    /// Settles each event by the state of a final block: sequenced there, or rejected on the way.
-    pub(super) async fn judge(&mut self, entries: &[Entry], finalized: BlockRef) -> Result<()> {
+    /// What the state of a final block says of each event: sequenced there, or rejected on the way.
+    pub(super) async fn judge(
+        &mut self,
+        entries: &[Entry],
+        finalized: BlockRef,
+    ) -> Result<Vec<Found>> {
         let events: Vec<SubmittedEvent> = entries.iter().map(|entry| entry.event.clone()).collect();
         let verdicts = self.chain.can_submit(&events, finalized).await?;
         let placed = self.places(entries, &verdicts, finalized).await?;
-        let mut outcomes = Vec::new();
+        let mut found = Vec::new();
         for ((entry, verdict), place) in entries.iter().zip(verdicts).zip(placed) {
             let outcome = match place {
                 Some((block_number, sequence)) => Some(Outcome::Finalized {
@@ -110,22 +124,93 @@ impl<C: Chain> Push<'_, C> {
                 }),
                 None => self.refusal(entry, verdict, finalized).await?,
             };
-            outcomes.extend(outcome.map(|outcome| (entry.local_seq, outcome)));
+            found.extend(outcome.map(|outcome| (entry.clone(), outcome)));
         }
-        if !outcomes.is_empty() {
-            self.options.reach(CrashPoint::BeforeSettle)?;
+        Ok(found)
+    }
+
+    /// Settles events by what a node says of them; that they are final it has to prove. Evidence and
+    /// verdict are one transaction, so that nothing is called final without the evidence.
+    pub(super) async fn conclude(&mut self, found: Vec<Found>, finalized: BlockRef) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
         }
-        outbox::record(self.pool, &outcomes).await?;
-        if !outcomes.is_empty() {
-            self.options.reach(CrashPoint::AfterSettle)?;
-            // The time limit is for silence, not for long queues.
-            self.last_progress = Instant::now();
-            self.deadline = self.last_progress + self.options.timeout;
+        let (outcomes, batches) = self.prove(found, finalized).await?;
+        self.options.reach(CrashPoint::BeforeSettle)?;
+        let genesis = self.chain.genesis_hash();
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for batch in &batches {
+            inbox::keep_receipts(&mut tx, genesis, batch).await?;
         }
-        for (local_seq, _) in outcomes {
+        outbox::record_in(&mut tx, &outcomes).await?;
+        tx.commit().await?;
+        self.options.reach(CrashPoint::AfterSettle)?;
+        // The time limit is for silence, not for long queues.
+        self.last_progress = Instant::now();
+        self.deadline = self.last_progress + self.options.timeout;
+        for (local_seq, outcome) in outcomes {
             self.in_flight.remove(&local_seq);
+            if matches!(outcome, Outcome::Unproven { .. }) {
+                self.unproven.insert(local_seq);
+            }
         }
         Ok(())
+    }
+
+    /// Has the node prove what it calls final, stream by stream. What it cannot prove becomes a note.
+    async fn prove(
+        &mut self,
+        found: Vec<Found>,
+        finalized: BlockRef,
+    ) -> Result<(Vec<(i64, Outcome)>, Vec<OwnBatch>)> {
+        let mut claimed: BTreeMap<Stream, Vec<(&Entry, u32, u64)>> = BTreeMap::new();
+        let mut outcomes = Vec::with_capacity(found.len());
+        for (entry, outcome) in &found {
+            match outcome {
+                Outcome::Finalized {
+                    block_number,
+                    sequence,
+                } => {
+                    let envelope = &entry.event.envelope;
+                    let stream = Stream {
+                        tenant: envelope.tenant_id,
+                        store: envelope.store_id,
+                    };
+                    let place = (entry, *block_number, *sequence);
+                    claimed.entry(stream).or_default().push(place);
+                }
+                other => outcomes.push((entry.local_seq, other.clone())),
+            }
+        }
+        let mut batches = Vec::new();
+        for (stream, places) in claimed {
+            let asked: Vec<Placed<'_>> = places
+                .iter()
+                .map(|(entry, block_number, sequence)| Placed {
+                    event: &entry.event,
+                    sequence: *sequence,
+                    block_number: *block_number,
+                })
+                .collect();
+            let proven = self.proofs.prove(stream, finalized, &asked).await?;
+            batches.extend(proven.batches);
+            for ((entry, block_number, sequence), ruling) in places.into_iter().zip(proven.verdicts)
+            {
+                let outcome = match ruling {
+                    Ok(block_number) => Outcome::Finalized {
+                        block_number,
+                        sequence,
+                    },
+                    Err(problem) => Outcome::Unproven {
+                        block_number,
+                        sequence,
+                        error: format!("not proven final: {problem}"),
+                    },
+                };
+                outcomes.push((entry.local_seq, outcome));
+            }
+        }
+        Ok((outcomes, batches))
     }
 
     /// Block and sequence of each event of one stream that a state knows.

@@ -32,6 +32,10 @@ impl<'a> Signers<'a> {
         }
     }
 
+    pub(super) const fn store(&self) -> &'a KeyStore {
+        self.store
+    }
+
     pub(crate) fn open(&mut self, agent: AgentId, key: KeyId) -> Result<&Signer> {
         use std::collections::hash_map::Entry as Slot;
         match self.opened.entry((agent, key)) {

@@ -5,12 +5,16 @@ use super::*;
 use crate::{
     capture::{Draft, append},
     error::Exit,
+    inbox,
     keys::{KeyStore, Purpose},
-    testing::{AGENT, FakeChain, draft, key_store, pool, ui},
+    testing::{AGENT, FakeChain, GENESIS, STORE, TENANT, draft, key_store, pool, ui},
     vault::Passphrase,
+    verify::{self, TrustAnchors, TrustedAuthorities},
 };
 use ves_primitives::{EventId, KeyId};
 
+mod finality;
+mod key_policy;
 mod waiting;
 
 struct Setup {
@@ -64,6 +68,34 @@ impl Setup {
             .unwrap()
     }
 
+    /// Whether what was kept here proves an event final to somebody without a node.
+    async fn has_evidence(&self, event: EventId) -> bool {
+        let stream = Stream {
+            tenant: TENANT,
+            store: STORE,
+        };
+        let Some(evidence) = inbox::evidence_of(&self.pool, stream, event).await.unwrap() else {
+            return false;
+        };
+        let key = inbox::key_record(&self.pool, GENESIS, TENANT, (AGENT, KeyId(1)))
+            .await
+            .unwrap()
+            .unwrap();
+        let sets = crate::finality::load(&self.pool, GENESIS)
+            .await
+            .unwrap()
+            .unwrap();
+        let trust = TrustAnchors {
+            genesis: Some(GENESIS),
+            authorities: Some(TrustedAuthorities::Sets(sets)),
+            finality_demanded: true,
+            ..TrustAnchors::default()
+        };
+        let bundle = evidence.bundle(GENESIS, key);
+        assert_eq!(bundle.event.event.event_id, event);
+        verify::failure(&verify::offline(&bundle, &trust)).is_none()
+    }
+
     async fn push(&self) -> PushReport {
         self.push_with(PushOptions::default()).await
     }
@@ -109,6 +141,9 @@ async fn a_stop_at_any_point_loses_nothing_and_doubles_nothing() {
             after.iter().all(|entry| entry.state == State::Finalized),
             "{point:?}"
         );
+        for entry in &after {
+            assert!(s.has_evidence(entry.event_id()).await, "{point:?}");
+        }
         for (before, after) in before
             .iter()
             .zip(&after)

@@ -3,8 +3,14 @@
 
 //! What is wrong on this machine: settings, permissions, schemas, keys, where the passphrase is.
 
-use super::{Context, Findings};
-use crate::{config::process_env, error::Exit, keys::Purpose};
+use super::{Context, Findings, expiry};
+use crate::{
+    config::process_env,
+    error::{Exit, Result},
+    keys::{Purpose, Wear, policy_of, uses_of},
+};
+use chrono::Utc;
+use sqlx::SqlitePool;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -111,6 +117,44 @@ pub(super) fn keys(context: &Context, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// How near the signing key is to the end that its owner's policy sets.
+pub(super) async fn key_policy(
+    context: &Context,
+    pool: &SqlitePool,
+    findings: &mut Findings,
+) -> Result<()> {
+    const CHECK: &str = "key policy";
+    let Ok(agent) = context.config.agent() else {
+        return Ok(());
+    };
+    let Some(policy) = policy_of(pool, agent, Purpose::Signing).await? else {
+        findings.ok(CHECK, "none; `keys:policy` sets one");
+        return Ok(());
+    };
+    let Ok(file) = context.keys().preferred(agent, Purpose::Signing) else {
+        return Ok(());
+    };
+    let uses = uses_of(pool, agent).await?;
+    let uses = uses.get(&file.key_id).copied().unwrap_or(0);
+    if let Some((0, failure)) = policy.allowance(&file, uses, Utc::now()) {
+        findings.failed(CHECK, &failure);
+        return Ok(());
+    }
+    let may = policy
+        .max_uses
+        .map_or_else(|| "any number of".to_owned(), |max| max.to_string());
+    let text = format!(
+        "signing key {} has signed {uses} of {may} events; beyond its limits: {}",
+        file.key_id,
+        policy.enforcement.name()
+    );
+    match policy.wear(uses) {
+        Wear::Fresh => findings.ok(CHECK, text),
+        Wear::Worn | Wear::UsedUp => findings.warn(CHECK, text, expiry::FIX),
+    }
+    Ok(())
 }
 
 /// Where the passphrase comes from. Nobody is asked for it.

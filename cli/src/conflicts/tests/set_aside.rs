@@ -4,17 +4,13 @@
 //! Conflicts about entities of which events were set aside: the chain counts them.
 
 use super::*;
-use crate::testing::{flip, prune};
+use crate::testing::{forge, prune};
 
 impl Setup {
     /// Another machine changes the entity for the second time, and the node shows that differently.
     async fn with_second(lie: impl Fn(&mut SequencedEventJson) + Send + Sync + 'static) -> Self {
         let mut s = Self::new().await;
-        s.chain.record_lie = Some(Box::new(move |record| {
-            if record.sequence == 2 {
-                lie(record);
-            }
-        }));
+        s.chain.lie_about(2, lie);
         s.elsewhere(r#"{"note":"b"}"#);
         s
     }
@@ -43,10 +39,6 @@ impl Setup {
         let again = crate::pull::recheck(&self.pool, &self.chain, STREAM, None, false, &ui()).await;
         assert!(again.unwrap().iter().all(|item| item.promoted));
     }
-}
-
-fn bad_signature(record: &mut SequencedEventJson) {
-    flip(&mut record.event.agent_signature);
 }
 
 #[tokio::test]
@@ -82,7 +74,7 @@ async fn a_conflict_about_an_event_without_payload_can_be_decided_but_not_merged
 
 #[tokio::test]
 async fn an_event_in_quarantine_is_counted_by_what_the_rejection_says() {
-    let mut s = Setup::with_second(bad_signature).await;
+    let mut s = Setup::with_second(forge).await;
     s.pull_somehow().await;
     // As `state` shows it: too low, and said to be incomplete.
     s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
@@ -107,7 +99,7 @@ async fn an_event_in_quarantine_is_counted_by_what_the_rejection_says() {
 
 #[tokio::test]
 async fn once_it_is_promoted_the_same_conflict_can_be_merged() {
-    let mut s = Setup::with_second(bad_signature).await;
+    let mut s = Setup::with_second(forge).await;
     s.pull_somehow().await;
     s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
     assert_eq!(s.push().await.count(State::Rejected), 1);
@@ -144,7 +136,7 @@ async fn a_record_in_quarantine_that_names_another_entity_is_found_by_pulling_on
 
 #[tokio::test]
 async fn what_is_not_pulled_yet_is_to_be_pulled_whatever_is_in_quarantine() {
-    let s = Setup::with_second(bad_signature).await;
+    let s = Setup::with_second(forge).await;
     s.pull_somehow().await;
     s.elsewhere(r#"{"note":"c"}"#);
     s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
@@ -164,7 +156,7 @@ async fn what_is_not_pulled_yet_is_to_be_pulled_whatever_is_in_quarantine() {
 
 #[tokio::test]
 async fn what_builds_on_a_replacement_that_is_lost_is_held_although_events_are_in_quarantine() {
-    let s = Setup::with_second(bad_signature).await;
+    let s = Setup::with_second(forge).await;
     s.pull_somehow().await;
     s.append(&change(r#"{"status":"paid"}"#, Some(1))).await;
     s.append(&change(r#"{"status":"sent"}"#, Some(2))).await;

@@ -92,6 +92,19 @@ pub(super) const TOOLS: &[Tool] = &[
         ..WRITES
     },
     Tool {
+        name: "ves_quarantine_recheck",
+        title: "Recheck the quarantine",
+        description: "Fetches every quarantined or pruned record of a verified batch once more and \
+                      judges it by what the node shows now: what holds joins the verified events, \
+                      what does not stays with the reason. Call it after the cause is mended, for \
+                      instance with another node; ves_inbox_list lists the quarantine.",
+        nature: Nature::CATCHES_UP,
+        input: takes::<input::Nothing>,
+        output: schema::rechecked,
+        run: |call| Box::pin(recheck(call)),
+        ..WRITES
+    },
+    Tool {
         name: "ves_prove",
         title: "Prove a policy",
         description: "Makes a zero-knowledge proof that the hidden amount of an own event obeys a \
@@ -291,6 +304,14 @@ async fn pull(mut call: Call<'_>) -> Result<Outcome> {
     let _turn = call.host.turn.lock().await;
     let report = served::command(&call.context, words).await?;
     Ok(foreign(report, true).into())
+}
+
+async fn recheck(mut call: Call<'_>) -> Result<Outcome> {
+    call.input::<input::Nothing>()?;
+    let _turn = call.host.turn.lock().await;
+    let report = served::recheck(&call.context).await?;
+    // The reasons quote what did not verify.
+    Ok(foreign(report, false).into())
 }
 
 async fn prove(mut call: Call<'_>) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use crate::testing::prune;
 async fn a_pruned_payload_is_no_failure_and_is_completed_by_a_node_that_has_it() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, prune);
+    chain.lie_about(6, prune);
     let report = run(&chain, &db).await;
     assert_eq!(report.failure(), None);
     assert_eq!((report.stored.len(), report.to), (13, 14));
@@ -49,7 +49,7 @@ async fn a_pruned_payload_is_no_failure_and_is_completed_by_a_node_that_has_it()
 async fn a_record_without_payload_is_judged_by_all_that_its_envelope_says() {
     expect_quarantine("signature_invalid", |record| {
         prune(record);
-        flip(&mut record.event.agent_signature);
+        forge(record);
     })
     .await;
     expect_quarantine("signature_invalid", |record| {
@@ -73,7 +73,7 @@ async fn a_record_without_payload_is_judged_by_all_that_its_envelope_says() {
 async fn what_is_quarantined_is_in_the_journal_once_with_the_record_and_its_promotion_too() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    lie_about_the_sixth(&mut chain, |record| flip(&mut record.event.agent_signature));
+    chain.lie_about(6, forge);
     run(&chain, &db).await;
     let journal = crate::journal::after(&db, 0, None, 10).await.unwrap();
     let [entry] = journal.as_slice() else {
@@ -102,11 +102,7 @@ async fn what_is_quarantined_is_in_the_journal_once_with_the_record_and_its_prom
 async fn looking_again_without_promoting_writes_nothing() {
     let (_dir, db) = pool().await;
     let mut chain = chain();
-    chain.record_lie = Some(Box::new(|record| {
-        if record.sequence == 6 {
-            flip(&mut record.event.agent_signature);
-        }
-    }));
+    chain.lie_about(6, forge);
     run(&chain, &db).await;
     chain.record_lie = None;
     // A set that nobody here knows yet, and keys as if they were never seen.
