@@ -76,7 +76,15 @@ function fromUnit(unit, { paths, environment, own }) {
     });
   const [command, ...words] = lines('ExecStart')[0].split(/\s+/);
   same(`what ${unit} starts`, command, '/usr/local/bin/ves-node');
-  const args = words.flatMap((word) => (word === '$VES_NODE_ARGS' ? own : [paths[word] ?? expand(word)]));
+  // A name without braces stands for any number of words, none if it is empty.
+  const several = (name) => {
+    ensure(name in values, `${unit}: nobody sets ${name}`);
+    return values[name].split(/\s+/).filter(Boolean);
+  };
+  const args = words.flatMap((word) => {
+    if (word === '$VES_NODE_ARGS') return own;
+    return word.startsWith('$') && !word.startsWith('${') ? several(word.slice(1)) : [paths[word] ?? expand(word)];
+  });
   const left = args.find((word) => /^\/(etc|var)\//.test(word));
   ensure(left === undefined, `${unit}: ${left} has no place in the drill`);
   return args;
@@ -103,7 +111,7 @@ class Node extends Service {
     return `/ip4/127.0.0.1/tcp/${this.port}/p2p/${this.peer}`;
   }
 
-  async up({ peers, password = true, methods }) {
+  async up({ peers, password = true, methods, role }) {
     const kind = this.unit.replace('ves-', '');
     const paths = {
       '/etc/ves/chain.json': 'chain.json',
@@ -111,7 +119,7 @@ class Node extends Service {
       [`/var/lib/ves/${kind}`]: this.base,
     };
     // Health has a port of its own, which several nodes of one machine cannot share.
-    const environment = { CREDENTIALS_DIRECTORY: '.', VES_HEALTH: '127.0.0.1:0', ...(methods && { VES_RPC_METHODS: methods }) };
+    const environment = { CREDENTIALS_DIRECTORY: '.', VES_HEALTH: '127.0.0.1:0', ...(methods && { VES_RPC_METHODS: methods }), ...(role !== undefined && { VES_ROLE: role }) };
     const own = [
       ...['--name', this.name, '--listen-addr', `/ip4/127.0.0.1/tcp/${this.port}`],
       ...['--rpc-port', '0', '--prometheus-port', String(this.metricsPort), ...this.extra],
@@ -322,11 +330,17 @@ await claim('Without its password a validator does not vote, and two of four fin
 await claim('A validator that lost its database comes back with its keys', async () => {
   await c.stop('SIGKILL');
   rmSync(join(here, c.base, 'chains/drill/paritydb'), { recursive: true });
-  // The three others go on, so that no round is open in which it has voted.
-  await a.finalizes(5);
-  await c.up({ peers: others(c) });
+  // With the drop-in it follows only, until it has seen the three others finalize without it: then no round is
+  // open in which it has voted.
+  await c.up({ peers: others(c), role: '' });
+  const [role] = await c.ask('system_nodeRoles');
+  same('its role', role, 'Full');
   const head = await a.finalized();
   const own = await waitFor('it to follow', async () => (await c.finalized()) >= head && (await c.finalized()), PATIENCE_MS);
+  await waitFor('finality that it follows', async () => (await c.finalized()) >= own + 2, PATIENCE_MS);
+  await c.stop();
+  await c.up({ peers: others(c) });
+  same('its role again', (await c.ask('system_nodeRoles'))[0], 'Authority');
   // With another one down it is needed.
   await d.stop();
   const block = await a.finalizes(5);

@@ -31,6 +31,9 @@ for alert in $(sed -n 's/.*- alert: //p' alerts.yml); do
     grep -q "alertname: $alert$" alerts.test.yml || fail "$alert is never fired"
 done
 
+# What the benchmarks that operators size by must not exceed.
+node --test ../scripts/bench-judge.test.mjs >/dev/null || fail "scripts/bench-judge.mjs judges wrongly"
+
 # systemd asks for the programs: stand-ins too.
 install -d "$root/usr/local/bin" "$root/etc/systemd/system" "$root/usr/lib/systemd"
 cp -r /usr/lib/systemd/system "$root/usr/lib/systemd/" 2>/dev/null ||
@@ -60,4 +63,12 @@ for unit in systemd/*.service; do
         fi
     done
 done
-echo "alerts, manual and units agree"
+# Settings of the kernel are as it knows them, and the manual installs them.
+for settings in sysctl/*.conf; do
+    for name in $(sed -n 's/^\([a-z_.]*\) = [0-9]*$/\1/p' "$settings"); do
+        [ -e "/proc/sys/${name//.//}" ] || fail "$settings: the kernel has no $name"
+    done
+    ! grep -vE '^(#|$|[a-z_.]+ = [0-9]+$)' "$settings" || fail "$settings is not what sysctl expects"
+    grep -qF "ops/$settings /etc/sysctl.d/" "$manual" || fail "$manual does not install $settings"
+done
+echo "alerts, manual, units and settings agree"

@@ -17,6 +17,7 @@ use ves_primitives::{
 };
 
 mod held;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -137,6 +138,7 @@ pub(crate) fn check_since(history: &History, before: &Scope) -> Report {
     liveness(history, &mut findings);
     recovery(history, &mut findings);
     held::blocks(history, &mut findings);
+    refused::all(history, &mut findings);
     let longest = |length: fn(&Export) -> usize| {
         let lengths = history.exports.iter().map(length);
         lengths.max().unwrap_or_default()

@@ -77,6 +77,9 @@ struct Run {
     /// Longest time that a fault lasts, seconds.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Every fault lasts that long, and not half of it or more by chance.
+    #[arg(long)]
+    exact: bool,
     /// Only say what would be done.
     #[arg(long)]
     plan: bool,
@@ -294,13 +297,23 @@ fn plan(schedule: &Schedule) {
     }
 }
 
+/// What is done by this seed.
+fn schedule(run: &Run, seed: u64, allowed: &[Kind]) -> Schedule {
+    let longest = Duration::from_secs(run.seconds);
+    let made = Schedule::make(seed, allowed, run.steps, longest);
+    if run.exact {
+        made.lasting(longest)
+    } else {
+        made
+    }
+}
+
 async fn schedules(run: &Run) -> Result<bool> {
     ensure!(run.schedules > 0, "no schedule was asked for");
-    let longest = Duration::from_secs(run.seconds);
     if run.plan {
         let allowed = allowed_here(run)?;
         for seed in run.seed..run.seed + run.schedules {
-            plan(&Schedule::make(seed, &allowed, run.steps, longest));
+            plan(&schedule(run, seed, &allowed));
         }
         return Ok(true);
     }
@@ -312,7 +325,7 @@ async fn schedules(run: &Run) -> Result<bool> {
     while seed < end {
         let mut group = Vec::new();
         while seed < end && (group.len() as u64) < run.per_network.max(1) {
-            let schedule = Schedule::make(seed, &allowed, run.steps, longest);
+            let schedule = schedule(run, seed, &allowed);
             let last = schedule.faults().any(|fault| fault.kind.is_last());
             group.push(schedule);
             seed += 1;

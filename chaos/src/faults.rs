@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     RollingRestart,
     /// `kill -9`, then up to 64 KiB cut off the end of the database's logs.
     TornTail,
-    /// The same, and back after five seconds, as a unit restarts it, whatever round the others are in.
+    /// The same, and back after half a minute, as its unit restarts it, whatever round the others are in.
     TornRestart,
     /// Bytes of a page of the database overwritten while the node is down.
     CorruptPage,
@@ -66,6 +66,8 @@ pub(crate) enum Kind {
     PauseTwo,
     /// One validator's clock is wrong by up to 30 s.
     ClockSkew,
+    /// One validator's clock is 30 s fast: the others refuse its blocks.
+    ClockFast,
     /// One validator's clock jumps while it runs.
     ClockJump,
     /// The disk of one validator is full.
@@ -86,6 +88,8 @@ pub(crate) enum Kind {
     FeeSpike,
     /// A second node runs with one validator's keys: to be noticed.
     DuplicateKey,
+    /// A node of a chain with another genesis, and one validator's keys, knocks at all nodes: to be refused.
+    OtherChain,
 }
 
 impl Kind {
@@ -169,10 +173,12 @@ impl Fault {
             | Kind::OneWay
             | Kind::Pause
             | Kind::ClockSkew
+            | Kind::ClockFast
             | Kind::ClockJump
             | Kind::Processor
             | Kind::Memory
-            | Kind::DuplicateKey => format!("{kind} {}", name(0)),
+            | Kind::DuplicateKey
+            | Kind::OtherChain => format!("{kind} {}", name(0)),
             _ => kind,
         }
     }
@@ -263,6 +269,14 @@ impl Schedule {
             })
             .collect();
         Self { seed, steps }
+    }
+
+    /// The same with faults that all last so long.
+    pub(crate) fn lasting(mut self, exactly: Duration) -> Self {
+        for step in &mut self.steps {
+            step.lasts = exactly;
+        }
+        self
     }
 
     /// So many kills, from one part of [`KILLS`] to the next: one validator most of the time, now and then
@@ -373,6 +387,16 @@ mod tests {
             assert!(of_relay <= 1 && step.faults.len() - of_relay <= 1);
             assert!(step.lasts <= LONGEST && step.lasts >= LONGEST / 2);
         }
+    }
+
+    #[test]
+    fn faults_last_exactly_as_long_as_they_are_told_to_and_are_the_same_otherwise() {
+        let by_chance = make(7, 3);
+        let exact = by_chance.clone().lasting(LONGEST);
+        assert!(exact.steps.iter().all(|step| step.lasts == LONGEST));
+        assert!(by_chance.steps.iter().any(|step| step.lasts != LONGEST));
+        let faults = |schedule: &Schedule| schedule.faults().cloned().collect::<Vec<_>>();
+        assert_eq!(faults(&exact), faults(&by_chance));
     }
 
     #[test]

@@ -206,6 +206,36 @@ pub(crate) struct FaultRecord {
     pub(crate) caught_up_after_ms: Option<u64>,
 }
 
+/// A validator whose clock was wrong, and what became of its blocks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SkewRecord {
+    /// Seed of the schedule.
+    pub(crate) seed: u64,
+    /// The validator.
+    pub(crate) node: String,
+    /// Its clock less the right time, seconds.
+    pub(crate) offset_s: i64,
+    /// How often it was its turn meanwhile.
+    pub(crate) turns: u32,
+    /// Final blocks made meanwhile that are its own.
+    pub(crate) in_chain: u32,
+    /// Blocks that other nodes refused meanwhile because their time had not come.
+    pub(crate) refused: u32,
+}
+
+/// A node of another chain that reached this network's nodes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StrangerRecord {
+    /// Seed of the schedule.
+    pub(crate) seed: u64,
+    /// How often it was looked at.
+    pub(crate) looks: u32,
+    /// Most peers that it had.
+    pub(crate) peers_most: u64,
+    /// Whether it was of this chain after all.
+    pub(crate) same_genesis: bool,
+}
+
 /// What the chain says about its validators at the end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Verdicts {
@@ -219,6 +249,12 @@ pub(crate) struct Verdicts {
     pub(crate) unknown: usize,
     /// Nodes that ended by themselves though nothing was done to them.
     pub(crate) crashed: Vec<String>,
+    /// Clocks that were wrong.
+    #[serde(default)]
+    pub(crate) skews: Vec<SkewRecord>,
+    /// Nodes of other chains.
+    #[serde(default)]
+    pub(crate) strangers: Vec<StrangerRecord>,
 }
 
 /// Everything.

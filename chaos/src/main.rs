@@ -18,6 +18,7 @@ mod machine;
 mod network;
 mod process;
 mod record;
+mod refused;
 mod run;
 mod strike;
 mod switch;

@@ -8,6 +8,7 @@ use crate::{
     faults::VALIDATORS,
     machine::{Machine, SmallDisk},
     process::{Guard, Process, run},
+    refused::other_specification,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -47,6 +48,12 @@ const EVM_CHAIN: u64 = 31_337;
 const EVM_EPOCH: &str = "6";
 /// Longest time until a node answers.
 const START_MAX: Duration = Duration::from_secs(240);
+/// After this time the unit of a validator restarts it: `RestartSec`.
+pub(crate) const RESTART: Duration = Duration::from_secs(30);
+/// Longest time until a node has reached another one.
+const REACH_MAX: Duration = Duration::from_secs(60);
+/// Name of the chain's specification.
+const SPECIFICATION: &str = "spec.json";
 const BATCH_COMMITTED: &str =
     "BatchCommitted(bytes32 indexed,bytes32 indexed,bytes32,bytes32,uint64,uint64,uint32)";
 
@@ -167,7 +174,7 @@ impl Network {
         }
         // As operators have it, and quicker: from a preset's name each start would compile the runtime
         // once more, to make the genesis.
-        let spec = dir.join("spec.json");
+        let spec = dir.join(SPECIFICATION);
         let export = ["export-chain-spec", "--chain", "local", "--raw", "--output"];
         run(Command::new(&tools.node).args(export).arg(&spec))?;
         let disk = if small_disk {
@@ -206,12 +213,18 @@ impl Network {
         format!("ws://{}:{RPC_PORT}", self.machine.ip(node + 1))
     }
 
-    fn node_command(&self, device: usize, base: &Path, identity: Option<&str>) -> Result<Command> {
+    fn node_command(
+        &self,
+        chain: &Path,
+        device: usize,
+        base: &Path,
+        identity: Option<&str>,
+    ) -> Result<Command> {
         let mut command = self.machine.command(device, &self.tools.node)?;
         let ip = self.machine.ip(device);
         command
             .arg("--chain")
-            .arg(self.dir.join("spec.json"))
+            .arg(chain)
             .arg("--base-path")
             .arg(base)
             .args(["--listen-addr", &format!("/ip4/{ip}/tcp/30333")])
@@ -265,7 +278,8 @@ impl Network {
             (node.base.clone(), node.clock.clone())
         };
         let identity = (node < VALIDATORS).then_some(name);
-        let mut command = self.node_command(node + 1, &base, identity)?;
+        let chain = self.dir.join(SPECIFICATION);
+        let mut command = self.node_command(&chain, node + 1, &base, identity)?;
         if let Some(clock) = clock {
             clock.rule(&mut command);
         }
@@ -343,14 +357,33 @@ impl Network {
     pub(crate) fn start_twin(&mut self, of: usize) -> Result<()> {
         let name = NAMES.get(of).copied().context("no such node")?;
         let (base, log) = (self.dir.join("twin"), self.dir.join("twin.log"));
-        let mut command = self.node_command(TWIN, &base, Some(name))?;
+        let chain = self.dir.join(SPECIFICATION);
+        let mut command = self.node_command(&chain, TWIN, &base, Some(name))?;
         let mut process = Process::start(&self.guard, "twin", &mut command, &log)?;
         process.said(0, "Running JSON-RPC server", START_MAX)?;
         self.twin = Some(process);
         Ok(())
     }
 
-    /// Ends it.
+    /// Starts a node of another chain with a validator's keys, and waits until it has reached a node of this
+    /// one. Answers where it is asked.
+    pub(crate) fn start_stranger(&mut self, as_if: usize) -> Result<String> {
+        let name = NAMES.get(as_if).copied().context("no such node")?;
+        let chain = self.dir.join("other-spec.json");
+        let this = fs::read_to_string(self.dir.join(SPECIFICATION))?;
+        fs::write(&chain, other_specification(&this)?)?;
+        let (base, log) = (self.dir.join("stranger"), self.dir.join("stranger.log"));
+        let from = fs::metadata(&log).map_or(0, |log| log.len());
+        let mut command = self.node_command(&chain, TWIN, &base, Some(name))?;
+        let mut process = Process::start(&self.guard, "stranger", &mut command, &log)?;
+        process.said(from, "Running JSON-RPC server", START_MAX)?;
+        // What a node says of those that it was told to keep to, once they have shaken hands.
+        process.said(from, "is on a different chain", REACH_MAX)?;
+        self.twin = Some(process);
+        Ok(format!("ws://{}:{RPC_PORT}", self.machine.ip(TWIN)))
+    }
+
+    /// Ends either.
     pub(crate) fn stop_twin(&mut self) {
         self.twin = None;
     }
@@ -484,6 +517,13 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_validator_that_ends_comes_back_when_its_unit_starts_it_again() {
+        let unit = include_str!("../../ops/systemd/ves-validator.service");
+        let wait = format!("RestartSec={}", RESTART.as_secs());
+        assert!(unit.lines().any(|line| line == wait), "{wait}");
     }
 
     #[test]

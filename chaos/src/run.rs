@@ -8,11 +8,12 @@ use crate::{
     checker::{self, CATCH_UP_MAX_MS, RESUME_MAX_MS, Report, Scope},
     contents,
     faults::{Fault, Kind, Schedule, Step},
-    history::{ClientEntry, FaultRecord, Finality, History, Verdicts},
+    history::{ClientEntry, FaultRecord, Finality, History, SkewRecord, StrangerRecord, Verdicts},
     load::{Counts, Door, Load, now_ms},
     network::{ARCHIVE, NAMES, Network, Tools},
     process::Guard,
     record::{self, Watch},
+    refused::Skew,
     strike::{self, Strike},
 };
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use ves_client::ChainClient;
+use ves_client::{BlockHash, ChainClient};
 
 /// Blocks that one node may be behind another.
 const CLOSE: u32 = 4;
@@ -62,6 +63,11 @@ pub(crate) struct Stage {
     duplicated: Vec<String>,
     crashed: Vec<String>,
     repaired: Vec<String>,
+    /// Clocks that were wrong, with the seed, until their blocks are looked at.
+    skews: Vec<(u64, Skew)>,
+    skewed: Vec<SkewRecord>,
+    strangers: Vec<StrangerRecord>,
+    genesis: BlockHash,
     /// What was there when everything was checked last.
     before: Scope,
     say: fn(&str),
@@ -85,8 +91,8 @@ impl Stage {
             .await
             .context("the network does not finalize")?;
         let door = Door::new(network.url(0), None);
-        let genesis = door.client().await?.genesis_hash().to_string();
-        network.set_up_relay(&genesis)?;
+        let genesis = door.client().await?.genesis_hash();
+        network.set_up_relay(&genesis.to_string())?;
         let load = Load::start(urls, seed, rate).await?;
         Ok(Self {
             network,
@@ -96,6 +102,10 @@ impl Stage {
             duplicated: Vec::new(),
             crashed: Vec::new(),
             repaired: Vec::new(),
+            skews: Vec::new(),
+            skewed: Vec::new(),
+            strangers: Vec::new(),
+            genesis: BlockHash(genesis.0),
             before: Scope::default(),
             say,
         })
@@ -140,7 +150,7 @@ impl Stage {
         let begun = Instant::now();
         let mut strikes = Vec::new();
         for fault in &step.faults {
-            let strike = Strike::begin(fault, &mut self.network, &self.watch).await;
+            let strike = Strike::begin(fault, seed, &mut self.network, &self.watch).await;
             strikes.push(strike.with_context(|| text.clone())?);
         }
         let finality = step.faults.iter().map(|fault| fault.kind.finality());
@@ -158,7 +168,9 @@ impl Stage {
         let mut from = None;
         while begun.elapsed() < lasts || from.is_none() {
             for strike in &mut strikes {
-                strike.go_on(&mut self.network).await?;
+                strike
+                    .go_on(&mut self.network, &self.watch, self.genesis)
+                    .await?;
             }
             if from.is_none() && begun.elapsed() > GRACE.min(lasts / 2) {
                 from = Some((self.watch.finalized(), Instant::now()));
@@ -174,9 +186,13 @@ impl Stage {
         let observed_ms = u64::try_from(since.elapsed().as_millis())?;
         let mut notes = Vec::new();
         for strike in &mut strikes {
-            let healed = strike.heal(&mut self.network).await;
+            let healed = strike.heal(&mut self.network, &self.watch).await;
             healed.with_context(|| format!("healing {text}"))?;
             notes.append(&mut strike.notes);
+            self.skews
+                .extend(strike.skew.take().map(|skew| (seed, skew)));
+            let seen = strike.stranger.take().map(|stranger| stranger.record());
+            self.strangers.extend(seen);
         }
         let healed_ms = now_ms();
         let (resumed_after_ms, caught_up_after_ms) = self.recover(step, healed_ms).await?;
@@ -312,6 +328,9 @@ impl Stage {
         });
         let relay_settled = settled.await.is_ok();
         let archive = ChainClient::connect(&self.network.url(ARCHIVE), None).await?;
+        for (seed, skew) in std::mem::take(&mut self.skews) {
+            self.skewed.push(skew.look(seed, &archive).await?);
+        }
         let history = History {
             clients: self.load.log(),
             heads: self.watch.heads(),
@@ -324,6 +343,8 @@ impl Stage {
                 relay_settled,
                 unknown: counts.waiting,
                 crashed: self.crashed.clone(),
+                skews: self.skewed.clone(),
+                strangers: self.strangers.clone(),
             },
         };
         Ok((history, counts))

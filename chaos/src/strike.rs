@@ -5,8 +5,9 @@
 
 use crate::{
     faults::{Fault, Kind, VALIDATORS},
-    network::{ARCHIVE, Loss, NAMES, Network, ON_SMALL_DISK},
+    network::{ARCHIVE, Loss, NAMES, Network, ON_SMALL_DISK, RESTART},
     record::Watch,
+    refused::{Skew, Stranger},
     wire::Link,
 };
 use anyhow::{Context, Result, ensure};
@@ -18,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use ves_client::BlockHash;
 
 /// Most that is cut off a log.
 const TORN_MAX: u64 = 64 * 1024;
@@ -29,11 +31,11 @@ const SPIKE: &str = "0x174876e800";
 const PROCESSOR: u64 = 10;
 /// What a node short of memory may take beyond what it has, bytes.
 const MEMORY: u64 = 48 * 1024 * 1024;
+/// Seconds by which a clock is far off.
+const FAR_OFF: i64 = 30;
 /// Pages that are looked at to find one in use.
 const PAGES_TRIED: usize = 500;
 const PAGE: u64 = 4_096;
-/// After this time a unit restarts its node: `RestartSec`.
-const RESTART: Duration = Duration::from_secs(5);
 
 /// A fault that is under way.
 pub(crate) struct Strike<'a> {
@@ -43,6 +45,10 @@ pub(crate) struct Strike<'a> {
     from_node: bool,
     /// When something is done again.
     next: Instant,
+    /// A clock that is wrong.
+    pub(crate) skew: Option<Skew>,
+    /// A node of another chain.
+    pub(crate) stranger: Option<Stranger>,
     /// What chance decided, and what came of it.
     pub(crate) notes: Vec<String>,
 }
@@ -87,6 +93,7 @@ impl<'a> Strike<'a> {
     /// Begins.
     pub(crate) async fn begin(
         fault: &'a Fault,
+        seed: u64,
         network: &mut Network,
         watch: &Watch,
     ) -> Result<Self> {
@@ -95,6 +102,8 @@ impl<'a> Strike<'a> {
             rng: fault.rng(),
             from_node: false,
             next: Instant::now(),
+            skew: None,
+            stranger: None,
             notes: Vec::new(),
         };
         let [a, b, c, d] = fault.order;
@@ -200,11 +209,15 @@ impl<'a> Strike<'a> {
                 network.process(a)?.signal("STOP")?;
                 network.process(b)?.signal("STOP")?;
             }
-            Kind::ClockSkew => {
-                let offset = strike.offset();
+            Kind::ClockSkew | Kind::ClockFast => {
+                let offset = match fault.kind {
+                    Kind::ClockFast => FAR_OFF,
+                    _ => strike.offset(),
+                };
                 network.stop_node(a)?;
                 network.set_clock(a, Some(offset))?;
                 network.start_node(a)?;
+                strike.clock_is_off(network, watch, offset);
             }
             Kind::ClockJump => {
                 network.stop_node(a)?;
@@ -227,6 +240,10 @@ impl<'a> Strike<'a> {
                 network.cut_relay(strike.from_node, true);
             }
             Kind::DuplicateKey => network.start_twin(a)?,
+            Kind::OtherChain => {
+                let url = network.start_stranger(a)?;
+                strike.stranger = Some(Stranger::new(seed, url));
+            }
             Kind::RelayKill | Kind::Reorg | Kind::FeeSpike => {}
         }
         Ok(strike)
@@ -234,12 +251,17 @@ impl<'a> Strike<'a> {
 
     /// 2 s or 30 s, before or after.
     fn offset(&mut self) -> i64 {
-        let seconds = if self.rng.r#gen() { 2 } else { 30 };
+        let seconds = if self.rng.r#gen() { 2 } else { FAR_OFF };
         if self.rng.r#gen() { seconds } else { -seconds }
     }
 
     /// What is done again and again while it lasts.
-    pub(crate) async fn go_on(&mut self, network: &mut Network) -> Result<()> {
+    pub(crate) async fn go_on(
+        &mut self,
+        network: &mut Network,
+        watch: &Watch,
+        genesis: BlockHash,
+    ) -> Result<()> {
         if Instant::now() < self.next {
             return Ok(());
         }
@@ -264,16 +286,32 @@ impl<'a> Strike<'a> {
             Kind::ClockJump => {
                 let offset = self.offset();
                 network.set_clock(self.fault.order[0], Some(offset))?;
+                self.clock_is_off(network, watch, offset);
                 self.next += Duration::from_secs(3_600);
+            }
+            Kind::OtherChain => {
+                let stranger = self.stranger.as_mut().context("nobody is there")?;
+                stranger.look(genesis).await?;
             }
             _ => {}
         }
         Ok(())
     }
 
+    /// Notes that a clock is wrong from now on, and by how much.
+    fn clock_is_off(&mut self, network: &Network, watch: &Watch, offset: i64) {
+        let node = self.fault.order[0];
+        self.notes
+            .push(format!("{} is off by {offset} s", NAMES[node]));
+        self.skew = Some(Skew::begin(network, node, offset, watch.best()));
+    }
+
     /// Undoes it, as an operator would.
-    pub(crate) async fn heal(&mut self, network: &mut Network) -> Result<()> {
+    pub(crate) async fn heal(&mut self, network: &mut Network, watch: &Watch) -> Result<()> {
         let [a, b, ..] = self.fault.order;
+        if let Some(skew) = &mut self.skew {
+            skew.end(network, watch.finalized())?;
+        }
         match self.fault.kind {
             Kind::Kill | Kind::Wipe => network.start_node(a)?,
             Kind::KillTwo => network.start_nodes(&[a, b])?,
@@ -300,7 +338,7 @@ impl<'a> Strike<'a> {
                 network.process(a)?.signal("CONT")?;
                 network.process(b)?.signal("CONT")?;
             }
-            Kind::ClockSkew | Kind::ClockJump => {
+            Kind::ClockSkew | Kind::ClockFast | Kind::ClockJump => {
                 network.stop_node(a)?;
                 network.set_clock(a, None)?;
                 network.start_node(a)?;
@@ -322,7 +360,7 @@ impl<'a> Strike<'a> {
             }
             Kind::RelayPause => network.relay()?.signal("CONT")?,
             Kind::RelayCut => network.cut_relay(self.from_node, false),
-            Kind::DuplicateKey => network.stop_twin(),
+            Kind::DuplicateKey | Kind::OtherChain => network.stop_twin(),
             Kind::RelayKill | Kind::Reorg | Kind::FeeSpike | Kind::KillEach | Kind::KillAll => {}
             Kind::RollingRestart | Kind::TornRestart => {}
         }

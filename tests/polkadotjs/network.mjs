@@ -3,9 +3,10 @@
 
 // Validators of the local chain on loopback. The first one is whom the others look for.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from './chain.mjs';
-import { run, startProgram } from './harness.mjs';
+import { ensure, run, startProgram, waitFor } from './harness.mjs';
 
 /** Public: of the first node's address in the network. */
 const NODE_KEY = '0000000000000000000000000000000000000000000000000000000000000001';
@@ -25,7 +26,7 @@ export function validatorsIn(directory) {
     const args = [
       ...['--chain', chain, '--validator', ...identity, '--base-path', join(directory, name)],
       ...['--rpc-port', '0', '--rpc-methods', 'unsafe', '--listen-addr', '/ip4/127.0.0.1/tcp/0'],
-      ...['--allow-private-ip', '--no-mdns', '--no-prometheus', '--no-telemetry', '--name', name],
+      ...['--allow-private-ip', '--no-mdns', '--prometheus-port', '0', '--no-telemetry', '--name', name],
       ...(bootnode
         ? ['--bootnodes', bootnode, '--unsafe-force-node-key-generation', '--no-event-store']
         : ['--node-key', NODE_KEY]),
@@ -37,8 +38,18 @@ export function validatorsIn(directory) {
       const address = listening.find((address) => address.includes('127.0.0.1'));
       bootnode = `${address.split('/p2p/')[0]}/p2p/${PEER_ID}`;
     }
-    return { ...node, api, name, url: `ws://${node.told}` };
+    const exporter = /Prometheus exporter started at (\S+)/;
+    const metrics = await waitFor('its metrics', () => exporter.exec(readFileSync(log, 'utf8'))?.[1]);
+    return { ...node, api, name, url: `ws://${node.told}`, metrics: `http://${metrics}/metrics` };
   };
+}
+
+/** Value of a gauge without labels of its own, as a node's metrics show it. */
+export async function gauge(node, name) {
+  const text = await (await fetch(node.metrics)).text();
+  const value = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1];
+  ensure(value !== undefined, `${node.name} has no metric ${name}`);
+  return Number(value);
 }
 
 /** Ends a node. */

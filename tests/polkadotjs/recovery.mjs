@@ -86,14 +86,16 @@ await claim('Ordered to, the new set takes over by force, and finality is back',
   return `set ${await setId(api)} of ${common} final for all, block ${await finalized(api)} final ${seconds} s after the order`;
 });
 
-await claim('Nothing that was pushed is lost, nothing stands twice', async () => {
-  await agent.cli(['push']);
+const refused = { codes: [7] };
+await claim('Nothing that was pushed is lost, nothing stands twice, and what no signatures lead to is not called final', async () => {
+  const { error } = await agent.cli(['push'], refused);
+  same('the error', error.code, 'finality_not_proven');
+  same('final ones', (await agent.cli(['status'])).outbox.finalized, 1);
   const { events } = await ask(api, 'ves_events', TENANT, STORE, 1, 100);
   same('the events', events.map(({ sequence }) => sequence).join(), '1,2,3');
   return `sequence ${events.length}`;
 });
 
-const refused = { codes: [7] };
 let hash;
 await claim('A reader stops where no signatures lead on, is told why, and keeps what it has verified', async () => {
   const { error } = await agent.cli(['pull'], refused);
@@ -121,7 +123,10 @@ await claim('Told to accept the set that operators name, it goes on; another one
   same('why the last is trusted', authorities.at(-1).trust, 'accepted');
   same('why those before are', authorities.slice(0, -1).filter(({ trust }) => trust === 'accepted').length, 0);
   await agent.cli(['pull']);
-  same('verified events', (await agent.cli(['status'])).verified_events, 3);
+  await agent.cli(['push']);
+  const { outbox, verified_events: verified } = await agent.cli(['status']);
+  same('verified events', verified, 3);
+  same('final ones', outbox.finalized, 3);
   return `${authorities.length} sets, the last from block ${authorities.at(-1).after_block + 1} on`;
 });
 

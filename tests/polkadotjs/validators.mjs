@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { blockAt, finalized } from './chain.mjs';
 import { claim, ensure, program, run, same, score, sleep, waitFor, withoutHints, workingDirectory } from './harness.mjs';
 import { CHANGE_MS, alice, authors, becomes, bob, charlie, dave, decide, eve, register, setId } from './council.mjs';
-import { gone, validatorsIn } from './network.mjs';
+import { gauge, gone, validatorsIn } from './network.mjs';
 import { Agent } from './scene.mjs';
 
 withoutHints();
@@ -29,6 +29,13 @@ async function since(api, from, name) {
   }
   return null;
 }
+
+const EXPELLED = 'ves_validators_expelled';
+const HELD_BACK = 'ves_validators_held_back';
+/** Waits until a gauge shows this at every validator whose operator would look: each tells it from its own state. */
+const everywhere = (what, name, value) =>
+  Promise.all(['alice', 'bob', 'eve'].map((one) =>
+    waitFor(`${what}, in the metrics of ${one}`, async () => (await gauge(nodes[one], name)) === value, CHANGE_MS)));
 
 const nodes = {};
 let api;
@@ -71,9 +78,12 @@ load = run(join(program('examples'), 'load'), ['--url', nodes.bob.url, '--second
 await claim('A fifth one that the council admits registers its keys, joins, makes blocks and votes', async () => {
   nodes.eve = await validator('eve', []);
   same('the motion', await decide(api, api.tx.consortium.addValidator(eve.address)), null);
+  same('held back before it has keys', await gauge(nodes.alice, HELD_BACK), 0);
   await register(nodes.eve.api, eve);
   await becomes(api, [alice, bob, charlie, dave, eve]);
   same('the set of GRANDPA', await setId(api), 1);
+  await everywhere('nobody held back', HELD_BACK, 0);
+  await everywhere('nobody expelled', EXPELLED, 0);
   const makers = await waitFor('a block by the newcomer', async () => {
     const makers = await authors(api, 10);
     return makers.has(eve.address) && makers;
@@ -123,6 +133,8 @@ await claim('A validator that is run twice is found out and makes no more blocks
   const now = await api.call.consortiumApi.validators();
   const status = now.find(({ account }) => account.eq(charlie.address));
   ensure(status.expelled.isTrue && status.disabled.isTrue && status.inSet.isTrue, `it is ${status}`);
+  await everywhere('one expelled', EXPELLED, 1);
+  await everywhere('one that should leave and has to stay', HELD_BACK, 1);
   return `${offence} in block ${expelled.number}, held in the set by block ${held.number}`;
 });
 

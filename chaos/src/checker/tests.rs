@@ -13,6 +13,7 @@ use ves_primitives::{
     wire::{BatchJson, EventJson},
 };
 
+mod refused;
 mod substance;
 
 const TENANT: TenantId = TenantId([1; 16]);
