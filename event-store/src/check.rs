@@ -9,6 +9,7 @@ use crate::{
     db::{Connection, Row, args},
     query::decode_batch,
     store::{cursor, tip},
+    verify::nodes_of,
 };
 use codec::{Decode, DecodeAll, Encode};
 use ves_primitives::{
@@ -95,12 +96,20 @@ impl Store {
             ..Content::default()
         };
         let sql = "SELECT x.stream, x.batch_index, x.sequence_start, x.sequence_end, x.batch, \
-             x.leaves, s.stream_id FROM batches x JOIN streams s ON s.id = x.stream \
+             x.leaves, x.nodes, s.stream_id FROM batches x JOIN streams s ON s.id = x.stream \
              WHERE x.block_number = ? ORDER BY x.id";
         for row in snapshot.all(sql, args![number]).await? {
             let batch = read_batch(&row)?;
             read_events(&mut snapshot, &row, number, &mut content).await?;
-            content.batches.push((batch, row.slice("leaves")?.to_vec()));
+            let leaves = row.slice("leaves")?;
+            // Batches of before that column have none.
+            let nodes = row.maybe_slice("nodes")?;
+            if nodes.is_some() && nodes != nodes_of(leaves.as_chunks().0.to_vec()).as_deref() {
+                return Err(StoreError::Corrupt {
+                    what: "nodes of a batch",
+                });
+            }
+            content.batches.push((batch, leaves.to_vec()));
         }
         let sql = "SELECT stream_id, event_id, extrinsic_index, reason FROM rejections \
              WHERE block_number = ? ORDER BY id";
@@ -130,6 +139,13 @@ impl Store {
         if newest.is_some_and(|newest| newest > i64::from(cursor.number)) {
             return Err(StoreError::Corrupt {
                 what: "blocks beyond the cursor",
+            });
+        }
+        let sql = "SELECT MAX(block_number) AS number FROM refused_proofs";
+        let newest = snapshot.one(sql, args![]).await?.maybe_int("number")?;
+        if newest.is_some_and(|newest| newest > i64::from(cursor.number)) {
+            return Err(StoreError::Corrupt {
+                what: "refused proofs beyond the cursor",
             });
         }
         let sql = "SELECT s.id, s.sequence, s.state_root, s.batch_count, x.batch FROM streams s \
@@ -248,7 +264,7 @@ mod tests {
     use ves_primitives::sequencer::Rejection;
 
     /// Changes that a careful intruder or a failing disk could make, each in one row.
-    const CHANGES: [&str; 17] = [
+    const CHANGES: [&str; 18] = [
         "UPDATE events SET extrinsic_index = 9 WHERE sequence = 2",
         "UPDATE events SET event_id = (SELECT event_id FROM events WHERE sequence = 100) WHERE sequence = 101",
         "UPDATE events SET entity_id = entity_type WHERE sequence = 2",
@@ -257,6 +273,7 @@ mod tests {
         "UPDATE events SET envelope_len = 3 WHERE sequence = 2",
         "DELETE FROM events WHERE sequence = 3",
         "UPDATE batches SET leaves = (SELECT leaves FROM batches WHERE batch_index = 2) WHERE batch_index = 0 AND sequence_end = 3",
+        "UPDATE batches SET nodes = leaves WHERE nodes IS NOT NULL",
         "UPDATE batches SET batch_index = 77 WHERE batch_index = 1",
         "UPDATE blocks SET time_ms = 1 WHERE number = 1",
         "UPDATE blocks SET header = hash WHERE number = 3",
@@ -303,7 +320,7 @@ mod tests {
             assert_eq!(store.block_checksum(2).await.unwrap(), None);
         }
 
-        async fn a_store_of_the_version_before_has_its_versions_counted(place: Place) {
+        async fn a_store_of_two_versions_before_has_its_versions_counted(place: Place) {
             let store = place.open().await;
             let blocks = blocks();
             store.append(&blocks[..3]).await.unwrap();
@@ -312,12 +329,16 @@ mod tests {
                 Db::Postgres { .. } => &["DROP FUNCTION events_count_inserted CASCADE", "DROP FUNCTION events_count_deleted CASCADE"],
             };
             let mut transaction = store.db.write().await.unwrap();
-            for sql in [
+            let tables = [
                 "DROP INDEX events_by_agent_and_type",
                 "DROP INDEX events_by_entity_type_and_type",
                 "DROP TABLE entities",
-                "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
-            ].iter().chain(undo) {
+                "DROP TABLE refused_proofs",
+                "ALTER TABLE batches DROP COLUMN nodes",
+                "DELETE FROM _sqlx_migrations WHERE version >= (SELECT MAX(version) - 1 FROM _sqlx_migrations)",
+            ];
+            // Triggers go before what they write to.
+            for sql in undo.iter().chain(&tables) {
                 transaction.execute(sql, args![]).await.unwrap();
             }
             transaction.commit().await.unwrap();

@@ -144,6 +144,7 @@ impl Chain {
             header: vec![0xcd; 100],
             commitment: BlockCommitment::commit(&index.batches),
             index,
+            refused_proofs: Vec::new(),
         }
     }
 

@@ -6,11 +6,12 @@
 //! Pure: no clock, no database, no chain. What needs the stream's history (continuity) is checked
 //! by the store in the transaction that writes the block.
 
-use crate::BlockError;
+use crate::{BlockError, RefusedProof, proofs::SUBTREE_HEIGHT};
 use std::collections::BTreeMap;
 use ves_primitives::{
     BatchCommitment, BlockCommitment, LeafHash, StreamId, events_root,
     sequencer::{BlockIndex, IndexedEvent, IndexedRejection, Rejection},
+    subtree_roots,
 };
 
 /// A finalized block as the node and its runtime report it.
@@ -28,6 +29,8 @@ pub struct RawBlock {
     pub commitment: Option<BlockCommitment>,
     /// What the block did.
     pub index: BlockIndex,
+    /// Compliance proofs that it refused, in order of execution.
+    pub refused_proofs: Vec<RefusedProof>,
 }
 
 /// A batch and the leaves it was recomputed from.
@@ -36,6 +39,8 @@ pub(crate) struct PreparedBatch {
     pub(crate) commitment: BatchCommitment,
     /// Concatenated leaf hashes in sequence order.
     pub(crate) leaves: Vec<u8>,
+    /// Concatenated roots of the subtrees, if there are several.
+    pub(crate) nodes: Option<Vec<u8>>,
 }
 
 /// A block whose events, leaves, batches and header commitment follow from each other.
@@ -49,6 +54,7 @@ pub struct PreparedBlock {
     pub(crate) events: Vec<IndexedEvent>,
     pub(crate) rejections: Vec<IndexedRejection>,
     pub(crate) batches: Vec<PreparedBatch>,
+    pub(crate) refused_proofs: Vec<RefusedProof>,
 }
 
 impl PreparedBlock {
@@ -106,6 +112,11 @@ impl PreparedBlock {
             events,
             rejections,
             batches: prepared,
+            refused_proofs: raw
+                .refused_proofs
+                .into_iter()
+                .filter(RefusedProof::is_about_something)
+                .collect(),
         })
     }
 
@@ -201,5 +212,16 @@ fn check_batch(
         return Err(BlockError::EventsRoot { stream });
     }
     let leaves = hashes.iter().flat_map(|leaf| leaf.0).collect();
-    Ok(PreparedBatch { commitment, leaves })
+    let hashes: Vec<_> = hashes.into_iter().map(|leaf| leaf.0).collect();
+    Ok(PreparedBatch {
+        commitment,
+        leaves,
+        nodes: nodes_of(hashes),
+    })
+}
+
+/// What is kept of the levels above a batch's leaves: nothing if one subtree holds all of them.
+pub(crate) fn nodes_of(leaves: Vec<[u8; 32]>) -> Option<Vec<u8>> {
+    let roots = subtree_roots(leaves, SUBTREE_HEIGHT);
+    (roots.len() > 1).then(|| roots.concat())
 }

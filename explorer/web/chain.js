@@ -162,6 +162,14 @@ export class Chain {
     return this.rpc.call('ves_event', [tenant, store, id]);
   }
 
+  refusedProofs(tenant, store, id) {
+    return this.rpc.call('ves_refusedProofs', [tenant, store, id]);
+  }
+
+  refusedBatchProofs(tenant, store, index) {
+    return this.rpc.call('ves_refusedBatchProofs', [tenant, store, index]);
+  }
+
   rejections(tenant, store, id) {
     return this.rpc.call('ves_rejections', [tenant, store, id]);
   }

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod recorded;
+
 use axum::{Json, Router, extract::State, routing::post};
 use codec::Encode;
 use serde_json::{Value, json};
@@ -22,13 +24,12 @@ use ves_gateway::{
     server,
 };
 use ves_primitives::{
-    BatchCommitment, BatchId, EventsRoot, LeafHash, ReceiptHash, StateRoot, StoreId, StreamTip,
-    SubmittedEvent, TenantId,
+    BatchCommitment, BatchId, EventsRoot, StateRoot, StoreId, StreamTip, TenantId,
     proof::ProofRecord,
     registry::RecordedAt,
     sequencer::{Admission, EventRecord, KeptBatches, Rejection, SequencerLimits},
     stream_id,
-    wire::{BatchJson, EventJson, SequencedEventJson},
+    wire::{BatchJson, SequencedEventJson},
 };
 
 /// Most batches or streams that the made-up node puts on a page, whatever it is asked for.
@@ -265,29 +266,10 @@ impl Gateway {
 
 /// The recorded requests, and what a node has of their events: with their payloads or without.
 fn recorded(pruned: bool) -> (Vec<Value>, World) {
-    let text = include_str!("../../tests/gateway/fixtures.json");
-    let recorded: Value = serde_json::from_str(text).unwrap();
-    let requests: Vec<Value> = recorded["requests"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|recorded| recorded["request"].clone())
-        .collect();
+    let requests = recorded::requests();
     let stored = |(sequence, request): (u64, &Value)| {
-        let json: EventJson = serde_json::from_value(request["events"][0].clone()).unwrap();
-        let event = SubmittedEvent::try_from(&json).unwrap();
-        SequencedEventJson {
-            stream_id: event.envelope.stream_id(),
-            sequence,
-            block_number: 3,
-            block_hash: [3; 32],
-            block_time_ms: 1_000,
-            extrinsic_index: 1,
-            event_signing_hash: event.envelope.signing_hash().unwrap(),
-            leaf_hash: LeafHash([1; 32]),
-            receipt_hash: ReceiptHash([2; 32]),
-            event: EventJson::of(&event.envelope, (!pruned).then_some(&event.payload)),
-        }
+        let event = recorded::event(request);
+        recorded::record(sequence, &event, (!pruned).then_some(&event.payload))
     };
     let world = World {
         events: (1u64..).zip(&requests).map(stored).collect(),

@@ -240,16 +240,22 @@ fn value<T: Decode>(
         .transpose()
 }
 
+/// What a block says happened in it, as far as this program's runtime knows the words.
+pub(crate) fn block_events(
+    client: &FullClient,
+    block: Hash,
+) -> Result<Vec<EventRecord<RuntimeEvent, Hash>>, String> {
+    let events = storage_prefix(b"System", b"Events");
+    Ok(value(client, block, events)?.unwrap_or_default())
+}
+
 fn count(
     client: &FullClient,
     metrics: &Metrics,
     named: &mut Named,
     block: Hash,
 ) -> Result<(), String> {
-    let events = storage_prefix(b"System", b"Events");
-    let events: Vec<Box<EventRecord<RuntimeEvent, Hash>>> =
-        value(client, block, events)?.unwrap_or_default();
-    for record in events {
+    for record in block_events(client, block)? {
         if let RuntimeEvent::StarkVerifier(event) = &record.event {
             metrics.proof(event);
         }

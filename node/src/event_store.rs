@@ -3,7 +3,7 @@
 
 //! Opens the event store and keeps it fed.
 
-use crate::{cli::EventStoreParams, readiness::ObservedStore, service::FullClient};
+use crate::{cli::EventStoreParams, readiness::ObservedStore, refused_proofs, service::FullClient};
 use polkadot_sdk::{
     sc_client_api::HeaderBackend,
     sc_service::{Configuration, Error as ServiceError, TaskManager},
@@ -110,7 +110,8 @@ pub(crate) fn spawn(
             let ended = if store.is_replica() {
                 replica::follow(client, store, metrics).await
             } else {
-                ingest::run(client, store, metrics).await
+                let refused = refused_proofs::of(client.clone());
+                ingest::run(client, store, refused, metrics).await
             };
             if let Err(error) = ended {
                 log::error!(target: "ves-store", "event store stopped: {error}");

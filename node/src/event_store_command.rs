@@ -3,7 +3,7 @@
 
 //! `ves-node event-store`: what an operator does to a store besides letting the node fill it.
 
-use crate::{cli::Cli, event_store::default_place, service};
+use crate::{cli::Cli, event_store::default_place, refused_proofs, service};
 use clap::Parser;
 use polkadot_sdk::{
     sc_cli::{self, CliConfiguration, SharedParams, SubstrateCli},
@@ -252,7 +252,8 @@ impl BackfillCmd {
             store.rewind(&cursor).await.map_err(failed)?;
         }
         let to = self.to.unwrap_or(u32::MAX);
-        let cursor = ingest::backfill::<Block, _>(&client, &store, to)
+        let refused = refused_proofs::of(client.clone());
+        let cursor = ingest::backfill::<Block, _>(&client, &store, &refused, to)
             .await
             .map_err(failed)?;
         let (events, rejections) = store.counts().await.map_err(failed)?;

@@ -21,6 +21,7 @@ mod health;
 mod measure_import;
 mod proposer;
 mod readiness;
+mod refused_proofs;
 mod rpc;
 mod service;
 

@@ -99,6 +99,54 @@ pub fn path_of(leaves: Vec<[u8; 32]>, index: u32) -> Option<Vec<[u8; 32]>> {
     Some(path)
 }
 
+/// Roots of the subtrees of `2^height` leaves, in order: all that a proof about one leaf needs of the others
+/// besides its own subtree.
+pub fn subtree_roots(leaves: Vec<[u8; 32]>, height: u32) -> Vec<[u8; 32]> {
+    let mut level = leaves;
+    let mut pad = pad_leaf();
+    for _ in 0..height {
+        level = parents(&level, &pad);
+        pad = node_hash(&pad, &pad);
+    }
+    level
+}
+
+/// As [`path_of`], out of one subtree's leaves and the roots of all ([`subtree_roots`]), of which there are
+/// at least two. `None` if `index` is out of range or the roots are not of this subtree.
+pub fn path_through(
+    subtree: Vec<[u8; 32]>,
+    roots: Vec<[u8; 32]>,
+    height: u32,
+    index: u32,
+) -> Option<Vec<[u8; 32]>> {
+    let width = 1u32.checked_shl(height)?;
+    let mut position = usize::try_from(index % width).ok()?;
+    if position >= subtree.len() || roots.len() < 2 {
+        return None;
+    }
+    let mut level = subtree;
+    let mut pad = pad_leaf();
+    let mut path = Vec::new();
+    for _ in 0..height {
+        path.push(*level.get(position ^ 1).unwrap_or(&pad));
+        level = parents(&level, &pad);
+        pad = node_hash(&pad, &pad);
+        position >>= 1;
+    }
+    position = usize::try_from(index / width).ok()?;
+    if level.len() != 1 || roots.get(position) != level.first() {
+        return None;
+    }
+    level = roots;
+    while level.len() > 1 {
+        path.push(*level.get(position ^ 1).unwrap_or(&pad));
+        level = parents(&level, &pad);
+        pad = node_hash(&pad, &pad);
+        position >>= 1;
+    }
+    Some(path)
+}
+
 /// Proof that a leaf stands at an index of a tree of known size.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]

@@ -426,6 +426,55 @@ fn every_leaf_of_every_tree_up_to_300_leaves_has_a_proof() {
 }
 
 #[test]
+fn a_path_through_one_subtree_is_the_path_of_the_whole_tree() {
+    for count in [2, 3, 4, 5, 8, 9, 31, 32, 33, 300] {
+        let leaves: Vec<_> = numbered_leaves(count).iter().map(|leaf| leaf.0).collect();
+        for height in 0..=8 {
+            let roots = subtree_roots(leaves.clone(), height);
+            let width = 1usize << height;
+            assert_eq!(roots.len(), leaves.len().div_ceil(width));
+            for index in 0..count {
+                let own: Vec<_> = leaves
+                    .chunks(width)
+                    .nth(index as usize / width)
+                    .unwrap_or_default()
+                    .to_vec();
+                let path = path_through(own, roots.clone(), height, index);
+                let expected = (roots.len() > 1).then(|| path_of(leaves.clone(), index));
+                assert_eq!(
+                    path,
+                    expected.flatten(),
+                    "{index} of {count}, height {height}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_path_leads_through_another_subtree_or_out_of_one() {
+    let leaves: Vec<_> = numbered_leaves(10).iter().map(|leaf| leaf.0).collect();
+    let roots = subtree_roots(leaves.clone(), 2);
+    let last = leaves[8..].to_vec();
+    assert!(path_through(last.clone(), roots.clone(), 2, 9).is_some());
+    for (subtree, roots, height, index) in [
+        (leaves[4..8].to_vec(), roots.clone(), 2, 9),
+        (last.clone(), roots.clone(), 2, 1),
+        // Beyond the last leaf, and beyond the last subtree.
+        (last.clone(), roots.clone(), 2, 10),
+        (last.clone(), roots.clone(), 2, 13),
+        // Longer than a subtree is.
+        (leaves.clone(), roots.clone(), 2, 9),
+        (last.clone(), roots[..1].to_vec(), 2, 9),
+        (last.clone(), Vec::new(), 2, 9),
+        (Vec::new(), roots.clone(), 2, 9),
+        (last, roots, 32, 9),
+    ] {
+        assert_eq!(path_through(subtree, roots, height, index), None);
+    }
+}
+
+#[test]
 fn the_largest_tree_is_fourteen_deep() {
     let leaves = numbered_leaves(limits::MAX_EVENTS_PER_BLOCK);
     let root = events_root(&leaves).unwrap().0;

@@ -151,6 +151,29 @@ await claim('A plaintext event shows its payload, and one that was refused says 
   return reason;
 });
 
+await claim('Proofs that the chain refused are shown with the verdict, of an event and of a batch, and none are without', async () => {
+  await browser.visit(page, `/event/${STREAM}/${plain}`);
+  await page.waitForSelector('[data-outcome="pass"]');
+  same('refused proofs', await page.locator('[aria-label="Proofs that the chain refused"]').count(), 0);
+  const refusal = (block, reason) => ({
+    verdict: 'refused', agent_id: bundle.event.event.source_agent_id, reason, units: 8, block_number: block, extrinsic_index: 1,
+  });
+  const answer = () => [refusal(3, 'proof_invalid'), refusal(4, MARKUP)];
+  const other = await browser.page({ answers: { ves_refusedProofs: answer, ves_refusedBatchProofs: answer } });
+  for (const at of [`/event/${STREAM}/${plain}`, `/batch/${STREAM}/0`]) {
+    await browser.visit(other, at);
+    const rows = other.locator('[aria-label="Proofs that the chain refused"] tbody tr');
+    await rows.first().waitFor();
+    // The newest first.
+    ensure((await rows.nth(0).textContent()).includes(MARKUP), 'the newest is not the first');
+    ensure((await rows.nth(1).textContent()).includes('proof_invalid'), 'the reason is not shown');
+    same('rows', await rows.count(), 2);
+  }
+  same('images in the page', await other.locator('main img').count(), 0);
+  await other.context().close();
+  return '2 of each';
+});
+
 await claim('A payload that is no canonical JSON is shown as it is, and called that', async () => {
   const raw = Buffer.from(`{"total": "1.00", "note": "${MARKUP}" }`);
   const other = await browser.page({

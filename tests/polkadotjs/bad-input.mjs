@@ -223,6 +223,8 @@ function goodParameters(event, agent) {
     ves_multiProof: { ...stream, sequences: '[1]' },
     ves_anchored: stream,
     ves_complianceProofs: ofEvent,
+    ves_refusedProofs: ofEvent,
+    ves_refusedBatchProofs: { ...stream, batch_index: '0' },
     ves_batchProof: { ...stream, batch_index: '0' },
     ves_agentCursors: { ...stream, agent_id: text(agent) },
     ves_setAgentCursor: { ...stream, agent_id: text(agent), cursor: text(UNSIGNED) },

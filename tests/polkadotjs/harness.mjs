@@ -5,6 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { openSync, readFileSync, rmSync, mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'node:util';
@@ -25,6 +26,15 @@ export function workingDirectory() {
   });
   return directory;
 }
+
+/** A port that was free a moment ago. */
+export const freePort = () =>
+  new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
 
 /** Keeps from the console what polkadot.js says about methods and extensions that it does not know. */
 export function withoutHints() {

@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use ves_event_store::{Cursor, PreparedBlock, RawBlock, Store, StoreError};
+use ves_event_store::{Cursor, PreparedBlock, RawBlock, RefusedProof, Store, StoreError};
 use ves_primitives::{BlockCommitment, UnreadableCommitment};
 
 const LOG: &str = "ves-store";
@@ -40,6 +40,10 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Interval of progress lines while catching up.
 const PROGRESS: Duration = Duration::from_secs(10);
 
+/// The compliance proofs that a block refused, as the node can read them from its state; an error says why it
+/// cannot. The runtime has no question for it.
+pub type RefusedProofs = Arc<dyn Fn(H256) -> Result<Vec<RefusedProof>, String> + Send + Sync>;
+
 /// Follows the finalized chain until the node stops or the store and the chain contradict each
 /// other.
 ///
@@ -52,6 +56,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 pub async fn run<Block, Client>(
     client: Arc<Client>,
     store: Store,
+    refused: RefusedProofs,
     metrics: Option<Metrics>,
 ) -> Result<(), IngestError>
 where
@@ -70,7 +75,15 @@ where
     let mut progress = ProgressLog::default();
     let mut pause = RETRY.0;
     loop {
-        match catch_up(&client, &store, metrics.as_ref(), &mut progress, u32::MAX).await {
+        let step = catch_up(
+            &client,
+            &store,
+            &refused,
+            metrics.as_ref(),
+            &mut progress,
+            u32::MAX,
+        );
+        match step.await {
             Ok(()) => {
                 pause = RETRY.0;
                 store.report_error(String::new());
@@ -107,6 +120,7 @@ where
 pub async fn backfill<Block, Client>(
     client: &Arc<Client>,
     store: &Store,
+    refused: &RefusedProofs,
     to: u32,
 ) -> Result<Cursor, IngestError>
 where
@@ -119,7 +133,8 @@ where
         + 'static,
     Client::Api: VesSequencerApi<Block>,
 {
-    catch_up(client, store, None, &mut ProgressLog::default(), to).await?;
+    let progress = &mut ProgressLog::default();
+    catch_up(client, store, refused, None, progress, to).await?;
     Ok(store.cursor().await?)
 }
 
@@ -127,6 +142,7 @@ where
 async fn catch_up<Block, Client>(
     client: &Arc<Client>,
     store: &Store,
+    refused: &RefusedProofs,
     metrics: Option<&Metrics>,
     progress: &mut ProgressLog,
     to: u32,
@@ -162,11 +178,12 @@ where
             return Ok(());
         }
         let from = cursor.number.saturating_add(1);
-        let step_client = Arc::clone(client);
-        let blocks =
-            tokio::task::spawn_blocking(move || prepare_step(step_client.as_ref(), from, target))
-                .await
-                .map_err(|_| IngestError::Stopped)??;
+        let (step_client, step_refused) = (Arc::clone(client), Arc::clone(refused));
+        let blocks = tokio::task::spawn_blocking(move || {
+            prepare_step(step_client.as_ref(), &*step_refused, from, target)
+        })
+        .await
+        .map_err(|_| IngestError::Stopped)??;
         match store.append(&blocks).await {
             // Another node that shares the store was faster. It wrote what this one would have.
             Err(StoreError::Gap { cursor: at, found }) if at >= found => {
@@ -213,6 +230,7 @@ where
 /// runtime once per block with submissions.
 pub(crate) fn prepare_step<Block, Client>(
     client: &Client,
+    refused: &dyn Fn(H256) -> Result<Vec<RefusedProof>, String>,
     from: u32,
     finalized: u32,
 ) -> Result<Vec<PreparedBlock>, IngestError>
@@ -225,7 +243,7 @@ where
     let mut blocks = Vec::new();
     let mut step_bytes = 0usize;
     for number in from..=to {
-        let raw = match read_block(client, number) {
+        let raw = match read_block(client, refused, number) {
             Ok(raw) => raw,
             // What was read before the failure is kept: it advances the cursor.
             Err(_) if !blocks.is_empty() => break,
@@ -243,7 +261,11 @@ where
 }
 
 /// One finalized block and what its own runtime says it did.
-fn read_block<Block, Client>(client: &Client, number: u32) -> Result<RawBlock, IngestError>
+fn read_block<Block, Client>(
+    client: &Client,
+    refused: &dyn Fn(H256) -> Result<Vec<RefusedProof>, String>,
+    number: u32,
+) -> Result<RawBlock, IngestError>
 where
     Block: BlockT<Hash = H256>,
     Client: ProvideRuntimeApi<Block> + HeaderBackend<Block> + BlockBackend<Block>,
@@ -275,6 +297,12 @@ where
             .runtime_api()
             .index_block(hash, body)
             .map_err(|error| runtime_error(number, &error))?;
+        // No proof and no batch rests on them: a block whose refusals cannot be read is indexed all the
+        // same.
+        raw.refused_proofs = refused(hash).unwrap_or_else(|reason| {
+            log::warn!(target: LOG, "block {number}: refused proofs are not indexed: {reason}");
+            Vec::new()
+        });
     }
     Ok(raw)
 }

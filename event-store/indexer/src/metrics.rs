@@ -171,6 +171,7 @@ mod tests {
             parent_hash: [0; 32],
             header: Vec::new(),
             commitment: None,
+            refused_proofs: Vec::new(),
             index: BlockIndex {
                 rejections: rejections.to_vec(),
                 ..BlockIndex::default()

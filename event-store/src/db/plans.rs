@@ -5,7 +5,9 @@
 //! planner, which must find its rows, in their order, by an index.
 
 use super::{Arg, Connection, Db, Row, args, asked};
-use crate::{CursorMove, MAX_PAGE_BYTES, Order, Store, both::on_both_databases, testing::*};
+use crate::{
+    CursorMove, MAX_PAGE_BYTES, Order, ProofSubject, Store, both::on_both_databases, testing::*,
+};
 use sqlx::Row as _;
 use std::collections::BTreeSet;
 use ves_primitives::{
@@ -142,6 +144,9 @@ async fn everything(store: &Store) {
         .unwrap();
     store.block_commitment(2).await.unwrap().unwrap();
     store.rejections(TENANT, STORE, event_id(9)).await.unwrap();
+    for subject in [ProofSubject::Event(event_id(9)), ProofSubject::Batch(0)] {
+        store.refused_proofs(TENANT, STORE, subject).await.unwrap();
+    }
     store
         .inclusion(TENANT, STORE, 4_001)
         .await

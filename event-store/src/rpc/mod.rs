@@ -101,6 +101,8 @@ fn register(rpc: VesRpc) -> RpcModule<()> {
         "ves_finality" (block_number) => finality;
         "ves_setChanges" (above, limit) => set_changes;
         "ves_anchored" (tenant_id, store_id) => anchored;
+        "ves_refusedProofs" (tenant_id, store_id, event_id) => refused_proofs;
+        "ves_refusedBatchProofs" (tenant_id, store_id, batch_index) => refused_batch_proofs;
         "ves_complianceProofs" (tenant_id, store_id, event_id) => compliance_proofs;
         "ves_batchProof" (tenant_id, store_id, batch_index) => batch_proof;
         "ves_agentCursors" (tenant_id, store_id, agent_id) => agent_cursors;

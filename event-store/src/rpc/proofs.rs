@@ -8,7 +8,7 @@ use super::{
     errors::{invalid, unavailable},
     events::check_sequences,
 };
-use crate::StoreError;
+use crate::{ProofSubject, StoreError};
 use jsonrpsee::core::RpcResult;
 use std::sync::Arc;
 use ves_primitives::{
@@ -18,7 +18,7 @@ use ves_primitives::{
     stream_id,
     wire::{
         AnchoredJson, BatchProofJson, BundleJson, ComplianceProofJson, InclusionJson,
-        MultiInclusionJson,
+        MultiInclusionJson, RefusedProofJson,
     },
 };
 
@@ -170,6 +170,42 @@ impl VesRpc {
         let chain = Arc::clone(&self.chain);
         let records = blocking(move || chain.proofs_of_event(stream, event_id)).await?;
         Ok(records.iter().map(Into::into).collect())
+    }
+
+    /// The proofs about an event that the chain refused, oldest first.
+    pub(super) async fn refused_proofs(
+        &self,
+        tenant_id: TenantId,
+        store_id: StoreId,
+        event_id: EventId,
+    ) -> RpcResult<Vec<RefusedProofJson>> {
+        self.refused(tenant_id, store_id, ProofSubject::Event(event_id))
+            .await
+    }
+
+    /// The proofs about a batch that the chain refused, oldest first.
+    pub(super) async fn refused_batch_proofs(
+        &self,
+        tenant_id: TenantId,
+        store_id: StoreId,
+        batch_index: u64,
+    ) -> RpcResult<Vec<RefusedProofJson>> {
+        self.refused(tenant_id, store_id, ProofSubject::Batch(batch_index))
+            .await
+    }
+
+    async fn refused(
+        &self,
+        tenant_id: TenantId,
+        store_id: StoreId,
+        subject: ProofSubject,
+    ) -> RpcResult<Vec<RefusedProofJson>> {
+        let found = self
+            .store
+            .refused_proofs(tenant_id, store_id, subject)
+            .await?;
+        let some = (!found.is_empty()).then_some(found);
+        Ok(self.found(some)?.unwrap_or_default())
     }
 
     /// What is proven about a batch, with the chain's verdict.

@@ -11,6 +11,7 @@ use crate::{
     BlockError, PreparedBlock, StoreConfig, StoreError,
     db::{Connection, Db},
     pages::Pages,
+    refused,
 };
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -202,6 +203,7 @@ impl Store {
                 }
                 rows::insert_block(&mut transaction, block, &tips).await?;
             }
+            refused::insert(&mut transaction, block.number, &block.refused_proofs).await?;
             cursor = Cursor {
                 number: block.number,
                 hash: block.hash,

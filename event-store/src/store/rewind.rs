@@ -30,7 +30,7 @@ impl Store {
             .iter()
             .map(|row| row.int("stream"))
             .collect::<Result<_, _>>()?;
-        for table in ["rejections", "events", "batches"] {
+        for table in ["refused_proofs", "rejections", "events", "batches"] {
             let sql = format!("DELETE FROM {table} WHERE block_number > ?");
             transaction.execute(&sql, args![to.number]).await?;
         }

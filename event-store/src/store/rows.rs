@@ -245,7 +245,7 @@ async fn insert_batches(
     batches: &[PreparedBatch],
     tips: &Tips,
 ) -> Result<(), StoreError> {
-    let mut values = Vec::with_capacity(batches.len().saturating_mul(7));
+    let mut values = Vec::with_capacity(batches.len().saturating_mul(8));
     for batch in batches {
         let commitment = &batch.commitment;
         values.extend(args![
@@ -257,11 +257,12 @@ async fn insert_batches(
             commitment.encode(),
             batch.leaves.as_slice(),
         ]);
+        values.push(Arg::MaybeBytes(batch.nodes.clone()));
     }
     let columns = "batches (stream, batch_index, sequence_start, sequence_end, block_number, \
-         batch, leaves)";
+         batch, leaves, nodes)";
     let full = batches.len() == ROWS_PER_INSERT;
-    insert(connection, columns, 7, values, full).await
+    insert(connection, columns, 8, values, full).await
 }
 
 async fn insert_rejections(

@@ -5,6 +5,7 @@
 
 import { code, el, facts, link, short, table } from '../dom.js';
 import { verdict } from './checks.js';
+import { refusedProofs } from './refused.js';
 
 const EVENTS_SHOWN = 100;
 
@@ -17,9 +18,10 @@ export async function batchPage({ chain, scope, title, body }, tenant, store, in
     body.append(el('p', {}, 'The finalized chain holds no such batch.'));
     return;
   }
-  const [kept, proofs, page] = await Promise.all([
+  const [kept, proofs, refused, page] = await Promise.all([
     chain.kept(batch.stream_id),
     chain.batchProofs(batch.stream_id, index, 1),
+    chain.refusedBatchProofs(tenant, store, index),
     chain.events(tenant, store, batch.sequence_start, Math.min(batch.leaf_count, EVENTS_SHOWN)),
   ]);
   if (scope.over) return;
@@ -36,6 +38,7 @@ export async function batchPage({ chain, scope, title, body }, tenant, store, in
     ]),
     el('h2', {}, 'Compliance proof'),
     ...proofSection(chain, scope, batch, proofs[0]),
+    ...refusedProofs(refused),
     el('h2', {}, 'Events'),
     eventTable(batch, page.events, tenant, store),
   );

@@ -5,6 +5,7 @@
 
 import { code, el, facts, link, table, time } from '../dom.js';
 import { verdict } from './checks.js';
+import { refusedProofs } from './refused.js';
 
 export async function eventPage({ chain, scope, title, body }, tenant, store, id) {
   title(`Event ${id}`);
@@ -17,14 +18,15 @@ export async function eventPage({ chain, scope, title, body }, tenant, store, id
     return;
   }
   body.append(recordFacts(record, tenant, store), ...payloadOf(record.event));
-  const [proofs, batch] = await Promise.all([
+  const [proofs, refused, batch] = await Promise.all([
     chain.proofsOfEvents(record.stream_id, [id]),
+    chain.refusedProofs(tenant, store, id),
     chain.batchOfSequence(tenant, store, record.sequence),
   ]);
   const kept = await chain.kept(record.stream_id);
   if (scope.over) return;
   if (batch) body.append(batchFacts(batch, kept, tenant, store));
-  body.append(proofTable(proofs), ...rejectionList(rejections));
+  body.append(proofTable(proofs, refused), ...rejectionList(rejections));
   const place = el('section', {}, el('h2', {}, 'Verification'), el('p', { role: 'status' }, 'Verifying…'));
   body.append(place);
   try {
@@ -186,7 +188,7 @@ function batchFacts(batch, kept, tenant, store) {
   );
 }
 
-function proofTable(proofs) {
+function proofTable(proofs, refused) {
   const rows = proofs.map((proof) => [
     proof.policy_id,
     code(proof.policy_params),
@@ -201,6 +203,7 @@ function proofTable(proofs) {
     {},
     el('h2', {}, 'Compliance proofs'),
     table('Proofs that the chain verified', columns, rows, { empty: 'No proof is on chain about this event.' }),
+    ...refusedProofs(refused),
   );
 }
 

@@ -216,6 +216,26 @@ pub struct ComplianceProofJson {
 
 /// Value of `verdict`.
 const VERIFIED: &str = "verified";
+/// Value of `verdict` of a proof that the chain refused.
+pub const REFUSED: &str = "refused";
+
+/// A compliance proof that the chain refused; it keeps nothing of it, the node's event store this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedProofJson {
+    /// [`REFUSED`].
+    pub verdict: String,
+    /// Whose quota was to pay for it.
+    pub agent_id: AgentId,
+    /// The protocol's reason, as in [`ProofRefusal`](crate::proof::ProofRefusal)'s text.
+    pub reason: String,
+    /// What it cost the agent. 0 if the chain refused it before it looked at what the agent stands for:
+    /// somebody else may have altered it.
+    pub units: u32,
+    /// Block that refused it; the proof itself is in its extrinsics.
+    pub block_number: u32,
+    /// Position of the extrinsic in the block.
+    pub extrinsic_index: u32,
+}
 
 impl From<&ProofRecord> for ComplianceProofJson {
     fn from(record: &ProofRecord) -> Self {

@@ -12,10 +12,13 @@ use polkadot_sdk::{
     },
 };
 use std::{collections::BTreeMap, sync::Mutex};
-use ves_event_store::{BlockError, StoreConfig, StoreError, testing::*};
+use ves_event_store::{BlockError, ProofSubject, StoreConfig, StoreError, testing::*};
 use ves_primitives::{
-    BLOCK_COMMITMENT_ENGINE, BatchCommitment, EventId, StreamId, StreamTip, SubmittedEvent,
+    AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, EventId, StreamId, StreamTip,
+    SubmittedEvent,
+    proof::ProofRefusal,
     sequencer::{Admission, BlockIndex, EventRecord, KeptBatches, Rejection, SequencerLimits},
+    stream_id,
 };
 
 type Header = generic::Header<u32, BlakeTwo256>;
@@ -79,6 +82,8 @@ struct Node {
     headers: Vec<Header>,
     bodies: BTreeMap<H256, Vec<OpaqueExtrinsic>>,
     api: Api,
+    /// What reading the proofs that a block refused comes to.
+    refused: BTreeMap<H256, Result<Vec<RefusedProof>, String>>,
     finalized: u32,
 }
 
@@ -120,7 +125,10 @@ impl Node {
         };
         assert_eq!(header.number, raw.number);
         let hash = header.hash();
-        let quiet = raw.index.events.is_empty() && raw.index.rejections.is_empty();
+        let quiet = raw.index.events.is_empty()
+            && raw.index.rejections.is_empty()
+            && raw.refused_proofs.is_empty();
+        self.refused.insert(hash, Ok(raw.refused_proofs));
         let submissions = usize::from(!quiet);
         let extrinsic = OpaqueExtrinsic::from_blob(vec![4]);
         self.bodies.insert(hash, vec![extrinsic; 1 + submissions]);
@@ -139,7 +147,13 @@ impl Node {
 
     async fn index(&self, store: &Store) -> Result<(), IngestError> {
         let client = Arc::new(self.clone());
-        catch_up::<Block, _>(&client, store, None, &mut ProgressLog::default(), u32::MAX).await
+        let progress = &mut ProgressLog::default();
+        catch_up::<Block, _>(&client, store, &self.refused(), None, progress, u32::MAX).await
+    }
+
+    fn refused(&self) -> RefusedProofs {
+        let known = self.refused.clone();
+        Arc::new(move |block| known.get(&block).cloned().unwrap_or_else(|| Ok(Vec::new())))
     }
 }
 
@@ -446,7 +460,9 @@ async fn a_backfill_ends_where_it_is_told_to_and_goes_on_later() {
     }
     let client = Arc::new(node);
     for (to, reached) in [(7, 7), (3, 7), (u32::MAX, 20)] {
-        let cursor = backfill::<Block, _>(&client, &store, to).await.unwrap();
+        let cursor = backfill::<Block, _>(&client, &store, &client.refused(), to)
+            .await
+            .unwrap();
         assert_eq!(cursor.number, reached);
     }
 }
@@ -490,4 +506,52 @@ async fn a_store_is_compared_with_the_chain_block_by_block() {
         matches!(error, crate::CheckError::Differs { number: 150 }),
         "{error}"
     );
+}
+
+fn refused_proof(reason: ProofRefusal) -> RefusedProof {
+    RefusedProof {
+        stream_id: stream_id(TENANT, STORE),
+        subject: ProofSubject::Event(event_id(1)),
+        agent_id: AgentId([0x44; 16]),
+        extrinsic_index: 1,
+        reason,
+        units: 8,
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_only_refuses_a_proof_leaves_that_and_still_agrees_with_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    let store = node.store(folder.path()).await;
+    let mut chain = Chain::default();
+    node.push(chain.block(&[(STORE, 1)], "{}"));
+    let mut raw = chain.block(&[], "");
+    raw.refused_proofs = vec![refused_proof(ProofRefusal::ProofInvalid)];
+    node.push(raw);
+    node.index(&store).await.unwrap();
+    let subject = ProofSubject::Event(event_id(1));
+    let found = store.refused_proofs(TENANT, STORE, subject).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].block_number, 2);
+    let checked = crate::check::<Block, _>(&Arc::new(node), &store, |_, _| {}).await;
+    assert_eq!(checked.unwrap().to, 2);
+}
+
+#[tokio::test]
+async fn a_block_whose_refused_proofs_cannot_be_read_is_indexed_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new();
+    let store = node.store(folder.path()).await;
+    let mut chain = Chain::default();
+    let hash = node.push(chain.block(&[(STORE, 2)], "{}"));
+    node.refused.insert(hash, Err("another runtime".into()));
+    let mut raw = chain.block(&[(STORE, 1)], "{}");
+    raw.refused_proofs = vec![refused_proof(ProofRefusal::AlreadyProven)];
+    node.push(raw);
+    node.index(&store).await.unwrap();
+    assert_eq!(store.head(TENANT, STORE).await.unwrap().sequence, 3);
+    let subject = ProofSubject::Event(event_id(1));
+    let found = store.refused_proofs(TENANT, STORE, subject).await.unwrap();
+    assert_eq!(found.len(), 1);
 }

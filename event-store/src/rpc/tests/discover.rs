@@ -4,9 +4,11 @@
 //! The OpenRPC document against what the methods do.
 
 use super::*;
+use crate::{ProofSubject, RefusedProof};
 use std::collections::BTreeSet;
 use ves_primitives::{
     CommandId, CursorStatement, Signature,
+    proof::ProofRefusal,
     wire::{AgentCursorJson, NewEventsJson},
 };
 
@@ -225,7 +227,7 @@ async fn real_questions_and_answers_are_as_described() {
         encrypted_event(STORE, 3),
         event(STORE, 4, "not JSON"),
     ];
-    let blocks = [
+    let mut blocks = [
         chain.block_of(vec![
             (STORE, events),
             (OTHER_STORE, vec![event(OTHER_STORE, 1, "{}")]),
@@ -233,6 +235,16 @@ async fn real_questions_and_answers_are_as_described() {
         chain.block(&[(STORE, 200)], "{}"),
         chain.rejection(9, Rejection::DuplicateCommandId),
     ];
+    for subject in [ProofSubject::Event(event_id(9)), ProofSubject::Batch(0)] {
+        blocks[2].refused_proofs.push(RefusedProof {
+            stream_id: stream_id(TENANT, STORE),
+            subject,
+            agent_id: AGENT,
+            extrinsic_index: 2,
+            reason: ProofRefusal::ProofInvalid,
+            units: 8,
+        });
+    }
     store.append(&blocks.map(prepared)).await.unwrap();
     store.report_finalized(3, false);
     let module = over(&store, 8);
@@ -288,6 +300,8 @@ async fn real_questions_and_answers_are_as_described() {
         ("ves_multiProof", json!([TENANT, STORE, [5, 9, 100]])),
         ("ves_bundle", json!([TENANT, STORE, event_id(2)])),
         ("ves_rejections", json!([TENANT, STORE, event_id(9)])),
+        ("ves_refusedProofs", json!([TENANT, STORE, event_id(9)])),
+        ("ves_refusedBatchProofs", json!([TENANT, STORE, 0])),
         ("ves_finality", json!([1])),
         ("ves_setChanges", json!([0])),
         ("ves_anchored", json!([TENANT, STORE])),
