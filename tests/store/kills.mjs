@@ -18,7 +18,7 @@ import { postgres, sqlite } from './postgres.mjs';
 const KILLS = Number(process.env.KILLS ?? 4);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const EVENTS_PER_SECOND = 2_000;
-const SECONDS = 6;
+const SECONDS = 10;
 
 process.exitCode = 1;
 const here = workingDirectory();
