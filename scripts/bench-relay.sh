@@ -5,7 +5,7 @@
 # The relay's numbers: catch-up of 10,000 batches over 50 streams, memory, lag when idle, restart.
 # Catch-up and lag count to the block of the L2 that holds the batches, and are measured by both rules:
 # an anchor counts as done in its block, or (the default rule) when that block is final. Against a real
-# anvil whose blocks are final after 900 others; the appchain is played from memory. Each line is
+# anvil whose blocks are final after 240 others; the appchain is played from memory. Each line is
 # measured in a process of its own. Fails if a number is worse than required.
 #
 # Usage: bench-relay.sh [WHAT]...   WHAT: the beginning of a name below; without one all of them.

@@ -24,6 +24,9 @@ use support::{
 
 const STREAMS: u8 = 50;
 const BLOCKS: u32 = 200;
+/// Blocks after which one is final: more than a catch-up takes. With those of the catch-up fewer than 500,
+/// beyond which anvil writes every state to disk.
+const FINAL_AFTER: u64 = 240;
 
 /// As the program's defaults, with this rule.
 fn production(confirmation: Confirmation) -> Settings {
@@ -73,9 +76,9 @@ async fn until_included(evm: &Evm, count: u64, patience: Duration) {
     }
 }
 
-/// A chain that is final after half an hour of blocks of 2 s, and a registry as one should set it up.
+/// A chain whose blocks are final late, and a registry as one should set it up.
 async fn chain() -> Evm {
-    let evm = Evm::final_after(900).await;
+    let evm = Evm::final_after(FINAL_AFTER).await;
     evm.admin(Admin::setStrictGenesisCall { enabled: true })
         .await;
     evm
@@ -99,8 +102,8 @@ async fn catch_up(confirmation: Confirmation) {
     until_included(&evm, count, Duration::from_secs(600)).await;
     let took = begun.elapsed().as_secs_f64();
     let sent = evm.relay_transactions().await;
-    // None of them is final yet; by one block all are done.
-    evm.mine(2_000).await;
+    // None of them is final yet; by these all are.
+    evm.mine(FINAL_AFTER).await;
     until_anchored(&relay, count, Duration::from_secs(600)).await;
     let peak = peak_kib();
     relay.end().await;
