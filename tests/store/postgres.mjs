@@ -47,17 +47,26 @@ async function start(more) {
   return { ...server, folder: said.slice('ready '.length) };
 }
 
-/** Files in a directory. `written` tells how many bytes have been written of one: the file and its log. */
+// Of a place, `written` tells how many bytes have been written, and `killAt` at how many of them to kill who
+// fills it, so that `share` of what is left of `most` bytes, and of `events`, is written by then.
+
+/** Files in a directory: the file and its log. */
 export const sqlite = (directory) => ({
   name: 'SQLite',
   place: async (name) => {
     const path = join(directory, `${name}.sqlite`);
     const size = (file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-    return { store: path, written: async () => size(path) + size(`${path}-wal`) };
+    const written = async () => size(path) + size(`${path}-wal`);
+    // The files keep what a kill left in them.
+    const killAt = async (share, most) => {
+      const reached = await written();
+      return reached + Math.max(1, Math.round(share * (most - reached)));
+    };
+    return { store: path, written, killAt };
   },
 });
 
-/** Databases of a new server. `written` tells how many bytes the server has logged since one was created. */
+/** Databases of a new server. What is written is what the whole server has logged since one was created. */
 export async function postgres() {
   const server = await start([]);
   const place = async (name) => {
@@ -65,7 +74,17 @@ export async function postgres() {
     const session = conversation('psql', ['-qAt', '-h', server.folder, '-U', 'ves', name]);
     const logged = async () => Number(await session.ask("SELECT pg_current_wal_insert_lsn() - '0/0';"));
     const before = await logged();
-    return { store: url(server.folder, name), written: async () => (await logged()) - before };
+    const written = async () => (await logged()) - before;
+    const stored = async () => {
+      if ((await session.ask("SELECT to_regclass('streams') IS NOT NULL;")) !== 't') return 0;
+      return Number(await session.ask('SELECT COALESCE(SUM(sequence), 0) FROM streams;'));
+    };
+    // What a killed transaction has logged is in vain: only what is committed counts as done.
+    const killAt = async (share, most, events) => {
+      const left = most * (1 - (await stored()) / events);
+      return (await written()) + Math.max(1, Math.round(share * left));
+    };
+    return { store: url(server.folder, name), written, killAt };
   };
   /** A streaming replica of the server; answers where a place is in it. */
   const standby = async () => {
