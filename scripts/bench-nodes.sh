@@ -54,7 +54,7 @@ start_node() {
     [ "${EVENT_STORE:-}" != postgres ] || store=(--event-store "$(new_database "node$n")")
     "$CARGO_TARGET_DIR/debug/ves-node" --base-path "$BENCH_DIR/node-$n" --rpc-port $((19944 + n)) \
         --listen-addr "/ip4/127.0.0.1/tcp/$((30533 + n))" --no-mdns --no-prometheus --no-telemetry \
-        --rpc-max-request-size 32 "${store[@]}" "$@" \
+        --rpc-max-request-size 32 --rpc-max-connections 4096 "${store[@]}" "$@" \
         >"$BENCH_DIR/node-$n.log" 2>&1 &
     BENCH_NODES+=($!)
     [ -z "${BENCH_STARTED:-}" ] || "$BENCH_STARTED" "$n" $! || true
@@ -101,7 +101,7 @@ watch_lag() {
     while kill -0 "$BENCH_PID" 2>/dev/null && sleep 1; do
         curl -s -m 5 -H 'content-type: application/json' http://127.0.0.1:19944 \
             -d '{"jsonrpc":"2.0","id":1,"method":"ves_health","params":[]}' |
-            sed -nE 's/.*"lag_blocks":([0-9]+).*/\1/p' || true
+            grep -oE '"lag_blocks":[0-9]+' | cut -d: -f2 || true
     done
 }
 

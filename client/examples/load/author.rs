@@ -61,6 +61,10 @@ impl Author {
         SigningPublicKey(ed25519_zebra::VerificationKeyBytes::from(&self.key).into())
     }
 
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (TenantId, StoreId)> {
+        self.stores.iter().map(|store| (self.tenant, *store))
+    }
+
     fn sign(&self, message: &[u8]) -> Signature {
         Signature(self.key.sign(message).to_bytes())
     }

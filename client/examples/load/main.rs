@@ -12,6 +12,7 @@
 mod author;
 mod junk;
 mod report;
+mod subscribers;
 
 use author::{Author, Ids, Shape};
 use chrono::{TimeDelta, Utc};
@@ -21,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use subscribers::Subscribers;
 use tokio::{sync::Semaphore, task::JoinSet};
 use ves_client::{ChainClient, TxStatus};
 use ves_primitives::SubmittedEvent;
@@ -74,6 +76,9 @@ pub(crate) struct Arguments {
     /// Events of each invalid submission.
     #[arg(long, default_value_t = 1)]
     junk_events: usize,
+    /// Let this many readers follow the streams meanwhile, each over a connection of its own.
+    #[arg(long, default_value_t = 0)]
+    subscribers: usize,
     /// Process of the node, whose processor time is reported.
     #[arg(long)]
     pid: Option<u32>,
@@ -228,6 +233,10 @@ async fn main() -> Result<(), Failure> {
     );
     let extrinsics = prepare(chain, &authors, &arguments).await?;
     let junk = junk::prepare(chain, &authors, &arguments).await?;
+    let readers = match arguments.subscribers {
+        0 => None,
+        count => Some(Subscribers::start(&arguments.url, &authors, count).await?),
+    };
     eprintln!("offering");
 
     let first = chain.finalized_header().await?.number + 1;
@@ -239,7 +248,10 @@ async fn main() -> Result<(), Failure> {
     );
     let used = report::processor_seconds(arguments.pid)?.zip(cpu);
     let load = used.map(|(after, before)| (after - before, begun.elapsed().as_secs_f64()));
-    let report = report::report(chain, first, &arguments, &traffic?, &junk?, load).await?;
+    let mut report = report::report(chain, first, &arguments, &traffic?, &junk?, load).await?;
+    if let Some(readers) = readers {
+        report["subscribers"] = readers.finish(chain).await?;
+    }
     println!("{report}");
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(crate) fn processor_seconds(pid: Option<u32>) -> Result<Option<f64>, Failure
     Ok(Some(ticks as f64 / TICKS_PER_SECOND))
 }
 
-fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((last as f64 * share).round() as usize).copied()
 }
