@@ -75,6 +75,13 @@ fn entity_key(entry: &Entry) -> EntityKey {
     )
 }
 
+/// Whether it is still here, and was made on top of an event that may not be signed.
+fn waits_for_a_signature(entry: &Entry, unsigned: &HashSet<EntityKey>) -> bool {
+    matches!(entry.state, State::Queued | State::Signed)
+        && entry.event.envelope.base_version.is_some()
+        && unsigned.contains(&entity_key(entry))
+}
+
 /// What passes by itself: the same event may be sequenced later.
 const fn passes(reason: &Rejection) -> bool {
     matches!(
@@ -273,8 +280,7 @@ impl<C: Chain> Push<'_, C> {
         let mut entries = Vec::with_capacity(due.len());
         let mut fresh = Vec::new();
         for mut entry in due {
-            let is_here = matches!(entry.state, State::Queued | State::Signed);
-            if is_here && self.waits_for_a_signature(&entry) {
+            if waits_for_a_signature(&entry, &self.unsigned) {
                 continue;
             }
             if !entry.signed {
@@ -431,11 +437,6 @@ impl<C: Chain> Push<'_, C> {
     /// An earlier event of the entity has to wait, for instance for a quota.
     fn waits_for_another(&self, entry: &Entry) -> bool {
         entry.event.envelope.base_version.is_some() && self.deferred.contains(&entity_key(entry))
-    }
-
-    /// An earlier event of the entity may not be signed, and stays here.
-    fn waits_for_a_signature(&self, entry: &Entry) -> bool {
-        entry.event.envelope.base_version.is_some() && self.unsigned.contains(&entity_key(entry))
     }
 
     /// How many of these come before the first that builds on an event still on its way; none if all do.

@@ -64,6 +64,18 @@ pub(super) async fn preview(context: &Context, args: &PushArgs) -> Result<Report
             entry_line(&context.ui, entry)
         ));
     }
+    for entry in &preview.unsigned {
+        report = report.line(format!(
+            "{}  would not be signed",
+            entry_line(&context.ui, entry)
+        ));
+    }
+    if let Some(refusal) = &preview.refusal {
+        report = report.line(refusal.message.clone());
+        for hint in &refusal.hint {
+            report = report.line(hint.clone());
+        }
+    }
     Ok(report
         .field("events", rows)
         .listing("events", "ves.cli.push.event")
@@ -71,6 +83,15 @@ pub(super) async fn preview(context: &Context, args: &PushArgs) -> Result<Report
         .field(
             "held",
             preview.held.iter().map(entry_json).collect::<Vec<_>>(),
+        )
+        .listing("unsigned", "ves.cli.push.unsigned")
+        .field(
+            "unsigned",
+            preview.unsigned.iter().map(entry_json).collect::<Vec<_>>(),
+        )
+        .field(
+            "refusal",
+            preview.refusal.as_ref().map(|refusal| refusal.code),
         )
         .field("submissions", preview.submissions)
         .dry())

@@ -3,16 +3,16 @@
 
 //! What a push would do, without doing it.
 
-use super::{Signers, batches::chunks};
+use super::{Signers, allowance::Allowances, batches::chunks, entity_key, waits_for_a_signature};
 use crate::{
     chain::Chain,
     conflicts,
-    error::Result,
+    error::{Failure, Result},
     inbox::Stream,
     outbox::{self, Entry, State},
 };
 use sqlx::SqlitePool;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use ves_primitives::{SubmittedEvent, sequencer::Admission};
 
 /// Most events that are looked at.
@@ -25,6 +25,10 @@ pub struct Preview {
     pub events: Vec<(Entry, Admission)>,
     /// Those that would be left alone.
     pub held: Vec<Entry>,
+    /// Those that would not be signed, and what builds on them.
+    pub unsigned: Vec<Entry>,
+    /// Why not, of the first.
+    pub refusal: Option<Failure>,
     /// Submissions they would travel in.
     pub submissions: usize,
 }
@@ -48,21 +52,32 @@ pub async fn preview<C: Chain>(
         })
         .collect();
     let waits = conflicts::held(pool, &streams).await?;
-    let (held, mut due): (Vec<Entry>, Vec<Entry>) = due
+    let (held, open): (Vec<Entry>, Vec<Entry>) = due
         .into_iter()
         .partition(|entry| waits.contains(&entry.local_seq));
-    for entry in &mut due {
-        if entry.signed {
+    let mut allowances = Allowances::default();
+    let (mut due, mut unsigned, mut waiting) = (Vec::new(), Vec::new(), HashSet::new());
+    for mut entry in open {
+        if waits_for_a_signature(&entry, &waiting) {
+            unsigned.push(entry);
             continue;
         }
-        let envelope = &entry.event.envelope;
-        let (tenant, agent) = (envelope.tenant_id, envelope.source_agent_id);
-        let key = match entry.key_id {
-            Some(key) => key,
-            None => signers.current(chain, tenant, agent).await?,
-        };
-        entry.sign(signers.open(agent, key)?)?;
-        entry.state = State::Signed;
+        if !entry.signed {
+            let envelope = &entry.event.envelope;
+            let (tenant, agent) = (envelope.tenant_id, envelope.source_agent_id);
+            let key = match entry.key_id {
+                Some(key) => key,
+                None => signers.current(chain, tenant, agent).await?,
+            };
+            if !allowances.take(pool, signers.store(), agent, key).await? {
+                waiting.insert(entity_key(&entry));
+                unsigned.push(entry);
+                continue;
+            }
+            entry.sign(signers.open(agent, key)?)?;
+            entry.state = State::Signed;
+        }
+        due.push(entry);
     }
     let best = chain.best().await?;
     let limits = chain.limits(best).await?;
@@ -77,6 +92,8 @@ pub async fn preview<C: Chain>(
     Ok(Preview {
         events,
         held,
+        unsigned,
+        refusal: allowances.refusal,
         submissions,
     })
 }

@@ -173,3 +173,18 @@ async fn two_processes_together_do_not_sign_more_than_one_may() {
         .collect();
     assert_eq!(states, [State::Signed, State::Queued, State::Queued]);
 }
+
+#[tokio::test]
+async fn a_preview_shows_what_a_key_that_is_used_up_would_not_sign() {
+    let s = Setup::new().await;
+    s.limit(at_most(2, Enforcement::Refuse)).await;
+    s.append_many(3).await;
+    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let shown = preview(&s.pool, &s.chain, &mut signers, usize::MAX)
+        .await
+        .unwrap();
+    assert_eq!((shown.events.len(), shown.unsigned.len()), (2, 1));
+    assert_eq!(shown.refusal.unwrap().code, "key_used_up");
+    assert_eq!(s.uses(1).await, None, "nothing was signed for good");
+    assert_eq!(s.push().await.count(State::Finalized), 2);
+}
