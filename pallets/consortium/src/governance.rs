@@ -64,7 +64,8 @@ impl<T: Config> Pallet<T> {
                 .ok_or(Error::<T>::ValidatorNotFound)?;
             ensure!(member.expelled, Error::<T>::NotExpelled);
             member.expelled = false;
-            member.answers_from = Self::next_index();
+            // The set of the next session is planned already; the one after it is a new one.
+            member.answers_from = Self::next_index().saturating_add(1);
             Ok(())
         })?;
         if let Some(index) = pallet_session::Pallet::<T>::validator_id_to_index(&validator) {

@@ -186,7 +186,8 @@ pub mod pallet {
             /// The session.
             session: SessionIndex,
         },
-        /// The set changes with this session.
+        /// The set changes with this session, or begins anew, so that a validator which was taken back
+        /// answers for its votes again.
         SetChanges {
             /// First session of the new set.
             session: SessionIndex,
@@ -194,11 +195,12 @@ pub mod pallet {
             validators: u32,
         },
         /// A change is held back: the new set would be too small, or could not finalize with those
-        /// validators that made blocks in the session before.
+        /// validators that made blocks in the session before, or the present one could not finalize
+        /// the change with those.
         ChangeHeldBack {
             /// Validators the new set would have.
             validators: u32,
-            /// Those of them that are known to be present.
+            /// Those of them that are known to be present; if the present set is at fault, those of that.
             present: u32,
             /// How many must be present, or the smallest set, whichever is more.
             needed: u32,
@@ -214,6 +216,15 @@ pub mod pallet {
         Recovered {
             /// First session of the new set.
             session: SessionIndex,
+        },
+        /// The order to go on by force is void: the next set could not finalize either.
+        RecoveryDropped {
+            /// Validators the next set would have.
+            validators: u32,
+            /// Those of them that are not known to be absent.
+            present: u32,
+            /// How many must be present.
+            needed: u32,
         },
     }
 
@@ -293,7 +304,8 @@ pub mod pallet {
         /// ## Dispatch Origin
         /// Governance.
         /// ## Details
-        /// Reports about sessions up to this one do not count any more.
+        /// What it did up to the session after this one does not count any more: with the session after
+        /// that, a new set begins, of the same validators unless others are due. It may make blocks at once.
         /// ## Errors
         /// [`Error::ValidatorNotFound`], [`Error::NotExpelled`].
         /// ## Events
@@ -353,13 +365,15 @@ pub mod pallet {
         /// Governance.
         /// ## Details
         /// At the end of this session the next set is planned of all that belong into it, whoever is
-        /// present and however few they are; the least number of validators falls to that. When it begins, it is announced to GRANDPA as a forced
-        /// change, which takes effect `delay` blocks later without being final. Readers cannot follow
-        /// it by themselves: they have to be told the new set.
+        /// present and however few they are; the least number of validators falls to that. When it
+        /// begins, it is announced to GRANDPA as a forced change, which takes effect `delay` blocks later
+        /// without being final. Readers cannot follow it by themselves: they have to be told the new set.
+        /// It may have the members of the present set. If two thirds of it are absent as well, the order
+        /// is void.
         /// ## Errors
         /// [`Error::DelayTooLong`].
         /// ## Events
-        /// [`Event::RecoveryOrdered`], later [`Event::Recovered`].
+        /// [`Event::RecoveryOrdered`], later [`Event::Recovered`] or [`Event::RecoveryDropped`].
         #[pallet::call_index(5)]
         #[pallet::weight(<T as Config>::WeightInfo::recover_finality())]
         pub fn recover_finality(

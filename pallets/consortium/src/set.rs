@@ -118,12 +118,25 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Recovered { session });
     }
 
-    /// The set after the present one, if it is another.
+    /// Whether so many of these made blocks in the session before, or are new, that they could finalize, as
+    /// counts: who is there, and who is needed.
+    fn strength(validators: &[T::AccountId]) -> (usize, usize) {
+        let absent = Absent::<T>::get();
+        let present = validators.iter().filter(|one| !absent.contains(one));
+        (present.count(), threshold(validators.len()))
+    }
+
+    /// The set after the present one, if another begins with this session.
+    fn plan(active: &[T::AccountId], session: SessionIndex) -> Option<Vec<T::AccountId>> {
+        Self::change(active).or_else(|| Self::renewal(active, session))
+    }
+
+    /// The set after the present one, if it is another, or the council has ordered to go on by force.
     ///
     /// Newcomers are admitted as long as those who are known to be present could finalize without
     /// them: nobody has shown yet that they run. Whoever goes, goes only if the rest is large enough
-    /// and can finalize.
-    fn plan(active: &[T::AccountId]) -> Option<Vec<T::AccountId>> {
+    /// and can finalize; and nothing changes that the present set could not finalize.
+    fn change(active: &[T::AccountId]) -> Option<Vec<T::AccountId>> {
         let members = Members::<T>::get();
         let recovery = PendingRecovery::<T>::get();
         let ready: Vec<_> = members
@@ -131,16 +144,12 @@ impl<T: Config> Pallet<T> {
             .filter(|member| Self::is_ready(member))
             .map(|member| &member.account)
             .collect();
-        let absent = Absent::<T>::get();
         let mut next: Vec<_> = active
             .iter()
             .filter(|account| ready.contains(account))
             .cloned()
             .collect();
-        let present = next
-            .iter()
-            .filter(|account| !absent.contains(account))
-            .count();
+        let (present, _) = Self::strength(&next);
         for newcomer in ready {
             if active.contains(newcomer) {
                 continue;
@@ -149,31 +158,78 @@ impl<T: Config> Pallet<T> {
                 next.push(newcomer.clone());
             }
         }
+        if let Some(recovery) = recovery {
+            return Self::recover(recovery, next);
+        }
         if next == active {
             return None;
         }
-        if let Some(recovery) = recovery {
-            if next.is_empty() {
-                return None;
-            }
-            Minimum::<T>::mutate(|minimum| *minimum = (*minimum).min(count(next.len())));
-            PendingRecovery::<T>::put(Recovery {
-                planned: true,
-                ..recovery
-            });
-            return Some(next);
-        }
         let minimum = Minimum::<T>::get();
         let needed = threshold(next.len());
-        if next.is_empty() || next.len() < minimum as usize || present < needed {
+        let weak = next.is_empty() || next.len() < minimum as usize || present < needed;
+        // What the old set does not finalize stands in the way of a recovery later.
+        let (old, old_needed) = Self::strength(active);
+        if weak || old < old_needed {
+            let (present, needed) = match weak {
+                true => (present, minimum.max(count(needed))),
+                false => (old, count(old_needed)),
+            };
             Self::deposit_event(Event::ChangeHeldBack {
                 validators: count(next.len()),
                 present: count(present),
-                needed: minimum.max(count(needed)),
+                needed,
             });
             return None;
         }
         Some(next)
+    }
+
+    /// Plans the set that takes over by force. It may be the present one: the set that still has to vote
+    /// may be an older one, which will not. An order that this set could not carry out either is dropped,
+    /// so that none is carried out when nobody thinks of it any more.
+    fn recover(
+        recovery: Recovery<BlockNumberFor<T>>,
+        next: Vec<T::AccountId>,
+    ) -> Option<Vec<T::AccountId>> {
+        let (present, needed) = Self::strength(&next);
+        if next.is_empty() || present < needed {
+            PendingRecovery::<T>::kill();
+            Self::deposit_event(Event::RecoveryDropped {
+                validators: count(next.len()),
+                present: count(present),
+                needed: count(needed),
+            });
+            return None;
+        }
+        Minimum::<T>::mutate(|minimum| *minimum = (*minimum).min(count(next.len())));
+        PendingRecovery::<T>::put(Recovery {
+            planned: true,
+            ..recovery
+        });
+        Some(next)
+    }
+
+    /// The present set once more, as a new one, if it has a validator that was taken back and answers from
+    /// this session on. A vote names its set and no session: without a new set, forgiven votes could be
+    /// reported as if they were of today.
+    fn renewal(active: &[T::AccountId], session: SessionIndex) -> Option<Vec<T::AccountId>> {
+        let is_due = |member: &Member<T::AccountId>| {
+            member.answers_from == session && active.contains(&member.account)
+        };
+        if !Members::<T>::get().iter().any(is_due) {
+            return None;
+        }
+        let (present, needed) = Self::strength(active);
+        if present < needed {
+            // It would not become final now: a session later.
+            Members::<T>::mutate(|members| {
+                for member in members.iter_mut().filter(|member| is_due(member)) {
+                    member.answers_from = session.saturating_add(1);
+                }
+            });
+            return None;
+        }
+        Some(active.to_vec())
     }
 
     /// Forgets those who were removed and are in no set any more.
@@ -205,7 +261,7 @@ impl<T: Config> pallet_session::SessionManager<T::AccountId> for Pallet<T> {
             return None;
         }
         let active = pallet_session::Validators::<T>::get();
-        let next = Self::plan(&active);
+        let next = Self::plan(&active, session);
         if let Some(next) = &next {
             let validators = count(next.len());
             Self::deposit_event(Event::SetChanges {

@@ -128,8 +128,34 @@ fn the_council_takes_a_validator_back_and_what_was_before_does_not_count_any_mor
         assert_ok!(Consortium::reinstate_validator(RuntimeOrigin::root(), 3));
         assert!(Session::disabled_validators().is_empty());
         assert_eq!(check(3, 0, proof.clone()), None);
-        run_session(&[]);
+        // Nor under the name of a later session of the same set: votes do not tell the session.
+        assert!(run_session(&[]).changes.is_empty());
+        assert_eq!(check(3, 0, proof.clone()), None);
+        let next = ownership_of_vote_key(&vote_pair(3, 0)).unwrap();
+        assert_eq!((next.session, check(3, 0, next)), (1, None));
+        // With a new set of the same validators it answers again.
+        let begun = run_session(&[]);
+        assert_eq!((begun.changes.len(), set()), (1, FOUNDERS.to_vec()));
         assert_eq!(check(3, 0, proof), None);
+        let proof = ownership_of_vote_key(&vote_pair(3, 0)).unwrap();
+        assert_eq!(check(3, 0, proof), Some(3));
+        assert!(run_session(&[]).changes.is_empty(), "one new set is enough");
+    });
+}
+
+#[test]
+fn the_new_set_for_one_that_is_taken_back_waits_until_the_present_one_could_finalize_it() {
+    chain(|| {
+        assert_ok!(report(3));
+        run_session(&[1, 2]);
+        assert_ok!(Consortium::reinstate_validator(RuntimeOrigin::root(), 3));
+        for _ in 0..3 {
+            assert!(run_session(&[1, 2]).changes.is_empty());
+            let proof = ownership_of_vote_key(&vote_pair(3, 0)).unwrap();
+            assert_eq!(check(3, 0, proof), None);
+        }
+        run_session(&[]);
+        assert_eq!(run_session(&[]).changes.len(), 1);
         let proof = ownership_of_vote_key(&vote_pair(3, 0)).unwrap();
         assert_eq!(check(3, 0, proof), Some(3));
     });
