@@ -11,13 +11,14 @@ use polkadot_sdk::{
     sc_service::{Configuration, PartialComponents, TaskManager},
 };
 use std::{
+    fs::File,
     future::Future,
     io::{BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use ves_event_store::{
-    Cursor, Store, StoreConfig,
+    Store, StoreConfig,
     export::{self, Part},
 };
 use ves_indexer::ingest;
@@ -69,7 +70,8 @@ impl PlaceParams {
 /// Arguments of `backfill`.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct BackfillCmd {
-    /// Index from this block on anew; what the store has from there on is forgotten first.
+    /// Index from this block on anew; what the store has from there on is forgotten first, if the node still
+    /// has the block and its state.
     #[arg(long, value_name = "BLOCK")]
     from: Option<u32>,
 
@@ -242,13 +244,8 @@ impl BackfillCmd {
             let number = from
                 .checked_sub(1)
                 .ok_or_else(|| failed("the first block is 1"))?;
-            let hash = client
-                .hash(number)?
-                .ok_or_else(|| failed(format!("the chain has no block {number}")))?;
-            let cursor = Cursor {
-                number,
-                hash: hash.0,
-            };
+            let cursor = ingest::rewind_target::<Block, _>(&*client, number)
+                .map_err(|error| failed(format!("nothing is forgotten: {error}")))?;
             store.rewind(&cursor).await.map_err(failed)?;
         }
         let to = self.to.unwrap_or(u32::MAX);
@@ -306,14 +303,19 @@ impl ExportCmd {
         let mut unfinished = self.out.clone().into_os_string();
         unfinished.push(".part");
         let unfinished = PathBuf::from(unfinished);
-        let mut file = BufWriter::new(std::fs::File::create(&unfinished)?);
+        let mut file = BufWriter::new(File::create(&unfinished)?);
         let written = match self.format {
             Format::Ndjson => export::ndjson(&store, &parts, &mut file).await,
             Format::Parquet => export::parquet(&store, &parts, &mut file).await,
         };
         let events = written.map_err(failed)?;
         file.flush()?;
+        // In this order, or a power cut could leave the name without the contents.
+        file.get_ref().sync_all()?;
         std::fs::rename(&unfinished, &self.out)?;
+        let folder = self.out.parent();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
         println!(
             "{}",
             serde_json::json!({ "events": events, "file": self.out })

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, decree } from '../polkadotjs/chain.mjs';
 import { claim, ensure, same, waitFor } from '../polkadotjs/harness.mjs';
-import { startGateway, store, stream, tenant } from './scene.mjs';
+import { askNode, startGateway, store, stream, tenant } from './scene.mjs';
 
 export async function anchoring({ directory, gateway, key, node, operator }) {
   const pending = async (query = '') => (await gateway.get(`/v1/commitments/pending${query}`, operator)).json;
@@ -88,6 +88,12 @@ export async function anchoring({ directory, gateway, key, node, operator }) {
       const { json } = await gateway.get(`/api/v1/ves/commitments?${stream}`, key);
       return json.anchored === 3 && json.commitments[0].batch_index === 3;
     });
+    const anchored = await waitFor('the node to tell of it', async () => {
+      const { result } = await askNode(node, 'ves_anchored', [tenant, store]);
+      return result.anchored_batches > 0 && result;
+    });
+    same('batches that the node calls anchored', anchored.anchored_batches, 3);
+    same('the root of the last of them', anchored.last_anchored.events_root, third.events_root);
     relaying.stop();
     return '3 batches';
   });

@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { claim, ensure, same } from '../polkadotjs/harness.mjs';
-import { store, stream, tenant } from './scene.mjs';
+import { askNode, store, stream, tenant } from './scene.mjs';
 
 const bytes = (hex) => Buffer.from(hex.replace(/^0x/, ''), 'hex');
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b; };
@@ -15,7 +15,7 @@ const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts.map
 const sorted = (object) => JSON.stringify(Object.entries(object).sort());
 const uuid = (text) => bytes(text.replaceAll('-', ''));
 
-export async function reads({ gateway, key, events, receipts }) {
+export async function reads({ agent, gateway, key, node, wallet, events, receipts }) {
   await claim('Pages hold every event as its agent signed it, and lead from one to the next without a gap', async () => {
     const seen = [];
     let from = 1;
@@ -143,5 +143,28 @@ export async function reads({ gateway, key, events, receipts }) {
     const none = await gateway.get(`/api/v1/ves/proofs/99999?${stream}`, key);
     ensure(none.status === 404 || none.status === 503, `beyond the head: ${none.status}`);
     return '4 proofs';
+  });
+
+  await claim('A cursor that the agent signs is stored by the node and read back, and no older one replaces it', async () => {
+    const genesis = bytes((await gateway.get('/ready')).json.genesis_hash);
+    const signed = (sequence, revision) => {
+      const statement = sha256(
+        'VES_AGENT_CURSOR_V1', genesis, uuid(tenant), uuid(store), uuid(agent), u32(1), u32(0), u64(sequence), u64(revision),
+      );
+      return { slot: 0, sequence, revision, key_id: 1, signature: wallet.sign(`0x${statement.toString('hex')}`) };
+    };
+    const set = (cursor) => askNode(node, 'ves_setAgentCursor', [tenant, store, agent, cursor]);
+    const read = async () => (await askNode(node, 'ves_agentCursors', [tenant, store, agent])).result;
+    same('cursors before', (await read()).length, 0);
+    const cursor = signed(3, 2);
+    const { error } = await set({ ...cursor, sequence: 4 });
+    same('what is said of another sequence than the signed one', error?.code, -32056);
+    const stored = await set(cursor);
+    same('the error', stored.error?.message, undefined);
+    same('what is said of an older one', (await set(signed(4, 1))).error?.code, -32057);
+    const [kept, ...more] = await read();
+    for (const [name, value] of Object.entries(cursor)) same(name, kept[name], value);
+    same('other cursors', more.length, 0);
+    return `sequence ${kept.sequence}, revision ${kept.revision}`;
   });
 }

@@ -62,6 +62,12 @@ export function send(base, method, path, { key, headers = {}, body, raw } = {}) 
   });
 }
 
+/** What the node itself answers, a result or an error. */
+export async function askNode(node, method, params) {
+  const body = { jsonrpc: '2.0', id: 1, method, params };
+  return (await send(node.url.replace('ws:', 'http:'), 'POST', '/', { body })).json;
+}
+
 /** A gateway with its files. `streams` and `relay` are lines of its settings for anchoring. */
 export async function startGateway(directory, node, name, settings = '', flags = [], { streams, relay } = {}) {
   const keys = join(directory, `${name}-keys.json`);

@@ -5,12 +5,12 @@
 // `ves-node event-store backfill`, killed with SIGKILL in the middle of writing, again and again, and
 // resumed: what it has in the end passes `check` and is what an undisturbed run has, in SQLite and in
 // PostgreSQL. The chain is a real one, filled by the load generator. SEED=N repeats a run, KILLS=N changes how
-// many there are in each database.
+// many there are in each database. Also: what going back and indexing a range anew comes to, and an export to Parquet.
 // One line for each claim; exit code 0 if and only if all of them hold.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { claim, ensure, program, run, same, score, startNode, waitFor, workingDirectory } from '../polkadotjs/harness.mjs';
 import { postgres, sqlite } from './postgres.mjs';
@@ -134,6 +134,41 @@ for (const database of [sqlite(here), await postgres()]) {
     same('the checksum', checked.checksum, whole.check.checksum);
     same('the export', await exportOf(killed), exported.get(name));
     return `checksum ${checked.checksum.slice(0, 10)}…, export ${exported.get(name).slice(0, 8)}…`;
+  });
+
+  await claim(`${name}: a range that is indexed anew, and then the rest, is what was there before`, async () => {
+    const last = whole.indexed_block;
+    const from = Math.ceil(last / 2);
+    const to = Math.floor((from + last) / 2);
+    ensure(to < last, `only ${last} blocks`);
+    const part = await command('backfill', calm.store, '--from', String(from), '--to', String(to));
+    same('the last block of the range', part.indexed_block, to);
+    const rest = await command('backfill', calm.store);
+    for (const field of FIELDS) same(field, rest[field], whole[field]);
+    same('the checksum', (await command('check', calm.store)).checksum, whole.check.checksum);
+    same('the export', await exportOf(calm), exported.get(name));
+    return `blocks ${from} to ${to} of ${last}, then the rest`;
+  });
+
+  await claim(`${name}: a range that the node cannot index anew is not forgotten`, async () => {
+    const beyond = String(whole.indexed_block + 1_000);
+    const told = await command('backfill', calm.store, '--from', beyond).then(() => '', (error) => error.message);
+    ensure(told.includes('nothing is forgotten') && told.includes(`block ${beyond} is not final`), `it said: ${told}`);
+    const { block, checksum } = await command('check', calm.store);
+    same('the block', block, whole.indexed_block);
+    same('the checksum', checksum, whole.check.checksum);
+    return `block ${beyond}`;
+  });
+
+  await claim(`${name} is exported to Parquet, with every event`, async () => {
+    const out = join(here, `export-${(exports += 1)}.parquet`);
+    const { events } = await command('export', calm.store, '--format', 'parquet', '--out', out);
+    same('events', events, whole.events);
+    const bytes = readFileSync(out);
+    for (const [what, magic] of [['beginning', bytes.subarray(0, 4)], ['end', bytes.subarray(-4)]]) {
+      same(`the ${what} of the file`, magic.toString('latin1'), 'PAR1');
+    }
+    return `${events} events in ${Math.round(bytes.length / 1024)} KiB`;
   });
 }
 

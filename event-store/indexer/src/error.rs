@@ -33,6 +33,14 @@ pub enum IngestError {
         /// Hash on the finalized chain, hex.
         finalized: String,
     },
+    /// A store would have to begin again above the node's finality.
+    #[error("block {number} is not final, the newest final one is {finalized}")]
+    NotFinal {
+        /// The block.
+        number: u32,
+        /// The newest finalized block.
+        finalized: u32,
+    },
     /// The node has thrown the block's state away.
     #[error(
         "the state of block {number} is pruned, so its events cannot be indexed. Start the node \

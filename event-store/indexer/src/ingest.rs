@@ -138,6 +138,39 @@ where
     Ok(store.cursor().await?)
 }
 
+/// The cursor of a store that goes back to block `number`, if this node can index anew what follows it. To be
+/// asked before anything is forgotten: with the states or bodies gone, it would be gone for good.
+///
+/// # Errors
+/// If the next block is not final, or the node has not its body and its state. What a node keeps has no
+/// gaps, so that with these it has those of all later blocks.
+pub fn rewind_target<Block, Client>(client: &Client, number: u32) -> Result<Cursor, IngestError>
+where
+    Block: BlockT<Hash = H256>,
+    Client: ProvideRuntimeApi<Block> + HeaderBackend<Block> + BlockBackend<Block>,
+    Client::Api: VesSequencerApi<Block>,
+{
+    let next = number.saturating_add(1);
+    let finalized: u32 = client.info().finalized_number.saturated_into();
+    if next > finalized {
+        return Err(IngestError::NotFinal {
+            number: next,
+            finalized,
+        });
+    }
+    let hash = hash_of::<Block, _>(client, next)?;
+    let body = body_of::<Block, _>(client, next, hash)?;
+    // Of an empty block too, which indexing would not ask: only this tells whether the state is there.
+    client
+        .runtime_api()
+        .index_block(hash, body)
+        .map_err(|error| runtime_error(next, &error))?;
+    Ok(Cursor {
+        number,
+        hash: hash_of::<Block, _>(client, number)?.0,
+    })
+}
+
 /// Indexes every block from the cursor to the newest finalized one, or to `to`.
 async fn catch_up<Block, Client>(
     client: &Arc<Client>,
@@ -277,10 +310,7 @@ where
         .header(hash)
         .map_err(|error| client_error(error.to_string()))?
         .ok_or_else(|| client_error("the header is missing".into()))?;
-    let body = client
-        .block_body(hash)
-        .map_err(|error| client_error(error.to_string()))?
-        .ok_or(IngestError::BodyMissing { number })?;
+    let body = body_of::<Block, _>(client, number, hash)?;
     let commitment = commitment_of::<Block>(&header, number)?;
     let mut raw = RawBlock {
         number,
@@ -317,6 +347,24 @@ where
         .hash(NumberFor::<Block>::from(number))
         .map_err(|error| client_error(error.to_string()))?
         .ok_or_else(|| client_error("no finalized block at this height".into()))
+}
+
+fn body_of<Block, Client>(
+    client: &Client,
+    number: u32,
+    hash: H256,
+) -> Result<Vec<Block::Extrinsic>, IngestError>
+where
+    Block: BlockT<Hash = H256>,
+    Client: BlockBackend<Block>,
+{
+    client
+        .block_body(hash)
+        .map_err(|error| IngestError::Client {
+            number,
+            reason: error.to_string(),
+        })?
+        .ok_or(IngestError::BodyMissing { number })
 }
 
 fn runtime_error(number: u32, error: &ApiError) -> IngestError {

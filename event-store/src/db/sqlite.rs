@@ -55,10 +55,10 @@ pub(super) async fn connect(path: &Path) -> Result<(SqlitePool, SqlitePool), Str
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // NORMAL, not FULL: in WAL mode it syncs at checkpoints only. A power cut may then lose
-        // the last transactions but never part of one, and whatever is lost is indexed again from
-        // the cursor that was lost with it. A crash of the process alone loses nothing.
-        .synchronous(SqliteSynchronous::Normal)
+        // FULL syncs every commit; NORMAL would in WAL mode sync at checkpoints only. A power cut could
+        // then take the last transactions back: blocks are indexed again, but an agent's cursor is in no
+        // block, and its agent was told that it is stored.
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", WAL_BYTES_MAX);

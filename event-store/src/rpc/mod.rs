@@ -136,7 +136,8 @@ fn page_limit(limit: Option<u32>) -> RpcResult<u32> {
 }
 
 impl VesRpc {
-    /// `null` is a statement about the finalized chain, so a store that is behind must not make it.
+    /// `null` is a statement about the finalized chain, so a store that is far behind must not make it. Up to
+    /// the few blocks that every store is behind now and then, it may mean "not yet".
     fn found<T>(&self, value: Option<T>) -> RpcResult<Option<T>> {
         if value.is_none() && self.store.is_backfilling() {
             return Err(self.not_indexed_yet());

@@ -467,6 +467,46 @@ async fn a_backfill_ends_where_it_is_told_to_and_goes_on_later() {
     }
 }
 
+#[test]
+fn a_store_goes_back_only_to_where_the_node_can_go_on_from() {
+    let mut node = Node::new();
+    let mut chain = Chain::default();
+    node.push(chain.block(&[(STORE, 1)], "{}"));
+    // Indexing would ask neither its runtime nor its state.
+    let quiet = node.push(chain.block(&[], ""));
+    node.push(chain.block(&[(STORE, 1)], "{}"));
+    let target = |node: &Node, number| rewind_target::<Block, _>(node, number);
+    for number in 0..=2u32 {
+        let cursor = target(&node, number).unwrap();
+        let hash = node.headers[number as usize].hash().0;
+        assert_eq!((cursor.number, cursor.hash), (number, hash));
+    }
+
+    let error = target(&node, 3).unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::NotFinal {
+            number: 4,
+            finalized: 3
+        }
+    ));
+    assert!(!error.is_retryable());
+    // A block that another one may still take the place of.
+    node.finalized = 2;
+    let error = target(&node, 2).unwrap_err();
+    assert!(matches!(error, IngestError::NotFinal { number: 3, .. }));
+    node.finalized = 3;
+
+    let answer = node.api.answers.insert(quiet, Answer::Pruned).unwrap();
+    let error = target(&node, 1).unwrap_err();
+    assert!(matches!(error, IngestError::StatePruned { number: 2 }));
+    node.api.answers.insert(quiet, answer);
+    node.bodies.remove(&quiet);
+    let error = target(&node, 1).unwrap_err();
+    assert!(matches!(error, IngestError::BodyMissing { number: 2 }));
+    assert!(target(&node, 2).is_ok());
+}
+
 #[tokio::test]
 async fn a_store_is_compared_with_the_chain_block_by_block() {
     let folder = tempfile::tempdir().unwrap();
