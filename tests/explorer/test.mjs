@@ -6,12 +6,12 @@
 // exit code 0 if and only if all of them hold. Pictures: explorer-screenshots in the target folder.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, connect as dial } from 'node:net';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { claim, ensure, same, score, sleep, startNode, startProgram, waitFor, workingDirectory } from '../polkadotjs/harness.mjs';
 import { Agent, STORE, TENANT, play } from '../polkadotjs/scene.mjs';
 import { Browser, checks, outcome, pictures } from './browser.mjs';
+import { connectCable } from './cable.mjs';
 import { manyStores, manyStreams, setsThatEnded } from './retold.mjs';
 import { SPOILED, members, substance } from './spoil.mjs';
 
@@ -33,11 +33,11 @@ await agent.order(MARKUP, { total: '1.00', note: MARKUP });
 await agent.order('A-9', { total: '980.00' }, '--encrypt-to-self');
 await agent.cli(['push']);
 await agent.cli(['pull']);
-await agent.cli(['prove', secret, '--policy', 'aml.threshold', '--limit', LIMIT]);
+const proven = await agent.cli(['prove', secret, '--policy', 'aml.threshold', '--limit', LIMIT]);
 const single = await agent.order('A-10', { total: '12.50' }, '--encrypt-to-self');
 await agent.cli(['push']);
 await agent.cli(['pull']);
-await agent.cli(['prove', '--batch-of', single, '--policy', 'order_total.cap', '--limit', LIMIT]);
+const provenBatch = await agent.cli(['prove', '--batch-of', single, '--policy', 'order_total.cap', '--limit', LIMIT]);
 const exported = await agent.cli(['export', secret, '--out', 'bundle.json']);
 const bundleText = readFileSync(join(agent.cwd, 'bundle.json'), 'utf8');
 const bundle = JSON.parse(bundleText);
@@ -122,6 +122,22 @@ await claim('An event is shown with its receipt, and verified in the browser wit
   ensure(text.includes('VES-ENC-1') && !text.includes('7.50'), 'an encrypted payload is not shown as one');
   await browser.picture(page, 'event');
   return `${lines.filter((line) => line.verdict === 'pass').length} checks, receipt ${receipt.slice(0, 12)}…`;
+});
+
+await claim('The node tells the chain’s verdicts on the proven event and the proven batch, and none on others', async () => {
+  const ofEvent = await ask('ves_complianceProofs', [TENANT, STORE, secret]);
+  same('proofs of the event', ofEvent.length, 1);
+  const ofBatch = await ask('ves_batchProof', [TENANT, STORE, provenBatch.batch_index]);
+  for (const [what, found, told] of [['event', ofEvent[0], proven], ['batch', ofBatch, provenBatch]]) {
+    same(`the verdict on the ${what}`, found.verdict, 'verified');
+    same(`the hash of the ${what}’s proof`, found.proof_hash, told.proof_hash);
+    same(`the block that verified the ${what}’s`, found.block_number, told.block);
+  }
+  same('the event', ofEvent[0].event_id, secret);
+  same('the batch', ofBatch.batch_id, provenBatch.batch_id);
+  same('proofs of another event', (await ask('ves_complianceProofs', [TENANT, STORE, plain])).length, 0);
+  same('the proof of another batch', await ask('ves_batchProof', [TENANT, STORE, 0]), null);
+  return `${proven.proof_hash.slice(0, 12)}…, ${provenBatch.proof_hash.slice(0, 12)}…`;
 });
 
 await claim('The bundle that the page offers satisfies the command line, without a node', async () => {
@@ -407,6 +423,22 @@ await claim('A good bundle passes every check, without any server', async () => 
   return `${lines.length - open.length} checks pass, all pins given; the contract was not asked`;
 });
 
+await claim('A bundle that is dropped on the page is judged like one that is chosen', async () => {
+  const dragged = await page.evaluateHandle(([name, content]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([content], name, { type: 'application/json' }));
+    return transfer;
+  }, ['dropped.json', bundleText]);
+  const marked = () => page.locator('.drop.over').count();
+  await page.dispatchEvent('.drop', 'dragover', { dataTransfer: dragged });
+  same('places that are marked before', await marked(), 1);
+  await page.dispatchEvent('.drop', 'drop', { dataTransfer: dragged });
+  await page.waitForSelector('h2:has-text("Result for dropped.json")');
+  same('places that are marked after', await marked(), 0);
+  same('the outcome', await outcome(page), 'pass');
+  return 'dropped.json';
+});
+
 await claim('Another pin than the bundle’s fails by name', async () => {
   for (const [pin, check, reason] of [
     ['genesis', 'trust_genesis', 'genesis_mismatch'],
@@ -563,40 +595,4 @@ async function sequences(where) {
 async function offer(where, name, content) {
   await where.setInputFiles('#bundle', { name, mimeType: 'application/json', buffer: Buffer.from(content) });
   await where.waitForSelector(`h2:has-text("Result for ${name}")`);
-}
-
-/** A connection to a port that can be cut and mended. */
-async function connectCable(to) {
-  const ends = new Set();
-  let whole = true;
-  const listener = createServer((near) => {
-    if (!whole) {
-      near.destroy();
-      return;
-    }
-    const far = dial(Number(to), '127.0.0.1');
-    for (const end of [near, far]) {
-      ends.add(end);
-      end.on('error', () => {});
-      end.on('close', () => {
-        ends.delete(end);
-        near.destroy();
-        far.destroy();
-      });
-    }
-    near.pipe(far);
-    far.pipe(near);
-  });
-  await new Promise((done) => listener.listen(0, '127.0.0.1', done));
-  listener.unref();
-  return {
-    port: listener.address().port,
-    cut() {
-      whole = false;
-      for (const end of ends) end.destroy();
-    },
-    mend() {
-      whole = true;
-    },
-  };
 }
