@@ -24,7 +24,7 @@ const QUERY_ONLY: &str = "query_only";
 /// SQLite application id of our databases, `VESS`.
 const APPLICATION_ID: i64 = 0x5645_5353;
 /// Steps from an empty database to the present schema. Append only: a step that shipped is history.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_outbox_and_inbox.sql"),
     include_str!("../migrations/0002_proofs.sql"),
     include_str!("../migrations/0003_authority_sets.sql"),
@@ -36,10 +36,11 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_receipts.sql"),
     include_str!("../migrations/0010_key_policies.sql"),
     include_str!("../migrations/0011_proven_recipients.sql"),
+    include_str!("../migrations/0012_failed_events.sql"),
 ];
 
 /// The version of a fully migrated database.
-pub const SCHEMA_VERSION: i64 = 11;
+pub const SCHEMA_VERSION: i64 = 12;
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len());
 
 /// Opens the database and brings its schema up to date.

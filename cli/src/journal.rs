@@ -35,6 +35,8 @@ pub enum Kind {
     Superseded,
     /// A dead or rejected event was put back on its way.
     Revived,
+    /// A dead or rejected event turned out to be in a final block.
+    Sequenced,
     /// A record that a node showed did not verify.
     Quarantined,
     /// A record that was in quarantine verifies now.
@@ -55,6 +57,7 @@ impl Kind {
             Self::Dead => "dead",
             Self::Superseded => "superseded",
             Self::Revived => "revived",
+            Self::Sequenced => "sequenced",
             Self::Quarantined => "quarantined",
             Self::Promoted => "promoted",
             Self::Parked => "parked",

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! `finalized` is proven: the evidence is kept with it, by the push or by the pull that verified it. What
-//! a node calls final and does not prove stays `in_block`, with a note.
+//! a node calls final and does not prove stays `in_block`, with a note. A `rejected` or `dead` event that a
+//! pull finds in a final block is `finalized` too: the chain has the last word.
 //!
 //! `superseded` is somebody's decision about a conflict; `dead` is a decision too, or the end of a row
 //! of failures that are the event's own. Content never changes; key id and signature are fixed at first
@@ -25,7 +26,7 @@ mod row;
 mod settled;
 
 pub use decisions::{revive, set_aside, with_base_version};
-pub use outcomes::{Outcome, record, record_in, store_signatures};
+pub use outcomes::{Outcome, hand_over, record, record_in, store_signatures};
 pub use retries::{
     MAX_HANDOVERS, Retry, backoff, forget, next_due, note_failure, retries, waiting,
 };
@@ -206,20 +207,17 @@ pub async fn by_local_seq(
     pool: &SqlitePool,
     positions: &std::collections::BTreeSet<i64>,
 ) -> Result<Vec<Entry>> {
-    let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
+    if positions.is_empty() {
         return Ok(Vec::new());
-    };
+    }
     let rows: Vec<RawRow> = sqlx::query_as(
-        "SELECT * FROM ves_outbox WHERE local_seq BETWEEN ?1 AND ?2 ORDER BY local_seq",
+        "SELECT * FROM ves_outbox WHERE local_seq IN (SELECT value FROM json_each(?1)) \
+         ORDER BY local_seq",
     )
-    .bind(first)
-    .bind(last)
+    .bind(serde_json::json!(positions).to_string())
     .fetch_all(pool)
     .await?;
-    rows.into_iter()
-        .filter(|row| positions.contains(&row.local_seq))
-        .map(Entry::try_from)
-        .collect()
+    rows.into_iter().map(Entry::try_from).collect()
 }
 
 /// Where the event at this position stands.
@@ -331,6 +329,7 @@ mod tests {
         capture::append,
         testing::{draft, pool},
     };
+    use std::collections::BTreeSet;
 
     async fn one_signed(pool: &SqlitePool) -> Entry {
         append(&mut pool.acquire().await.unwrap(), &draft())
@@ -353,6 +352,21 @@ mod tests {
         assert_eq!(again.event, entry.event);
         let other = Signer::from_seed(KeyId(2), &[5; 32]);
         assert_eq!(again.sign(&other).unwrap_err().code, "key_mismatch");
+    }
+
+    #[tokio::test]
+    async fn events_are_read_by_their_positions_and_those_between_are_not() {
+        let (_dir, pool) = pool().await;
+        for _ in 0..4 {
+            one_signed(&pool).await;
+        }
+        let found = by_local_seq(&pool, &BTreeSet::from([4, 1, 9]))
+            .await
+            .unwrap();
+        let positions: Vec<i64> = found.iter().map(|entry| entry.local_seq).collect();
+        assert_eq!(positions, [1, 4]);
+        let none = by_local_seq(&pool, &BTreeSet::new()).await.unwrap();
+        assert!(none.is_empty());
     }
 
     #[tokio::test]

@@ -33,6 +33,7 @@ use sqlx::SqlitePool;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZero,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 use ves_primitives::{
@@ -61,8 +62,10 @@ pub struct PullReport {
     pub finalized_block: u32,
     /// Batches verified.
     pub batches: u64,
-    /// Events verified and stored, in sequence order.
-    pub stored: Vec<SequencedEventJson>,
+    /// Events verified and stored.
+    pub stored: usize,
+    /// Whether the caller had enough before the head was reached.
+    pub paused: bool,
     /// Records set aside.
     pub quarantined: Vec<QuarantinedNow>,
     /// Events of which the node has no payload any more; all else about them holds.
@@ -118,6 +121,10 @@ struct Pull<'a, C> {
     keys: Keys,
 }
 
+/// What is done with each event that was verified and stored, in sequence order. Once it breaks off, it
+/// still gets the rest of the batch, and the pull ends behind it.
+pub type Taker<'a> = dyn FnMut(SequencedEventJson) -> ControlFlow<()> + Send + 'a;
+
 /// Pulls a stream up to its finalized head.
 ///
 /// # Errors
@@ -127,6 +134,23 @@ pub async fn pull<C: Chain>(
     chain: &C,
     stream: Stream,
     pin: Option<&Pinned>,
+    ui: &Ui,
+) -> Result<PullReport> {
+    let taker = &mut |_: SequencedEventJson| -> ControlFlow<()> { ControlFlow::Continue(()) };
+    pull_into(pool, chain, stream, pin, taker, ui).await
+}
+
+/// Pulls a stream as [`pull`] does and hands over each stored event. A backlog can be long, so none of it
+/// is kept here.
+///
+/// # Errors
+/// As [`pull`].
+pub async fn pull_into<C: Chain>(
+    pool: &SqlitePool,
+    chain: &C,
+    stream: Stream,
+    pin: Option<&Pinned>,
+    taker: &mut Taker<'_>,
     ui: &Ui,
 ) -> Result<PullReport> {
     let genesis = chain.genesis_hash();
@@ -177,19 +201,29 @@ pub async fn pull<C: Chain>(
                 )))
             });
         let stored = match verified {
-            Ok((inclusion, judged)) => pull.store(&tip, inclusion, judged, &mut report).await,
+            Ok((inclusion, judged)) => {
+                pull.store(&tip, inclusion, judged, &mut report, taker)
+                    .await
+            }
             Err(failure) => Err(failure),
         };
-        match stored {
-            Ok(next) => tip = next,
+        let flow = match stored {
+            Ok((next, flow)) => {
+                tip = next;
+                flow
+            }
             Err(failure) => {
                 report.stopped = Some(failure);
                 break;
             }
-        }
+        };
         report.to = tip.sequence;
         let done = tip.sequence.saturating_sub(report.from);
         ui.progress_of(done, head.saturating_sub(report.from), "events verified");
+        if flow.is_break() && tip.sequence < head {
+            report.paused = true;
+            break;
+        }
     }
     ui.progress_done();
     // What an earlier pull verified while a push still waited for it.
@@ -198,7 +232,7 @@ pub async fn pull<C: Chain>(
     let settled = outbox::settle_verified(&mut tx, stream, known.iter()).await?;
     tx.commit().await?;
     report.settled = report.settled.saturating_add(settled);
-    if report.stopped.is_none() {
+    if report.stopped.is_none() && !report.paused {
         inbox::note_whole_pull(pool, stream, &begun_at).await?;
     }
     Ok(report)
@@ -244,7 +278,8 @@ impl<C: Chain> Pull<'_, C> {
         inclusion: InclusionJson,
         judged: Vec<Judged>,
         report: &mut PullReport,
-    ) -> Result<StreamTip> {
+        taker: &mut Taker<'_>,
+    ) -> Result<(StreamTip, ControlFlow<()>)> {
         let batch = &inclusion.batch.batch;
         let genesis = self.chain.genesis_hash();
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -270,16 +305,22 @@ impl<C: Chain> Pull<'_, C> {
         report.settled = report.settled.saturating_add(settled);
 
         report.batches = report.batches.saturating_add(1);
+        let mut flow = ControlFlow::Continue(());
         for item in judged {
             match item.problem {
-                None => report.stored.push(item.record),
+                None => {
+                    report.stored = report.stored.saturating_add(1);
+                    if taker(item.record).is_break() {
+                        flow = ControlFlow::Break(());
+                    }
+                }
                 Some(problem) if is_about_payload(&problem) => {
                     report.pruned.push(note(&item.record, problem));
                 }
                 Some(problem) => report.quarantined.push(note(&item.record, problem)),
             }
         }
-        Ok(batch.tip())
+        Ok((batch.tip(), flow))
     }
 
     async fn inclusion(&self, sequence: u64) -> Result<InclusionJson> {

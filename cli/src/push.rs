@@ -18,6 +18,7 @@ mod preview;
 mod report;
 mod settling;
 mod signers;
+mod signing;
 
 use allowance::Allowances;
 use batches::chunks;
@@ -25,6 +26,7 @@ pub use options::{CrashPoint, PushOptions};
 pub use preview::{Preview, preview};
 pub use report::PushReport;
 pub use signers::{Signers, current_signing_key};
+use signing::builds_on_one_of;
 
 use crate::{
     chain::{Chain, ChainError},
@@ -73,13 +75,6 @@ fn entity_key(entry: &Entry) -> EntityKey {
         envelope.entity_type.to_vec(),
         envelope.entity_id.to_vec(),
     )
-}
-
-/// Whether it is still here, and was made on top of an event that may not be signed.
-fn waits_for_a_signature(entry: &Entry, unsigned: &HashSet<EntityKey>) -> bool {
-    matches!(entry.state, State::Queued | State::Signed)
-        && entry.event.envelope.base_version.is_some()
-        && unsigned.contains(&entity_key(entry))
 }
 
 /// What passes by itself: the same event may be sequenced later.
@@ -134,35 +129,7 @@ pub async fn push<C: Chain>(
     options: &PushOptions,
     ui: &Ui,
 ) -> Result<PushReport> {
-    let best = chain.best().await?;
-    let mut push = Push {
-        pool,
-        chain,
-        options,
-        ui,
-        limits: chain.limits(best).await?,
-        deadline: Instant::now() + options.timeout,
-        submissions: 0,
-        in_flight: BTreeMap::new(),
-        units: Vec::new(),
-        conflicted: HashSet::new(),
-        deferred: HashSet::new(),
-        held: Vec::new(),
-        allowances: Allowances::default(),
-        unsigned: HashSet::new(),
-        proofs: OwnEvents::new(
-            pool,
-            chain,
-            options.authorities.as_ref(),
-            ui,
-            EVIDENCE_PATIENCE.min(options.timeout),
-        ),
-        unproven: HashSet::new(),
-        last_finalized: 0,
-        last_best: None,
-        last_progress: Instant::now(),
-        resend_after: RESEND_AFTER,
-    };
+    let mut push = Push::begin(pool, chain, options, ui).await?;
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let waiting = match options.patient {
         true => outbox::waiting(pool).await?,
@@ -187,6 +154,45 @@ pub async fn push<C: Chain>(
     };
     report.tell_of_interruption();
     Ok(report)
+}
+
+impl<'a, C: Chain> Push<'a, C> {
+    async fn begin(
+        pool: &'a SqlitePool,
+        chain: &'a C,
+        options: &'a PushOptions,
+        ui: &'a Ui,
+    ) -> Result<Self> {
+        let best = chain.best().await?;
+        Ok(Self {
+            pool,
+            chain,
+            options,
+            ui,
+            limits: chain.limits(best).await?,
+            deadline: Instant::now() + options.timeout,
+            submissions: 0,
+            in_flight: BTreeMap::new(),
+            units: Vec::new(),
+            conflicted: HashSet::new(),
+            deferred: HashSet::new(),
+            held: Vec::new(),
+            allowances: Allowances::default(),
+            unsigned: HashSet::new(),
+            proofs: OwnEvents::new(
+                pool,
+                chain,
+                options.authorities.as_ref(),
+                ui,
+                EVIDENCE_PATIENCE.min(options.timeout),
+            ),
+            unproven: HashSet::new(),
+            last_finalized: 0,
+            last_best: None,
+            last_progress: Instant::now(),
+            resend_after: RESEND_AFTER,
+        })
+    }
 }
 
 impl<C: Chain> Push<'_, C> {
@@ -272,42 +278,6 @@ impl<C: Chain> Push<'_, C> {
             }
         }
         Ok(())
-    }
-
-    /// Signs what is not signed yet. What a key may not sign any more is left as it is, and what builds on
-    /// it waits.
-    async fn sign(&mut self, due: Vec<Entry>, signers: &mut Signers<'_>) -> Result<Vec<Entry>> {
-        let mut entries = Vec::with_capacity(due.len());
-        let mut fresh = Vec::new();
-        for mut entry in due {
-            if waits_for_a_signature(&entry, &self.unsigned) {
-                continue;
-            }
-            if !entry.signed {
-                let (tenant, agent) = (
-                    entry.event.envelope.tenant_id,
-                    entry.event.envelope.source_agent_id,
-                );
-                let key = match entry.key_id {
-                    Some(key) => key,
-                    None => signers.current(self.chain, tenant, agent).await?,
-                };
-                let (pool, store) = (self.pool, signers.store());
-                if !self.allowances.take(pool, store, agent, key).await? {
-                    self.unsigned.insert(entity_key(&entry));
-                    continue;
-                }
-                entry.sign(signers.open(agent, key)?)?;
-                entry.state = State::Signed;
-                fresh.push(entries.len());
-            }
-            entries.push(entry);
-        }
-        self.options.check(&entries)?;
-        self.options.reach(CrashPoint::BeforeSign)?;
-        let fresh: Vec<&Entry> = fresh.iter().filter_map(|i| entries.get(*i)).collect();
-        outbox::store_signatures(self.pool, &fresh).await?;
-        Ok(entries)
     }
 
     /// Settles what an earlier push left behind; returns what still has to be sent.
@@ -475,22 +445,12 @@ impl<C: Chain> Push<'_, C> {
 
     async fn send(&mut self, batch: Vec<Entry>) -> Result<()> {
         let best = self.chain.best().await?;
-        let mark: Vec<_> = batch
-            .iter()
-            .map(|entry| {
-                (
-                    entry.local_seq,
-                    Outcome::Submitted {
-                        best_block: best.number,
-                    },
-                )
-            })
-            .collect();
         // Committed before the node is called: after a crash the event is looked up first.
-        outbox::record(self.pool, &mark).await?;
+        let positions: Vec<i64> = batch.iter().map(|entry| entry.local_seq).collect();
+        let states = outbox::hand_over(self.pool, &positions, best.number).await?;
+        let mut batch = self.leave_out(batch, &states).await?;
         self.options.reach(CrashPoint::BeforeSubmit)?;
 
-        let mut batch = batch;
         while !batch.is_empty() {
             let events: Vec<SubmittedEvent> =
                 batch.iter().map(|entry| entry.event.clone()).collect();
@@ -534,6 +494,38 @@ impl<C: Chain> Push<'_, C> {
         }
         self.report_progress();
         Ok(())
+    }
+
+    /// The events of a submission without those that are not to be sent by now: somebody gave them up or
+    /// replaced them, or they are settled. What was made on top of the former waits.
+    async fn leave_out(
+        &mut self,
+        batch: Vec<Entry>,
+        states: &BTreeMap<i64, State>,
+    ) -> Result<Vec<Entry>> {
+        let mut rest = Vec::with_capacity(batch.len());
+        let mut back = Vec::new();
+        let mut gone: HashSet<EntityKey> = HashSet::new();
+        for entry in batch {
+            match states.get(&entry.local_seq) {
+                // What was on its way before goes on.
+                Some(State::Submitted) if !builds_on_one_of(&entry, &gone) => rest.push(entry),
+                Some(State::Submitted) => {
+                    back.push((entry.local_seq, Outcome::NotSent));
+                    self.held.push(entry);
+                }
+                Some(State::Finalized) => {
+                    self.in_flight.remove(&entry.local_seq);
+                }
+                _ => {
+                    self.in_flight.remove(&entry.local_seq);
+                    gone.insert(entity_key(&entry));
+                }
+            }
+        }
+        outbox::record(self.pool, &back).await?;
+        self.conflicted.extend(gone);
+        Ok(rest)
     }
 
     async fn note_trouble(&self, batch: &[Entry], error: &ChainError) -> Result<()> {

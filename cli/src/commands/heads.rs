@@ -6,12 +6,29 @@
 use super::Context;
 use crate::{
     chain::{Chain, live::Live},
-    error::Result,
+    error::{Exit, Failure, Result},
+    outbox,
 };
 use std::time::Duration;
 
 /// How often a node without subscriptions is asked.
 const POLL: Duration = Duration::from_secs(1);
+/// Whoever cannot reach the node tries again after a random part of this, doubled each time.
+const MAX_RECONNECT: u32 = 8;
+
+/// Whether it passes by itself.
+pub(super) const fn passes(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::Unreachable | Exit::Database)
+}
+
+/// Tells of a failure that passes, and waits before the next attempt; nothing if interrupted.
+pub(super) async fn pause(context: &Context, failure: &Failure, failures: &mut u32) -> Option<()> {
+    *failures = failures.saturating_add(1).min(MAX_RECONNECT);
+    context.ui.warn(&failure.to_string());
+    let wait = outbox::backoff(*failures, &mut rand::thread_rng());
+    let pause = tokio::time::sleep(wait.max(Duration::from_millis(200)));
+    context.ui.unless_interrupted(pause).await
+}
 
 /// A view of the finalized chain that goes on.
 pub(super) struct Heads {
@@ -38,16 +55,14 @@ impl Heads {
         loop {
             let told = match &mut self.subscription {
                 Some(heads) => heads.next().await,
-                None => {
-                    tokio::time::sleep(POLL).await;
-                    None
-                }
+                None => None,
             };
             let number = match told {
                 Some(number) => number,
                 None => {
-                    // Ended with its connection, or never there.
-                    self.subscription = None;
+                    // Ended by the node, or never there. If the connection ended too, the question says so.
+                    tokio::time::sleep(POLL).await;
+                    self.subscription = self.chain.client().finalized_heads().await.ok();
                     self.chain.finalized().await?.number
                 }
             };

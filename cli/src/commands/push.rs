@@ -72,7 +72,7 @@ pub(super) async fn preview(context: &Context, args: &PushArgs) -> Result<Report
     }
     if let Some(refusal) = &preview.refusal {
         report = report.line(refusal.message.clone());
-        for hint in &refusal.hint {
+        if let Some(hint) = &refusal.hint {
             report = report.line(hint.clone());
         }
     }

@@ -3,7 +3,11 @@
 
 //! `sync`: push, then pull, once or for as long as it runs.
 
-use super::{Context, heads::Heads, pull, push};
+use super::{
+    Context,
+    heads::{Heads, passes, pause},
+    pull, push,
+};
 use crate::{
     cli::{PullArgs, PushArgs, SyncArgs},
     error::{Exit, Failure, Result},
@@ -14,8 +18,6 @@ use std::time::Duration;
 
 /// Longest pause without a newly finalized block.
 const IDLE: Duration = Duration::from_secs(30);
-/// Whoever cannot reach the node tries again after a random part of this, doubled each time.
-const MAX_RECONNECT: u32 = 8;
 
 /// One push and one pull. What the pull found comes out even if the push had something to say.
 async fn round(context: &Context, args: &SyncArgs, patient: bool) -> Result<Report> {
@@ -56,11 +58,6 @@ fn is_interruption(failure: &Failure) -> bool {
     failure.exit == Exit::Interrupted
 }
 
-/// Whether it passes by itself.
-const fn passes(failure: &Failure) -> bool {
-    matches!(failure.exit, Exit::Unreachable | Exit::Database)
-}
-
 pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
     match (args.watch, context.dry_run) {
         (true, true) => return Err(Failure::usage("usage", "--watch cannot be a dry run")),
@@ -92,11 +89,7 @@ pub(super) async fn run(context: &Context, args: &SyncArgs) -> Result<Report> {
                 }
             }
             Err(failure) if passes(&failure) => {
-                failures = failures.saturating_add(1).min(MAX_RECONNECT);
-                context.ui.warn(&failure.to_string());
-                let wait = outbox::backoff(failures, &mut rand::thread_rng());
-                let pause = tokio::time::sleep(wait.max(Duration::from_millis(200)));
-                match context.ui.unless_interrupted(pause).await {
+                match pause(context, &failure, &mut failures).await {
                     Some(()) => continue,
                     None => return Err(between()),
                 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use serde_json::Value;
 use sqlx::SqlitePool;
-use ves_primitives::{EventId, wire::SequencedEventJson};
+use ves_primitives::{EventId, Payload, wire::SequencedEventJson};
 
 /// What becomes of one event.
 #[derive(Clone, Debug)]
@@ -22,7 +22,8 @@ pub struct Planned {
     pub entry: Entry,
     /// Field by field.
     pub fields: Vec<Field>,
-    /// The event to capture instead, public; who may read it is the caller's to say.
+    /// The event to capture instead, public; who may read it is the caller's to say. [`commit`] takes no
+    /// public one in place of an encrypted one.
     pub draft: Option<Draft>,
 }
 
@@ -167,14 +168,32 @@ fn draft(entry: &Entry, payload: &Value, version: u64) -> Draft {
     }
 }
 
+/// The event, if it is encrypted and what replaces it is not.
+fn in_the_clear(planned: &Planned) -> Option<&Entry> {
+    let draft = planned.draft.as_ref()?;
+    let is_encrypted = matches!(planned.entry.event.payload, Payload::Encrypted(_));
+    (is_encrypted && matches!(draft.audience, Audience::Public)).then_some(&planned.entry)
+}
+
 /// Commits a planned decision: the events give way, their replacements are captured, all or nothing.
 ///
 /// # Errors
-/// `fields_clash`, `conflict_changed` if an event was pushed or decided about meanwhile, what capture
+/// `fields_clash`, `replacement_in_the_clear` if an event is encrypted and its replacement is not,
+/// `conflict_changed` if an event was pushed or decided about meanwhile, what capture
 /// says, or the database's refusal.
 pub async fn commit(pool: &SqlitePool, resolution: &Resolution) -> Result<Vec<Captured>> {
     if let Some(failure) = resolution.failure() {
         return Err(failure);
+    }
+    if let Some(entry) = resolution.events.iter().find_map(in_the_clear) {
+        return Err(Failure::usage(
+            "replacement_in_the_clear",
+            format!(
+                "event {} is encrypted, its replacement would be public",
+                entry.event_id()
+            ),
+        )
+        .hint("set the audience of the replacement to those who may read the event"));
     }
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     // First all give way: a replacement takes over the command of its event.

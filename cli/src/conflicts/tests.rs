@@ -5,7 +5,7 @@ mod set_aside;
 
 use super::*;
 use crate::{
-    capture::{Draft, append},
+    capture::{Audience, Draft, append},
     entities::Content,
     error::Exit,
     keys::{KeyStore, Purpose, Signer},
@@ -14,7 +14,9 @@ use crate::{
     vault::Passphrase,
 };
 use serde_json::{Value, json};
-use ves_primitives::{CommandId, KeyId, Payload, wire::SequencedEventJson};
+use ves_primitives::{
+    CommandId, EncryptionPublicKey, KeyId, Payload, RecipientKid, wire::SequencedEventJson,
+};
 
 struct Setup {
     _dirs: (tempfile::TempDir, tempfile::TempDir),
@@ -369,6 +371,55 @@ async fn a_merge_keeps_what_each_side_changed_over_a_whole_chain() {
         s.state().await.unwrap(),
         json!({"status": "paid", "note": "mine again", "quantity": 10})
     );
+}
+
+#[tokio::test]
+async fn an_encrypted_event_is_not_replaced_by_a_public_one() {
+    let s = Setup::new().await;
+    let own_key = s
+        .keys
+        .generate(
+            AGENT,
+            Purpose::Encryption,
+            &crate::keys::Protection::Plaintext,
+        )
+        .unwrap();
+    let readers = Audience::Recipients {
+        key_id: KeyId(2),
+        keys: vec![(RecipientKid(1), EncryptionPublicKey(own_key.public_key))],
+    };
+    let secret = Draft {
+        audience: readers.clone(),
+        ..change(r#"{"note":"c"}"#, Some(1))
+    };
+    let id = s.append(&secret).await;
+    s.elsewhere(r#"{"note":"b"}"#);
+    s.pull().await;
+    let conflict = s.conflicts().await.remove(0);
+    let mut opened = |_: &Entry| -> Result<Value> { Ok(json!({"note": "c"})) };
+    let mut planned = plan(
+        &s.pool,
+        STREAM,
+        &conflict,
+        Strategy::LocalWins,
+        &mut clear,
+        &mut opened,
+    )
+    .await
+    .unwrap();
+    let failure = commit(&s.pool, &planned).await.unwrap_err();
+    assert_eq!(
+        (failure.code, failure.exit),
+        ("replacement_in_the_clear", Exit::Usage)
+    );
+    let entry = outbox::find(&s.pool, id).await.unwrap().unwrap();
+    assert_eq!(entry.state, State::Queued, "nothing is decided");
+
+    planned.events[0].draft.as_mut().unwrap().audience = readers;
+    let captured = commit(&s.pool, &planned).await.unwrap();
+    let replacement = outbox::find(&s.pool, captured[0].event_id).await.unwrap();
+    let payload = replacement.unwrap().event.payload;
+    assert!(matches!(payload, Payload::Encrypted(_)));
 }
 
 #[tokio::test]

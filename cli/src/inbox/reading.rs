@@ -23,7 +23,7 @@ const PRUNED: &str = "reason = 'payload_pruned'";
 const MISSING: &str = "reason <> 'payload_pruned' AND sequence <= (SELECT sequence FROM ves_streams \
      WHERE tenant_id = ?1 AND store_id = ?2)";
 
-/// Verified events, with or without their payload, that are still on their way in the outbox.
+/// Verified events, with or without their payload, that are still on their way in the outbox or failed there.
 ///
 /// # Errors
 /// The database's refusal, or a damaged record.
@@ -31,9 +31,12 @@ pub async fn verified_and_open(
     pool: &SqlitePool,
     stream: Stream,
 ) -> Result<Vec<SequencedEventJson>> {
-    // Few are open, and thousands are settled: the planner does not know.
+    // Few are open or failed, and thousands are settled: the planner does not know.
     const OPEN: &str = "event_id IN (SELECT event_id FROM ves_outbox INDEXED BY ves_outbox_open \
          WHERE tenant_id = ?1 AND store_id = ?2 AND state IN ('queued', 'signed', 'submitted', 'in_block') \
+         AND signature IS NOT NULL \
+         UNION ALL SELECT event_id FROM ves_outbox INDEXED BY ves_outbox_failed \
+         WHERE tenant_id = ?1 AND store_id = ?2 AND state IN ('rejected', 'dead') \
          AND signature IS NOT NULL)";
     let texts: Vec<String> = sqlx::query_scalar(&format!(
         "SELECT record FROM ves_events WHERE tenant_id = ?1 AND store_id = ?2 AND {OPEN} \

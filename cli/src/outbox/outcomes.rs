@@ -3,7 +3,7 @@
 
 //! Recording what became of events: thousands at a time, so what is the same for many is one statement.
 
-use super::{Entry, forget, note_failure};
+use super::{Entry, State, forget, note_failure};
 use crate::{
     capture::now_rfc3339,
     error::Result,
@@ -80,6 +80,7 @@ const UNPLACED: &str = "block_number = NULL, sequence = NULL";
 
 /// Commits the signatures of freshly signed entries in one transaction, and none of them if a key would
 /// then have signed more than its policy allows. The database counts each with the row that it stands in.
+/// Left as it is: a row that another process signed, or that somebody decided about, meanwhile.
 ///
 /// # Errors
 /// `key_used_up`, or the database's refusal.
@@ -116,6 +117,35 @@ pub async fn store_signatures(pool: &SqlitePool, entries: &[&Entry]) -> Result<(
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Marks events as about to be handed to a node, and says where each stands then: only what is `submitted`
+/// may be sent, not what was given up, replaced or settled meanwhile.
+///
+/// # Errors
+/// The database's refusal, or a damaged row.
+pub async fn hand_over(
+    pool: &SqlitePool,
+    positions: &[i64],
+    best_block: u32,
+) -> Result<BTreeMap<i64, State>> {
+    let mark: Vec<(i64, Outcome)> = positions
+        .iter()
+        .map(|position| (*position, Outcome::Submitted { best_block }))
+        .collect();
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    record_in(&mut tx, &mark).await?;
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT local_seq, state FROM ves_outbox \
+         WHERE local_seq IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(json!(positions).to_string())
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    rows.into_iter()
+        .map(|(position, name)| State::parse(&name).map(|state| (position, state)))
+        .collect()
 }
 
 /// Records outcomes in one transaction. A final state is never left again.

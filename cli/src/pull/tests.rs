@@ -42,15 +42,36 @@ async fn everything_up_to_the_final_head_is_verified_and_stored_once() {
     let chain = chain();
     let report = run(&chain, &db).await;
     assert_eq!(report.failure(), None);
-    assert_eq!(
-        (report.stored.len(), report.batches, report.to),
-        (14, 3, 14)
-    );
+    assert_eq!((report.stored, report.batches, report.to), (14, 3, 14));
     let again = run(&chain, &db).await;
-    assert_eq!((again.stored.len(), again.from, again.to), (0, 14, 14));
+    assert_eq!((again.stored, again.from, again.to), (0, 14, 14));
     chain.commit(signed_events(14..16));
-    assert_eq!(run(&chain, &db).await.stored.len(), 2);
+    assert_eq!(run(&chain, &db).await.stored, 2);
     assert_eq!(inbox::counts(&db, STREAM).await.unwrap(), (16, 0));
+}
+
+#[tokio::test]
+async fn a_pull_hands_over_each_event_and_ends_behind_the_batch_with_which_its_caller_has_enough() {
+    let (_dir, db) = pool().await;
+    let chain = chain();
+    let mut sequences = Vec::new();
+    let take = &mut |record: SequencedEventJson| {
+        sequences.push(record.sequence);
+        match sequences.len() > 5 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    };
+    let report = pull_into(&db, &chain, STREAM, None, take, &ui())
+        .await
+        .unwrap();
+    assert_eq!((report.failure(), report.paused), (None, true));
+    assert_eq!((report.stored, report.to, report.head), (13, 13, 14));
+    let rest = pull_into(&db, &chain, STREAM, None, take, &ui())
+        .await
+        .unwrap();
+    assert_eq!((rest.paused, rest.from, rest.to), (false, 13, 14));
+    assert_eq!(sequences, (1..=14).collect::<Vec<u64>>());
 }
 
 #[tokio::test]
@@ -88,7 +109,7 @@ async fn expect_quarantine(
         report.failure().map(|f| (f.code, f.exit)),
         Some(("quarantined", Exit::NotVerified))
     );
-    assert_eq!((report.stored.len(), report.to), (13, 14), "{reason}");
+    assert_eq!((report.stored, report.to), (13, 14), "{reason}");
     let found: Vec<_> = quarantined
         .iter()
         .map(|q| (q.sequence, q.reason.as_str()))
@@ -174,7 +195,7 @@ async fn plaintext_that_is_not_canonical_is_quarantined() {
     let report = run(&chain, &db).await;
     assert_eq!(report.quarantined.len(), 1);
     assert_eq!(report.quarantined[0].reason, Reason::PayloadNotCanonical);
-    assert_eq!(report.stored.len(), 1);
+    assert_eq!(report.stored, 1);
 }
 
 #[tokio::test]
@@ -189,7 +210,7 @@ async fn keys_are_judged_at_the_block_of_inclusion() {
             .iter()
             .map(|q| (q.sequence, q.reason))
             .collect();
-        (report.stored.len(), reasons.first().copied())
+        (report.stored, reasons.first().copied())
     };
     // Revoked after the last event: everything stands.
     let late = judge(|key| {
@@ -248,7 +269,7 @@ async fn expect_stop(reason: Reason, lie: impl Fn(&mut InclusionJson) + Send + S
         (failure.code, failure.exit),
         ("batch_not_verified", Exit::NotVerified)
     );
-    assert_eq!((report.to, report.stored.len()), (4, 4), "{reason}");
+    assert_eq!((report.to, report.stored), (4, 4), "{reason}");
     assert!(
         report.quarantined.iter().all(|q| q.reason == reason),
         "{:?}",
@@ -358,7 +379,7 @@ async fn expect_unproven(reason: Reason, lie: impl Fn(&mut FinalityProof) + Send
         (failure.code, failure.exit),
         ("batch_not_verified", Exit::NotVerified)
     );
-    assert_eq!((report.to, report.stored.len()), (0, 0), "nothing is taken");
+    assert_eq!((report.to, report.stored), (0, 0), "nothing is taken");
     assert_eq!(report.quarantined.len(), 4);
     let found: Vec<_> = report.quarantined.iter().map(|q| q.reason).collect();
     assert!(found.iter().all(|r| *r == reason), "{found:?}");

@@ -3,7 +3,7 @@
 
 //! What a push would do, without doing it.
 
-use super::{Signers, allowance::Allowances, batches::chunks, entity_key, waits_for_a_signature};
+use super::{Signers, allowance::Allowances, batches::chunks, builds_on_one_of, entity_key};
 use crate::{
     chain::Chain,
     conflicts,
@@ -58,7 +58,7 @@ pub async fn preview<C: Chain>(
     let mut allowances = Allowances::default();
     let (mut due, mut unsigned, mut waiting) = (Vec::new(), Vec::new(), HashSet::new());
     for mut entry in open {
-        if waits_for_a_signature(&entry, &waiting) {
+        if builds_on_one_of(&entry, &waiting) {
             unsigned.push(entry);
             continue;
         }

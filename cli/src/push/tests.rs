@@ -13,6 +13,7 @@ use crate::{
 };
 use ves_primitives::{EventId, KeyId};
 
+mod decided;
 mod finality;
 mod key_policy;
 mod waiting;

@@ -370,7 +370,7 @@ impl Prover {
     pub(crate) async fn pull_events(&self, db: &SqlitePool) -> usize {
         let report = pull(db, &self.chain, STREAM, None, &ui()).await.unwrap();
         assert_eq!(report.failure(), None);
-        report.stored.len()
+        report.stored
     }
 
     /// Verifies the proofs of what a database has, with or without the agent's keys.
