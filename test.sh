@@ -76,12 +76,13 @@ full_disk() {
 }
 
 # Three schedules whose seeds reach kills, a partition into halves, delay, loss, a pause and a killed relay.
+not_shown=
 chaos() {
     local code=0
     "$CARGO_TARGET_DIR/debug/ves-chaos" run --seed 2 --schedules 3 --per-network 3 --steps 2 --seconds 10 --rate 60 \
         --faults kill,halves,delay,loss,pause,relay-kill || code=$?
     # A container without network namespaces: what it takes has been said. The checker was tested all the same.
-    [ "$code" -ne 3 ] || { printf '    chaos is not possible on this machine; nothing was shown\n' >&2; code=0; }
+    [ "$code" -ne 3 ] || { not_shown="chaos (this machine has no network namespaces)"; code=0; }
     return "$code"
 }
 
@@ -127,4 +128,5 @@ all_of_them
 # Alone: its faults are timed.
 step "chaos" chaos
 
+[ -z "$not_shown" ] || printf '\nNOT SHOWN: %s\n' "$not_shown" >&2
 printf '\nall tests passed in %d s\n' $((SECONDS - begun)) >&2

@@ -123,6 +123,11 @@ impl Kind {
         }
     }
 
+    /// Whether the nodes run again as soon as it has begun.
+    pub(crate) const fn heals_at_once(self) -> bool {
+        matches!(self, Self::KillEach | Self::KillAll | Self::RollingRestart)
+    }
+
     /// How it is written on the command line and in reports.
     pub(crate) fn name(self) -> String {
         self.to_possible_value()

@@ -160,9 +160,12 @@ impl Stage {
             _ => Finality::GoesOn,
         });
         let finality = finality.unwrap_or(Finality::GoesOn);
-        // Long enough to see that nothing becomes final.
+        let healed_at_once = step.faults.iter().all(|fault| fault.kind.heals_at_once());
         let lasts = match finality {
+            // Long enough to see that nothing becomes final.
             Finality::Stops => step.lasts.max(2 * GRACE),
+            // The time until finality is back runs already.
+            _ if healed_at_once => Duration::ZERO,
             _ => step.lasts,
         };
         let mut from = None;
