@@ -6,7 +6,8 @@
 //!
 //! Nonces are mined in order: one transaction that nodes refuse for good would stop every stream for
 //! good. So a refusal ends nothing, older attempts are tried too, and in the end the nonce is filled.
-//! What it carried is free again once the filler is mined, as after a failure on chain.
+//! What it carried is free again once the filler is mined, as after a failure on chain; nothing is sent until
+//! then.
 
 use super::{
     chain::Block,
@@ -57,7 +58,8 @@ pub struct ResendReport {
     pub filled: Vec<u64>,
     /// Sentences for the operator about what happened for the first time.
     pub news: Vec<String>,
-    /// A transaction is not taken now: nothing behind it can be mined.
+    /// A transaction is not taken now, or its nonce is being filled: nothing behind it can be mined, or it would
+    /// fail.
     pub blocked: bool,
 }
 
@@ -84,6 +86,7 @@ impl Sender {
         used: u64,
     ) -> Result<ResendReport, SendError> {
         let mut report = ResendReport::default();
+        self.announced.retain(|nonce| *nonce >= used);
         self.given.retain(|nonce, _| *nonce >= used);
         self.refused.retain(|nonce, _| *nonce >= used);
         for send in journal.live_sends().await? {
@@ -100,6 +103,8 @@ impl Sender {
                 send: &send,
                 attempts: &attempts,
             };
+            // What it carried will not be there for what would build on it.
+            report.blocked |= attempts.iter().any(|attempt| self.is_filler(attempt));
             let answer = if self.announced.contains(&send.nonce) {
                 self.repeat(&case, &mut report).await?
             } else {

@@ -234,6 +234,7 @@ impl Sender {
         }
         if !lost.is_empty() {
             tracing::error!(nonces = ?lost, "somebody else uses this key: nonces were taken");
+            self.missing.retain(|nonce, _| !lost.contains(nonce));
             journal.lose(&lost).await?;
         }
         report.settled = len(&settled);
@@ -451,17 +452,19 @@ impl Sender {
     }
 }
 
-/// Sorts the words nodes use; there are no codes for them.
+/// Sorts the words nodes use; there are no codes for them. Nethermind says one word: `AlreadyKnown`.
 fn classify(message: String) -> Answer {
     let text = message.to_lowercase();
-    let says = |needle: &str| text.contains(needle);
+    let joined: String = text.split_whitespace().collect();
+    let says = |needle: &str| text.contains(needle) || joined.starts_with(&needle.replace(' ', ""));
     if says("already known") || says("already imported") || says("known transaction") {
         Answer::Taken
-    } else if says("nonce too low") || says("nonce is too low") {
+    } else if says("nonce too low") || says("nonce is too low") || says("old nonce") {
         Answer::Used
     } else if says("underpriced")
         || says("less than block base fee")
         || says("fee too low")
+        || says("replacement not allowed")
         || says("too low for the next block")
     {
         Answer::Underpriced
@@ -509,10 +512,19 @@ mod tests {
         assert!(matches!(classify(next.into()), Answer::Underpriced));
         let funds = "insufficient funds for gas * price + value";
         assert!(matches!(classify(funds.into()), Answer::NotNow(_)));
+        assert!(matches!(classify("AlreadyKnown".into()), Answer::Taken));
+        assert!(matches!(classify("OldNonce".into()), Answer::Used));
+        for words in ["FeeTooLow", "FeeTooLowToCompete", "ReplacementNotAllowed"] {
+            assert!(matches!(classify(words.into()), Answer::Underpriced));
+        }
+        for words in ["NonceGap", "InsufficientFunds, Account balance: 1"] {
+            assert!(matches!(classify(words.into()), Answer::NotNow(_)));
+        }
         for words in [
             "exceeds block gas limit",
             "intrinsic gas too low",
             "tx fee (1.20 ether) exceeds the configured cap (1.00 ether)",
+            "GasLimitExceeded",
         ] {
             assert!(matches!(classify(words.into()), Answer::Refused(_)));
         }
