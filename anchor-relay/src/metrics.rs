@@ -5,8 +5,10 @@
 
 mod series;
 mod stats;
+mod waiting;
 
 pub use stats::{LoggedError, Nonces, Stats, StreamLag};
+pub(crate) use waiting::Absent;
 
 use crate::{
     journal::{Send, SendState, now_ms},
@@ -22,6 +24,7 @@ use std::{
     time::Duration,
 };
 use ves_primitives::StreamId;
+use waiting::Waiting;
 
 /// Streams with their own time series; the ones furthest behind. Others only count in the totals.
 const STREAMS_SHOWN: usize = 50;
@@ -37,7 +40,13 @@ struct Inner {
     ticked_ms: u64,
     source_ok_ms: u64,
     anchor_ok_ms: u64,
-    progress_ms: u64,
+    /// When the source made progress, or was not behind.
+    source_moved_ms: u64,
+    /// When the destination took something, or nothing waited for it. Apart from the source: blocks
+    /// come all the time and would hide that nothing is anchored.
+    anchor_moved_ms: u64,
+    absent: Absent,
+    waiting: Waiting,
 }
 
 /// State shared by the loops and the HTTP server.
@@ -75,7 +84,8 @@ impl Shared {
         let started_ms = now_ms();
         let inner = Inner {
             ticked_ms: started_ms,
-            progress_ms: started_ms,
+            source_moved_ms: started_ms,
+            anchor_moved_ms: started_ms,
             ..Inner::default()
         };
         Ok(Self {
@@ -100,8 +110,9 @@ impl Shared {
     pub(crate) fn source_progress(&self, progress: &Progress) {
         let mut inner = self.lock();
         inner.source_ok_ms = now_ms();
-        if inner.stats.cursor != Some(progress.cursor) {
-            inner.progress_ms = now_ms();
+        // A block that is final after a long silence is no standstill.
+        if inner.stats.cursor != Some(progress.cursor) || !progress.behind() {
+            inner.source_moved_ms = now_ms();
         }
         inner.stats.finalized = Some(progress.finalized);
         inner.stats.cursor = Some(progress.cursor);
@@ -229,8 +240,9 @@ impl Shared {
         metrics
             .fees_paid
             .inc_by(u64::try_from(report.fees_paid / 1_000_000_000).unwrap_or(0));
-        if report.included + report.settled > 0 {
-            self.lock().progress_ms = now_ms();
+        // A transaction that failed brought nothing into the contract.
+        if report.included > report.reverted {
+            self.lock().anchor_moved_ms = now_ms();
         }
     }
 
@@ -248,7 +260,6 @@ impl Shared {
 
     pub(crate) fn submitted(&self) {
         self.metrics.submitted.inc();
-        self.lock().progress_ms = now_ms();
     }
 
     pub(crate) fn refused(&self) {
@@ -263,14 +274,19 @@ impl Shared {
         self.metrics
             .anchored
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-        self.lock().progress_ms = now_ms();
+        self.lock().anchor_moved_ms = now_ms();
     }
 
     pub(crate) fn proofs_anchored(&self, count: usize) {
         self.metrics
             .proofs_anchored
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-        self.lock().progress_ms = now_ms();
+        self.lock().anchor_moved_ms = now_ms();
+    }
+
+    /// What the look that is about to end did not find in the contract.
+    pub(crate) fn absent(&self, absent: Absent) {
+        self.lock().absent = absent;
     }
 
     pub(crate) fn proofs(&self, (known, anchored, aside): (u64, u64, u64)) {
@@ -407,6 +423,12 @@ impl Shared {
             .map(|(_, n)| n)
             .sum();
         metrics.in_flight.set(gauge(in_flight));
+        let waiting = Waiting::of(&inner.absent, &lags, in_flight);
+        // A wait begins with what waits, not with the last progress before it.
+        if waiting.is_empty() {
+            inner.anchor_moved_ms = now_ms();
+        }
+        inner.waiting = waiting;
         let stats = &mut inner.stats;
         stats.open_batches = open;
         stats.open_sequences = sequences;
@@ -470,18 +492,18 @@ impl Shared {
                 .unwrap_or("the destination was not reached yet")
                 .to_owned());
         }
-        // Streams that are set aside have their own alarm and do not take the relay out.
-        let open: u64 = inner
-            .stats
-            .streams
-            .iter()
-            .filter(|lag| lag.quarantine.is_none())
-            .map(|lag| lag.open_batches)
-            .sum();
-        let behind = inner.stats.cursor < inner.stats.finalized;
-        if (open > 0 || behind) && stale(inner.progress_ms) {
+        let seconds = |since: u64| now.saturating_sub(since) / 1000;
+        if inner.stats.cursor < inner.stats.finalized && stale(inner.source_moved_ms) {
             return Err(format!(
-                "{open} batches wait, and nothing moved for a while"
+                "final blocks of the appchain wait, and none was taken over for {} s",
+                seconds(inner.source_moved_ms)
+            ));
+        }
+        if !inner.waiting.is_empty() && stale(inner.anchor_moved_ms) {
+            return Err(format!(
+                "{}, and the destination took nothing for {} s",
+                inner.waiting,
+                seconds(inner.anchor_moved_ms)
             ));
         }
         Ok(())

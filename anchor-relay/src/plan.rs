@@ -80,6 +80,25 @@ pub struct StreamView {
     pub batches: Vec<BatchView>,
 }
 
+impl StreamView {
+    /// Does the contract keep this batch out at the confirmed block too? Until it does, a reorg may
+    /// free the batch's place.
+    pub fn conflict_is_confirmed(&self, index: u64) -> bool {
+        let mut batches = self.batches.iter();
+        let Some(item) = batches.find(|item| item.batch.batch_index == index) else {
+            return false;
+        };
+        let batch = &item.batch;
+        let head = self.confirmed;
+        if batch.sequence_end <= head.sequence {
+            return matches!(item.confirmed, Record::Different | Record::Absent);
+        }
+        let straddled = batch.sequence_start <= head.sequence;
+        let next = batch.sequence_start == head.sequence.saturating_add(1);
+        straddled || (next && batch.prev_state_root != head.state_root)
+    }
+}
+
 /// How much may be submitted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -46,6 +46,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Does the contract keep a batch out at the confirmed block too?
+    pub(crate) fn conflict_is_confirmed(&self, stream: StreamId, index: u64) -> bool {
+        let mut views = self.views.iter();
+        views
+            .find(|view| view.stream == stream)
+            .is_some_and(|view| view.conflict_is_confirmed(index))
+    }
+
     /// A batch of the snapshot.
     pub(crate) fn batch(&self, stream: StreamId, index: u64) -> Option<&BatchView> {
         self.views

@@ -257,6 +257,67 @@ mod d9_a_reorg {
         evm.audit(&batches).await;
         assert_eq!(evm.relay_transactions().await, 4);
     }
+
+    /// A relay before a foreign batch that is in the latest block and not confirmed yet.
+    async fn before_a_foreign_batch(evm: &Evm, path: &std::path::Path, script: Script) -> Running {
+        evm.authorize(OTHER, true).await;
+        evm.mine(8).await;
+        let mut forged = all(&script).remove(0);
+        forged.events_root.0[0] ^= 1;
+        evm.commit(OTHER, &forged).await;
+        let source = ScriptedSource::all(script);
+        let relay = start(evm, path, source, settings(Confirmation::Blocks(6))).await;
+        relay
+            .until("the batches", async |r: &Running| {
+                r.journal.totals().await.unwrap().0 == 2
+            })
+            .await;
+        // Many looks.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let rows = relay.journal.streams().await.unwrap();
+        assert!(rows.iter().all(|row| row.quarantine.is_none()), "{rows:?}");
+        assert_eq!(evm.relay_transactions().await, 0);
+        relay
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_takes_a_foreign_batch_back_frees_its_place() {
+        let evm = Evm::start().await;
+        let (_dir, path) = place();
+        let script = Script::regular(1, 2);
+        let batches = all(&script);
+        let relay = before_a_foreign_batch(&evm, &path, script).await;
+        evm.rpc("anvil_reorg", json!([1, []])).await;
+        // The second follows once the first, without a predecessor to be checked against, is confirmed.
+        for count in 1..=2 {
+            relay
+                .until("commitments", async |_: &Running| {
+                    evm.committed().await.len() == count
+                })
+                .await;
+            evm.mine(8).await;
+        }
+        relay.until_anchored(2).await;
+        relay.end().await;
+        evm.audit(&batches).await;
+        assert_eq!(evm.reverted().await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_does_not_come_leaves_a_foreign_batch_and_its_stream_is_set_aside() {
+        let evm = Evm::start().await;
+        let (_dir, path) = place();
+        let relay = before_a_foreign_batch(&evm, &path, Script::regular(1, 2)).await;
+        evm.mine(8).await;
+        relay
+            .until("quarantine", async |r: &Running| {
+                let rows = r.journal.streams().await.unwrap();
+                rows.iter().all(|row| row.quarantine.is_some())
+            })
+            .await;
+        relay.end().await;
+        assert_eq!(evm.relay_transactions().await, 0);
+    }
 }
 
 mod d3_a_batch_that_another_sequencer_committed {

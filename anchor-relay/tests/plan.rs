@@ -266,6 +266,34 @@ mod d3_a_conflict {
     }
 
     #[test]
+    fn is_confirmed_once_the_confirmed_block_keeps_the_batch_out_too() {
+        let batches = batches(0, 3);
+        let last = &batches[2];
+        let index = last.batch_index;
+        let mut view = view(0, head_after(last), &batches[2..]);
+        view.batches[0].latest = Record::Different;
+        view.batches[0].confirmed = Record::Absent;
+        view.confirmed = Head::EMPTY;
+        assert!(!view.conflict_is_confirmed(index));
+        view.confirmed = head_after(&batches[1]);
+        assert!(!view.conflict_is_confirmed(index), "its place is free");
+        view.confirmed.state_root = StateRoot([9; 32]);
+        assert!(view.conflict_is_confirmed(index), "another state root");
+        view.confirmed.sequence = last.sequence_start;
+        assert!(view.conflict_is_confirmed(index), "a head inside it");
+        view.confirmed = head_after(last);
+        for (record, expected) in [
+            (Record::Unknown, false),
+            (Record::Equal, false),
+            (Record::Absent, true),
+            (Record::Different, true),
+        ] {
+            view.batches[0].confirmed = record;
+            assert_eq!(view.conflict_is_confirmed(index), expected, "{record:?}");
+        }
+    }
+
+    #[test]
     fn of_one_stream_does_not_hold_up_the_others() {
         let poisoned = batches(0, 2);
         let mut bad = view(0, head_after(&poisoned[0]), &poisoned);

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+use crate::plan::{BatchView, Head, Record, StreamView};
+use std::collections::BTreeSet;
+use ves_primitives::{BatchCommitment, LeafHash, StateRoot, StoreId, StreamTip, TenantId};
 
 fn lag(number: u8, open: u64) -> (StreamId, StreamLag) {
     let stream = StreamId([number; 32]);
@@ -30,30 +33,216 @@ fn d16_many_streams_give_a_bounded_number_of_series_and_full_totals() {
     );
 }
 
+const LONG: Duration = Duration::from_secs(60);
+
+/// More than [`LONG`] without progress on either side.
+fn long_passes(shared: &Shared) {
+    let mut inner = shared.lock();
+    inner.source_moved_ms -= 90_000;
+    inner.anchor_moved_ms -= 90_000;
+}
+
+/// The appchain's next block is final and taken over.
+fn block(shared: &Shared) {
+    let number = shared.stats().cursor.unwrap_or(0) + 1;
+    shared.source_progress(&Progress {
+        finalized: number,
+        cursor: number,
+        batches: 0,
+    });
+}
+
+/// The contract lacks batches of these streams.
+fn absent(streams: &[u8]) -> Absent {
+    Absent {
+        streams: streams.iter().map(|n| StreamId([*n; 32])).collect(),
+        ..Absent::default()
+    }
+}
+
+fn in_flight(count: u64) -> Vec<(String, u64)> {
+    vec![("sent".into(), count), ("included".into(), 7)]
+}
+
 #[test]
 fn d16_ready_needs_both_sides_and_then_progress() {
     let shared = Shared::new().unwrap();
-    let long = Duration::from_secs(60);
-    assert!(shared.ready(long).unwrap_err().contains("appchain"));
-    shared.source_progress(&Progress {
-        finalized: 5,
-        cursor: 5,
-        batches: 0,
-    });
-    assert!(shared.ready(long).unwrap_err().contains("destination"));
+    assert!(shared.ready(LONG).unwrap_err().contains("appchain"));
+    block(&shared);
+    assert!(shared.ready(LONG).unwrap_err().contains("destination"));
+    shared.absent(absent(&[1]));
     shared.streams(vec![lag(1, 1)], Vec::new());
-    assert_eq!(shared.ready(long), Ok(()));
-    std::thread::sleep(Duration::from_millis(1_200));
-    shared.source_progress(&Progress {
-        finalized: 5,
-        cursor: 5,
-        batches: 0,
-    });
+    assert_eq!(shared.ready(LONG), Ok(()));
+    long_passes(&shared);
+    block(&shared);
     shared.streams(vec![lag(1, 1)], Vec::new());
-    let short = Duration::from_secs(1);
-    assert!(shared.ready(short).unwrap_err().contains("1 batches wait"));
+    let why = shared.ready(LONG).unwrap_err();
+    assert!(why.contains("batches of 1 streams"), "{why}");
+    shared.absent(absent(&[]));
     shared.streams(vec![lag(1, 0)], Vec::new());
-    assert_eq!(shared.ready(short), Ok(()));
+    assert_eq!(shared.ready(LONG), Ok(()));
+}
+
+#[test]
+fn d16_a_stuck_destination_is_not_hidden_by_an_appchain_that_lives() {
+    let shared = Shared::new().unwrap();
+    let included = |included, reverted| SendReport {
+        included,
+        reverted,
+        ..SendReport::default()
+    };
+    let cases = [(absent(&[1]), 0), (absent(&[1]), 2), (absent(&[]), 2)];
+    for (absent, pending) in cases {
+        // Nothing waits: however long that was, what comes now has its time.
+        long_passes(&shared);
+        shared.absent(Absent::default());
+        shared.streams(vec![lag(1, 0)], Vec::new());
+        let look = || {
+            block(&shared);
+            shared.absent(absent.clone());
+            shared.streams(vec![lag(1, 1)], in_flight(pending));
+            shared.ready(LONG)
+        };
+        assert_eq!(look(), Ok(()));
+        long_passes(&shared);
+        assert!(look().unwrap_err().contains("destination took nothing"));
+        // Neither what is only sent nor what fails is progress.
+        shared.submitted();
+        shared.sent_report(&included(1, 1));
+        assert!(look().is_err());
+        shared.sent_report(&included(2, 1));
+        assert_eq!(look(), Ok(()));
+    }
+}
+
+#[test]
+fn d16_what_is_included_and_not_final_leaves_the_relay_ready() {
+    let shared = Shared::new().unwrap();
+    block(&shared);
+    shared.absent(absent(&[]));
+    shared.streams(vec![lag(1, 900)], in_flight(0));
+    long_passes(&shared);
+    block(&shared);
+    shared.streams(vec![lag(1, 900)], in_flight(0));
+    assert_eq!(shared.ready(LONG), Ok(()));
+}
+
+#[test]
+fn d16_many_streams_that_are_set_aside_hide_none_that_waits_and_do_not_wait() {
+    let shared = Shared::new().unwrap();
+    let streams = || {
+        let aside = |number| {
+            let (stream, lag) = lag(number, 1_000);
+            let quarantine = Some("a conflict".into());
+            (stream, StreamLag { quarantine, ..lag })
+        };
+        let many = (0..60).map(aside);
+        many.chain([lag(200, 1)]).collect::<Vec<_>>()
+    };
+    block(&shared);
+    shared.absent(absent(&[3, 200]));
+    shared.streams(streams(), Vec::new());
+    long_passes(&shared);
+    block(&shared);
+    shared.streams(streams(), Vec::new());
+    let why = shared.ready(LONG).unwrap_err();
+    assert!(why.contains("batches of 1 streams"), "{why}");
+    shared.absent(absent(&[3]));
+    shared.streams(streams(), Vec::new());
+    assert_eq!(shared.ready(LONG), Ok(()));
+}
+
+#[test]
+fn d16_a_proof_that_the_destination_does_not_take_is_no_progress() {
+    let shared = Shared::new().unwrap();
+    let look = || {
+        block(&shared);
+        let proofs = BTreeSet::from([(StreamId([1; 32]), 4)]);
+        shared.absent(Absent::of(&[], true, now_ms(), proofs));
+        shared.streams(vec![lag(1, 0)], Vec::new());
+        shared.ready(LONG)
+    };
+    assert_eq!(look(), Ok(()));
+    long_passes(&shared);
+    assert!(look().unwrap_err().contains("1 proofs"));
+    shared.proofs_anchored(1);
+    assert_eq!(look(), Ok(()));
+}
+
+#[test]
+fn d16_an_appchain_that_is_not_followed_is_not_hidden_by_the_destination() {
+    let shared = Shared::new().unwrap();
+    let behind = Progress {
+        finalized: 9,
+        cursor: 5,
+        batches: 0,
+    };
+    shared.source_progress(&behind);
+    shared.streams(vec![lag(1, 0)], Vec::new());
+    assert_eq!(shared.ready(LONG), Ok(()));
+    long_passes(&shared);
+    shared.source_progress(&behind);
+    shared.anchored(1);
+    shared.streams(vec![lag(1, 0)], Vec::new());
+    let why = shared.ready(LONG).unwrap_err();
+    assert!(why.contains("final blocks of the appchain"), "{why}");
+}
+
+/// A stream of three batches of one event each, taken over at 1,000 ms. The contract holds the first
+/// `latest`, and `confirmed` of these at the confirmed block.
+fn view(latest: u64, confirmed: u64) -> StreamView {
+    let (tenant, store) = (TenantId([1; 16]), StoreId([2; 16]));
+    let mut tip = StreamTip::EMPTY;
+    let head = |at: u64| Head {
+        sequence: at,
+        state_root: match at {
+            0 => StateRoot::GENESIS,
+            _ => StateRoot([1; 32]),
+        },
+    };
+    let batches = (0..3).map(|number| {
+        let leaf = LeafHash([number; 32]);
+        let batch = BatchCommitment::commit(tenant, store, 1, &tip, &[leaf]).unwrap();
+        tip = batch.tip();
+        BatchView {
+            batch,
+            taken_ms: 1_000,
+            in_flight: false,
+            latest: Record::Unknown,
+            confirmed: Record::Unknown,
+        }
+    });
+    StreamView {
+        stream: StreamId([1; 32]),
+        may_submit: false,
+        batches: batches.collect(),
+        head: head(latest),
+        confirmed: head(confirmed),
+    }
+}
+
+#[test]
+fn d16_only_what_the_contract_could_hold_is_absent() {
+    let waits = |view: &StreamView, strict, taken_by| {
+        let absent = Absent::of(
+            std::slice::from_ref(view),
+            strict,
+            taken_by,
+            BTreeSet::new(),
+        );
+        !absent.streams.is_empty()
+    };
+    assert!(waits(&view(0, 0), false, 1_000));
+    assert!(waits(&view(2, 1), false, 1_000));
+    assert!(!waits(&view(3, 1), false, 1_000));
+    // Behind a stream's first batch, which is not confirmed.
+    assert!(!waits(&view(1, 0), false, 1_000));
+    assert!(waits(&view(1, 0), true, 1_000));
+    // Kept back for its proof, unless it is on its way.
+    let mut early = view(2, 1);
+    assert!(!waits(&early, false, 999));
+    early.batches[2].in_flight = true;
+    assert!(waits(&early, false, 999));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Hold, MAX_HOLD, Settings, backoff, code::Code, pause, stopping, subm
 use crate::{
     Observer, clock,
     journal::{ItemKind, Journal, JournalError, ProofKey, Retention, StreamRow, now_ms},
-    metrics::{Shared, StreamLag},
+    metrics::{Absent, Shared, StreamLag},
     plan::{Conflict, Limits, StreamView},
     sink::{Block, Chain, GAS_OF_FURTHER_BATCH, Gate, Key, Park, Sender},
     view::{TickError, plan_with_records, snapshot},
@@ -35,8 +35,8 @@ pub(super) struct AnchorLoop {
     pub(super) proof_holds: BTreeMap<ProofKey, Hold>,
     /// Streams whose batches go alone, because a shared transaction failed, until then.
     pub(super) alone: BTreeMap<StreamId, Instant>,
-    /// Conflicts seen at the last look, and only then.
-    pub(super) suspects: BTreeMap<StreamId, (u64, Conflict)>,
+    /// Conflicts seen at the last look, and only then; were they at the confirmed block?
+    pub(super) suspects: BTreeMap<StreamId, (u64, Conflict, bool)>,
     /// The registry's code, as last asked.
     pub(super) code: Option<Code>,
     /// How long the journal keeps what is final.
@@ -180,7 +180,7 @@ impl AnchorLoop {
             self.turn = self.turn.wrapping_add(1);
         }
         let in_flight = self.in_flight().await?;
-        // Nothing can be mined behind a transaction that no node takes.
+        // Nothing can be mined behind a transaction that no node takes, nor build on one that is replaced.
         let free = match blocked {
             true => 0,
             false => self.settings.window.saturating_sub(in_flight),
@@ -201,16 +201,24 @@ impl AnchorLoop {
         };
         self.apply(&snapshot, &actions, &with_batches, &mut room)
             .await?;
-        self.anchor_proofs(&snapshot, &proofs, gate.is_open(), &mut room)
+        let absent = self
+            .anchor_proofs(&snapshot, &proofs, gate.is_open(), &mut room)
             .await?;
+        let proof_wait = u64::try_from(self.settings.proof_wait.as_millis()).unwrap_or(u64::MAX);
+        self.shared.absent(Absent::of(
+            &snapshot.views,
+            gate.strict_genesis,
+            now_ms().saturating_sub(proof_wait),
+            absent,
+        ));
         let sent = room.transactions < free;
         self.tidy(&latest, &confirmed).await?;
         self.publish().await?;
         Ok(sent || in_flight > 0)
     }
 
-    /// Sends again what is due. True: a node refuses a transaction, so that nothing behind it can be
-    /// mined.
+    /// Sends again what is due. True: a node refuses a transaction or its nonce is being filled, so that
+    /// nothing behind it can be mined or would fail.
     async fn resend(&mut self, latest: &Block, used: u64) -> Result<bool, TickError> {
         let report = self.sender.resend(&self.journal, latest, used).await?;
         self.shared.resent(&report);

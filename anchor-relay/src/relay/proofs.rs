@@ -18,6 +18,8 @@ use ves_primitives::StreamId;
 
 /// Why a proof cannot be anchored.
 const OTHER_PROOF: &str = "the contract holds another proof of this batch; somebody else sent it";
+const OTHER_PROOF_NOT_CONFIRMED: &str = "the contract holds another proof of this batch at a block \
+                                         that is not confirmed yet; set aside once it is";
 
 /// Proofs on their way, or waiting for their block to be confirmed, looked at in one tick.
 const CARRIED_AT_ONCE: u32 = 1024;
@@ -78,16 +80,18 @@ impl AnchorLoop {
         Ok(rows)
     }
 
-    /// Marks, sends or sets aside open proofs. `open`: the contract accepts our transactions.
+    /// Marks, sends or sets aside open proofs. `open`: the contract accepts our transactions. Gives
+    /// those that the contract does not hold at the latest block although it holds their batch.
     pub(super) async fn anchor_proofs(
         &mut self,
         snapshot: &Snapshot,
         rows: &[ProofRow],
         open: bool,
         room: &mut Room,
-    ) -> Result<(), TickError> {
+    ) -> Result<BTreeSet<ProofKey>, TickError> {
+        let mut absent = BTreeSet::new();
         if rows.is_empty() {
-            return Ok(());
+            return Ok(absent);
         }
         let (latest, confirmed) = (snapshot.latest, snapshot.confirmed);
         let batches: Vec<_> = rows.iter().map(|row| &row.batch).collect();
@@ -111,18 +115,25 @@ impl AnchorLoop {
         let mut anchored = Vec::new();
         for ((row, now), then) in rows.into_iter().zip(now).zip(then) {
             match (now, then) {
-                (Some(now), _) if !same_proof(&now, &row.record) => {
-                    self.proof_aside(row, OTHER_PROOF).await?;
+                (Some(now), then) if !same_proof(&now, &row.record) => {
+                    if then.is_some_and(|then| !same_proof(&then, &row.record)) {
+                        self.proof_aside(row, OTHER_PROOF).await?;
+                    } else if !self.proof_holds.contains_key(&row.key()) {
+                        // A reorg may free its place: then it is sent at once. Said once.
+                        self.hold_proof(row.key(), OTHER_PROOF_NOT_CONFIRMED);
+                    }
                 }
                 (Some(_), Some(then)) if same_proof(&then, &row.record) => {
                     anchored.push(row.key());
                 }
                 // Confirmed lags behind the latest block: wait.
                 (Some(_), _) => {}
-                (None, _) if open && room.transactions > 0 => {
-                    self.send_proof(row, snapshot, room).await?
+                (None, _) => {
+                    absent.insert(row.key());
+                    if open && room.transactions > 0 {
+                        self.send_proof(row, snapshot, room).await?;
+                    }
                 }
-                (None, _) => {}
             }
         }
         if !anchored.is_empty() {
@@ -139,7 +150,7 @@ impl AnchorLoop {
                 tracing::info!(%stream, batch = index, "proof anchored");
             }
         }
-        Ok(())
+        Ok(absent)
     }
 
     async fn send_proof(

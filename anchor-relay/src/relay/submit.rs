@@ -8,7 +8,7 @@ use crate::{
     Point, clock,
     journal::{JournalError, ProofRow, now_ms},
     plan::{Action, Conflict},
-    sink::{Block, Payload, Refusal, SubmitOutcome, same_record},
+    sink::{Block, ChainError, Payload, Refusal, SetRegistry, SubmitOutcome, same_record},
     view::{Snapshot, TickError},
 };
 use std::{
@@ -111,13 +111,19 @@ impl AnchorLoop {
                 } => {
                     // A reorg between two reads of one look shows what never was: not every node
                     // refuses to answer about a block that is gone. The next look tells.
-                    let conflict = (*index, *reason);
-                    if self.suspects.get(stream) == Some(&conflict) {
+                    let confirmed = snapshot.conflict_is_confirmed(*stream, *index);
+                    let suspect = (*index, *reason, confirmed);
+                    let before = self.suspects.get(stream).copied();
+                    if confirmed && before == Some(suspect) {
                         self.quarantine(*stream, *index, &reason.to_string())
                             .await?;
-                    } else {
-                        suspects.insert(*stream, conflict);
+                        continue;
                     }
+                    let known = before.is_some_and(|(at, why, _)| (at, why) == (*index, *reason));
+                    if !confirmed && !known {
+                        self.contested(*stream, *index, *reason);
+                    }
+                    suspects.insert(*stream, suspect);
                 }
                 Action::Anchored { .. } | Action::Compare { .. } | Action::Submit { .. } => {}
             }
@@ -176,12 +182,7 @@ impl AnchorLoop {
             }
             // A batch that goes alone must not overtake its predecessor in the group.
             if !self
-                .flush(
-                    std::mem::take(&mut group),
-                    &snapshot.latest,
-                    room,
-                    &mut stopped,
-                )
+                .flush(std::mem::take(&mut group), snapshot, room, &mut stopped)
                 .await?
             {
                 return Ok(());
@@ -192,7 +193,7 @@ impl AnchorLoop {
                     None => Payload::Batch(batch),
                 };
                 match self
-                    .submit(batch, &payload, *simulate, &snapshot.latest, room)
+                    .submit(batch, &payload, *simulate, snapshot, room)
                     .await?
                 {
                     Outcome::Sent => {}
@@ -203,8 +204,7 @@ impl AnchorLoop {
                 }
             }
         }
-        self.flush(group, &snapshot.latest, room, &mut stopped)
-            .await?;
+        self.flush(group, snapshot, room, &mut stopped).await?;
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl AnchorLoop {
     async fn flush(
         &mut self,
         group: Group<'_>,
-        latest: &Block,
+        snapshot: &Snapshot,
         room: &mut Room,
         stopped: &mut BTreeSet<StreamId>,
     ) -> Result<bool, TickError> {
@@ -224,7 +224,13 @@ impl AnchorLoop {
             let payload = Payload::Batches(batches);
             let sent = self
                 .sender
-                .submit(&self.journal, &payload, group.simulate, latest, room.used)
+                .submit(
+                    &self.journal,
+                    &payload,
+                    group.simulate,
+                    &snapshot.latest,
+                    room.used,
+                )
                 .await?;
             match sent {
                 SubmitOutcome::Sent => {
@@ -249,7 +255,10 @@ impl AnchorLoop {
                 continue;
             }
             let payload = Payload::Batch(batch);
-            match self.submit(batch, &payload, simulate, latest, room).await? {
+            match self
+                .submit(batch, &payload, simulate, snapshot, room)
+                .await?
+            {
                 Outcome::Sent => {}
                 Outcome::Held => {
                     stopped.insert(batch.stream_id());
@@ -273,13 +282,33 @@ impl AnchorLoop {
         Ok(())
     }
 
+    /// A batch that the latest block keeps out waits, and the operator is told: the plan sends it when
+    /// a reorg frees its place.
+    fn contested(&self, stream: StreamId, index: u64, reason: Conflict) {
+        let why = unconfirmed(index, reason);
+        tracing::warn!(%stream, batch = index, "waiting with this stream: {why}");
+        self.shared.stream_note(stream, Some(&why));
+    }
+
+    /// Does the contract hold other content under the batch's id at this block?
+    async fn differs(&self, batch: &BatchCommitment, at: &Block) -> Result<bool, TickError> {
+        let records = match self.chain.records(&[batch], at).await {
+            Ok(records) => records,
+            // Before the contract was deployed.
+            Err(ChainError::NoCode) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let other = |r: &SetRegistry::BatchRecord| r.timestamp != 0 && !same_record(r, batch);
+        Ok(records.iter().any(other))
+    }
+
     /// Submits one batch, perhaps with its proof.
     async fn submit(
         &mut self,
         batch: &BatchCommitment,
         payload: &Payload<'_>,
         simulate: bool,
-        latest: &Block,
+        snapshot: &Snapshot,
         room: &mut Room,
     ) -> Result<Outcome, TickError> {
         if room.transactions == 0 || !self.within_budget().await? {
@@ -289,7 +318,13 @@ impl AnchorLoop {
         let index = batch.batch_index;
         let outcome = self
             .sender
-            .submit(&self.journal, payload, simulate, latest, room.used)
+            .submit(
+                &self.journal,
+                payload,
+                simulate,
+                &snapshot.latest,
+                room.used,
+            )
             .await?;
         match outcome {
             SubmitOutcome::Sent => {
@@ -310,7 +345,7 @@ impl AnchorLoop {
                 );
                 Ok(Outcome::Held)
             }
-            SubmitOutcome::Refused(refusal) => self.refused(batch, latest, refusal).await,
+            SubmitOutcome::Refused(refusal) => self.refused(batch, snapshot, refusal).await,
         }
     }
 
@@ -336,22 +371,21 @@ impl AnchorLoop {
     async fn refused(
         &mut self,
         batch: &BatchCommitment,
-        latest: &Block,
+        snapshot: &Snapshot,
         refusal: Refusal,
     ) -> Result<Outcome, TickError> {
         let stream = batch.stream_id();
         self.shared.refused();
         match refusal {
             Refusal::AlreadyCommitted => {
-                let records = self.chain.records(&[batch], latest).await?;
-                if records
-                    .iter()
-                    .any(|r| r.timestamp != 0 && !same_record(r, batch))
-                {
+                if !self.differs(batch, &snapshot.latest).await? {
+                    self.hold(stream, "somebody committed the batch just now");
+                } else if self.differs(batch, &snapshot.confirmed).await? {
                     let reason = Conflict::Different.to_string();
                     self.quarantine(stream, batch.batch_index, &reason).await?;
                 } else {
-                    self.hold(stream, "somebody committed the batch just now");
+                    let why = unconfirmed(batch.batch_index, Conflict::Different);
+                    self.hold(stream, &why);
                 }
                 Ok(Outcome::Held)
             }
@@ -374,4 +408,9 @@ impl AnchorLoop {
             }
         }
     }
+}
+
+/// What the operator reads while a conflict may still go with a reorg.
+fn unconfirmed(index: u64, reason: Conflict) -> String {
+    format!("batch {index}: {reason}; that block is not confirmed yet, set aside once it is")
 }
