@@ -357,3 +357,24 @@ mod d1_an_upgrade_of_the_registry {
         evm.audit(&batches).await;
     }
 }
+
+/// Each sends what it does not find in the contract; whoever is slower fails with that, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn d18_two_programs_with_different_keys_lose_nothing_and_fail_once_for_each_item_at_most() {
+    let script = Script::regular(4, 6);
+    let batches = all(&script);
+    let count = u64::try_from(batches.len()).unwrap();
+    let served = Served::start(ScriptedSource::all(script)).await;
+    let evm = chain().await;
+    evm.authorize(OTHER, true).await;
+    let one = Site::new(&served.url, &evm.url, &evm, "1", "max_batches = 2");
+    let two = Site::of_other(&served.url, &evm.url, &evm, "1", "max_batches = 2");
+    let (one, two) = tokio::join!(one.start(), two.start());
+    for relay in [&one, &two] {
+        until_says(relay, &format!("ves_relay_anchored_total {count}\n")).await;
+    }
+    assert_eq!((one.terminate(), two.terminate()), (Some(0), Some(0)));
+    evm.audit(&batches).await;
+    let wasted = evm.reverted().await + evm.reverted_of(OTHER).await;
+    assert!(wasted <= count, "{wasted} transactions failed");
+}

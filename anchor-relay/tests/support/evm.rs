@@ -27,6 +27,7 @@ pub const RELAY: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 pub const RELAY_SECRET: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 /// Their third account: another sequencer.
 pub const OTHER: Address = address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+pub const OTHER_SECRET: &str = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 
 sol! {
     interface Admin {
@@ -360,6 +361,11 @@ impl Evm {
 
     /// Transactions of the relay that failed on chain.
     pub async fn reverted(&self) -> u64 {
+        self.reverted_of(RELAY).await
+    }
+
+    /// Transactions of an account that failed on chain.
+    pub async fn reverted_of(&self, sender: Address) -> u64 {
         let mut count = 0;
         for number in 1..=self.height().await {
             let receipts = self
@@ -367,7 +373,7 @@ impl Evm {
                 .await;
             for receipt in receipts.as_array().unwrap() {
                 let from: Address = receipt["from"].as_str().unwrap().parse().unwrap();
-                count += u64::from(from == RELAY && receipt["status"] != "0x1");
+                count += u64::from(from == sender && receipt["status"] != "0x1");
             }
         }
         count

@@ -4,7 +4,7 @@
 //! The built program: a place with key and settings, runs of its commands, a running relay.
 
 use super::{
-    evm::{CHAIN_ID, Evm, RELAY_SECRET},
+    evm::{CHAIN_ID, Evm, OTHER_SECRET, RELAY_SECRET},
     running::patience,
 };
 use std::{
@@ -42,8 +42,12 @@ pub fn err(output: &Output) -> String {
 
 /// A place with a key and a configuration whose chains are not there.
 pub fn place() -> TempDir {
+    place_of(RELAY_SECRET)
+}
+
+fn place_of(secret: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for (name, text) in [("relay.key", RELAY_SECRET), ("passphrase", PASSPHRASE)] {
+    for (name, text) in [("relay.key", secret), ("passphrase", PASSPHRASE)] {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -200,7 +204,22 @@ impl Site {
     /// `rpc`: the way to the chain, perhaps through a proxy; `more`: further settings, in TOML, that
     /// stand in the section `send`.
     pub fn new(node: &str, rpc: &str, evm: &Evm, confirmations: &str, more: &str) -> Self {
-        let dir = place();
+        Self::in_place(place(), node, rpc, evm, confirmations, more)
+    }
+
+    /// The same, of the other sequencer.
+    pub fn of_other(node: &str, rpc: &str, evm: &Evm, confirmations: &str, more: &str) -> Self {
+        Self::in_place(place_of(OTHER_SECRET), node, rpc, evm, confirmations, more)
+    }
+
+    fn in_place(
+        dir: TempDir,
+        node: &str,
+        rpc: &str,
+        evm: &Evm,
+        confirmations: &str,
+        more: &str,
+    ) -> Self {
         let config = format!(
             "[source]\nnode_url = \"{node}\"\n\
              [destination]\nrpc_url = \"{rpc}\"\nchain_id = {CHAIN_ID}\nregistry = \"{}\"\n\
