@@ -6,8 +6,9 @@
 //
 //   bench-judge.mjs import KIND SUMMARY MOST          MOST: share of the declared time
 //   bench-judge.mjs spam ALONE BESIDE JUNK LATER_MS COST_MS
+//   bench-judge.mjs subscribers REPORT P95_MS
 //
-// SUMMARY, ALONE and BESIDE are files.
+// SUMMARY, ALONE, BESIDE and REPORT are files.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +45,13 @@ export function judgeSpam(alone, beside, junk, laterMs, costMs) {
   return wrong;
 }
 
+/** The load generator's figures with readers beside it, which end without any if one misses an event. */
+export function judgeSubscribers({ subscribers }, p95Ms) {
+  const { p95 } = subscribers.finality_to_subscriber_s;
+  if (!Number.isFinite(p95)) return ['how late the readers heard of events cannot be told'];
+  return p95 * 1_000 <= p95Ms ? [] : [`the readers' p95 is ${p95 * 1_000} ms after finality, more than ${p95Ms}`];
+}
+
 function main([what, ...rest]) {
   const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
   if (what === 'import' && rest.length === 3) {
@@ -53,6 +61,10 @@ function main([what, ...rest]) {
   if (what === 'spam' && rest.length === 5) {
     const [alone, beside, ...bounds] = rest;
     return judgeSpam(read(alone), read(beside), ...bounds.map(bound));
+  }
+  if (what === 'subscribers' && rest.length === 2) {
+    const [report, p95Ms] = rest;
+    return judgeSubscribers(read(report), bound(p95Ms));
   }
   throw new Error('usage: see the head of this file');
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judgeImport, judgeSpam } from './bench-judge.mjs';
+import { judgeImport, judgeSpam, judgeSubscribers } from './bench-judge.mjs';
 
 const figures = (more = {}) => ({
   offered_events: 30_000,
@@ -35,4 +35,11 @@ test('a later p99, a dearer refusal, a lost event, an accepted submission and on
   assert.match(judged(figures(), beside({ junk: { refused: { stale: 99 }, accepted: { stale: 1 } } })), /1 accepted/);
   assert.match(judged(figures(), beside({ junk: { refused: { stale: 99 }, accepted: {} } })), /99 of 100/);
   assert.match(judged(figures({ offered_events: 0, finalized_events: 0 }), beside()), /nothing was offered/);
+});
+
+test('readers who hear late are found, and so is a run that tells nothing of them', () => {
+  const report = (p95) => ({ subscribers: { finality_to_subscriber_s: { p95 } } });
+  assert.deepEqual(judgeSubscribers(report(1), 1_000), []);
+  assert.match(judgeSubscribers(report(1.25), 1_000)[0], /1250/);
+  assert.match(judgeSubscribers(report(null), 1_000)[0], /cannot be told/);
 });

@@ -19,8 +19,4 @@ ulimit -n "$(ulimit -H -n)"
 start_chain 1
 load --rate 50 --seconds 60 --batch 25 --subscribers "${SUBSCRIBERS:-1000}" "$@" >"$BENCH_DIR/report"
 cat "$BENCH_DIR/report"
-node -e '
-    const { subscribers } = JSON.parse(require("fs").readFileSync(process.argv[1]));
-    const { p95 } = subscribers.finality_to_subscriber_s;
-    process.exit(p95 !== null && p95 * 1000 <= Number(process.argv[2]) ? 0 : 1);
-' "$BENCH_DIR/report" "${LIMIT:-1000}" || fail "not within ${LIMIT:-1000} ms"
+scripts/bench-judge.mjs subscribers "$BENCH_DIR/report" "${LIMIT:-1000}"
