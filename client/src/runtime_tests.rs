@@ -45,7 +45,7 @@ fn metadata(version: u32) -> ArcMetadata {
 
 fn version() -> RuntimeVersion {
     RuntimeVersion {
-        spec_name: "ves-appchain".into(),
+        spec_name: ves_primitives::SPEC_NAME.into(),
         spec_version: VERSION.spec_version,
         transaction_version: VERSION.transaction_version,
     }

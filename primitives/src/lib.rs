@@ -45,5 +45,8 @@ pub use multi_proof::*;
 pub use payload::*;
 pub use receipt::*;
 
+/// `spec_name` of the runtime. An upgrade cannot change it, so that another name is another chain.
+pub const SPEC_NAME: &str = "ves-appchain";
+
 /// Bounded collections used by the public types.
 pub use bounded_collections::{BoundedVec, ConstU32};

@@ -113,6 +113,7 @@ pub const SLOT_DURATION_MS: u64 = ves_primitives::limits::SLOT_MS;
 /// This runtime's identity.
 #[runtime_version]
 pub const VERSION: RuntimeVersion = RuntimeVersion {
+    // `ves_primitives::SPEC_NAME`; the macro wants a literal.
     spec_name: alloc::borrow::Cow::Borrowed("ves-appchain"),
     impl_name: alloc::borrow::Cow::Borrowed("ves-appchain"),
     authoring_version: 1,

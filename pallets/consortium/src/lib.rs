@@ -368,8 +368,8 @@ pub mod pallet {
         /// present and however few they are; the least number of validators falls to that. When it
         /// begins, it is announced to GRANDPA as a forced change, which takes effect `delay` blocks later
         /// without being final. Readers cannot follow it by themselves: they have to be told the new set.
-        /// It may have the members of the present set. If two thirds of it are absent as well, the order
-        /// is void.
+        /// It may have the members of the present set. If more of those are absent than may fail, the
+        /// order is void.
         /// ## Errors
         /// [`Error::DelayTooLong`].
         /// ## Events

@@ -341,3 +341,8 @@ fn no_pallet_of_xcm_is_in_the_runtime() {
         }
     }
 }
+
+#[test]
+fn the_runtime_has_the_name_that_its_readers_pin() {
+    assert_eq!(VERSION.spec_name, ves_primitives::SPEC_NAME);
+}
