@@ -348,6 +348,31 @@ await claim('A validator that lost its database comes back with its keys', async
   return `synced to ${own}; block ${block} final by its vote`;
 });
 
+await claim('A validator with an old copy of its database gives no second vote, and follows until the others are further', async () => {
+  await c.stop();
+  const database = join(here, c.base, 'chains/drill/paritydb');
+  cpSync(database, `${database}-old`, { recursive: true });
+  await c.up({ peers: others(c) });
+  await a.finalizes(3);
+  // Two of four: the round stays open, and c votes in it.
+  await Promise.all([b.stop(), d.stop()]);
+  await waitFor('blocks that are not final', async () => (await a.best()) >= (await a.finalized()) + 4, PATIENCE_MS);
+  const before = await a.finalized();
+  await c.stop('SIGKILL');
+  rmSync(database, { recursive: true });
+  renameSync(`${database}-old`, database);
+  await c.up({ peers: others(c) });
+  await waitFor('it to follow', async () => (await c.gauge('ves_votes_withheld')) === 1, PATIENCE_MS);
+  same('the finalized block', await a.finalized(), before);
+  await Promise.all([b.up({ peers: others(b) }), d.up({ peers: others(d) })]);
+  await waitFor('it to be let vote', async () => (await c.gauge('ves_votes_withheld')) === 0, PATIENCE_MS);
+  await d.stop();
+  const block = await a.finalizes(5);
+  await d.up({ peers: others(d) });
+  same('who is expelled', await a.gauge('ves_validators_expelled'), 0);
+  return `none with ${before} final; block ${block} final by its vote`;
+});
+
 await claim('A validator that makes no block for a session shows in the metrics of the others, and the clock does', async () => {
   await d.stop();
   const absent = await waitFor('a session without it', async () => (await a.gauge('ves_validators_absent')) || false, PATIENCE_MS);

@@ -22,7 +22,7 @@ sed "s#credentials_file: #&$root#" prometheus.yml >"$root/ops/prometheus.yml"
 promtool check config "$root/ops/prometheus.yml"
 promtool test rules alerts.test.yml
 queries="$(../scripts/check-dashboard.sh dashboard.json)"
-metrics="$(grep -oh '"ves_[a-z0-9_]*"' ../event-store/indexer/src/metrics.rs ../node/src/chain_metrics.rs ../gateway/src/metrics.rs | tr -d '"' | sort -u)"
+metrics="$(grep -oh '"ves_[a-z0-9_]*"' ../event-store/indexer/src/metrics.rs ../node/src/chain_metrics.rs ../node/src/votes.rs ../gateway/src/metrics.rs | tr -d '"' | sort -u)"
 used="$( (printf '%s\n' "$queries"; cat alerts.yml) | grep -o '\bves_[a-z0-9_]*' | sed 's/_\(bucket\|sum\|count\)$//' | sort -u)"
 unknown="$(comm -13 <(printf '%s\n' "$metrics") <(printf '%s\n' "$used"))"
 [ -z "$unknown" ] || fail "no such metric: $unknown"

@@ -24,6 +24,7 @@ mod readiness;
 mod refused_proofs;
 mod rpc;
 mod service;
+mod votes;
 
 /// The trie's nodes are many small and short-lived allocations, which the system's allocator is slow
 /// with (`docs/adr/0016-throughput.md`).

@@ -8,6 +8,7 @@ use crate::{
     cli::{EventStoreParams, HealthParams},
     double_blocks, event_store, explorer, health, proposer,
     rpc::{self, Deps, GrandpaDeps},
+    votes,
 };
 use futures::FutureExt;
 use polkadot_sdk::{
@@ -283,6 +284,12 @@ where
     let name = config.network.node_name.clone();
     let enable_grandpa = !config.disable_grandpa;
     let prometheus_registry = config.prometheus_registry().cloned();
+    let votes = (enable_grandpa && role.is_authority())
+        .then(|| {
+            let known = |hash| client.header(hash).is_ok_and(|header| header.is_some());
+            votes::guard(keystore_container.keystore(), &config, known)
+        })
+        .transpose()?;
 
     let shared_voter_state = SharedVoterState::empty();
     let rpc_builder = {
@@ -377,7 +384,16 @@ where
     }
 
     if enable_grandpa {
-        let keystore = role.is_authority().then(|| keystore_container.keystore());
+        let (keystore, votes) = votes.unzip();
+        if let Some(votes) = votes.flatten() {
+            let withheld = prometheus_registry.as_ref().map(votes::gauge);
+            let withheld = withheld
+                .transpose()
+                .map_err(|error| ServiceError::Other(format!("metric of votes: {error}")))?;
+            let set = grandpa_link.shared_authority_set().clone();
+            let watch = votes.watch(shared_voter_state.clone(), set, withheld);
+            task_manager.spawn_handle().spawn("votes", "ves", watch);
+        }
         let grandpa_config = sc_consensus_grandpa::Config {
             gossip_duration: Duration::from_millis(333),
             justification_generation_period: JUSTIFICATION_PERIOD,

@@ -1,0 +1,421 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+//! Keeps a validator from voting twice in one round of GRANDPA (ADR 0061).
+//!
+//! GRANDPA writes a vote into the database before it sends it, but the database only queues what it is
+//! given: a crash may lose it, a loss of power does, and so does a copy of the database. So each vote is
+//! also in a file of its own, synced before it is signed. If the database lacks the blocks that were voted
+//! for, the node follows without a vote until the others have left the rounds it had voted in. If only the
+//! vote is lost, and the new one contradicts the file, it is not signed: the voter ends, and the node with
+//! it; its unit starts it again, and then it follows too.
+
+use codec::{Decode, DecodeAll, Encode};
+use polkadot_sdk::{
+    sc_consensus_grandpa::{SharedAuthoritySet, SharedVoterState},
+    sc_service::{ChainType, Configuration},
+    sp_consensus_grandpa,
+    sp_core::{
+        crypto::{KeyTypeId, key_types::GRANDPA},
+        ecdsa, ed25519, sr25519,
+    },
+    sp_keystore::{Error as KeystoreError, Keystore, KeystorePtr},
+    substrate_prometheus_endpoint::{Gauge, PrometheusError, Registry, U64, register},
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use ves_runtime::{Hash, opaque::Header};
+
+const LOG: &str = "ves-votes";
+const FILE: &str = "grandpa-votes";
+/// Rounds that are kept. A voter has two or three open at once.
+const KEPT: usize = 64;
+/// Between two looks at the rounds of the others.
+const LOOK: Duration = Duration::from_secs(1);
+
+type Message = sp_consensus_grandpa::Message<Header>;
+type Voter = [u8; 32];
+
+/// A round, in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+struct Round {
+    set: u64,
+    number: u64,
+}
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+struct Kept {
+    rounds: BTreeMap<Round, Vec<(Voter, Message)>>,
+    /// No vote before this one is over.
+    barred: Option<Round>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Never voted so: it has to be kept first.
+    New,
+    /// The same vote as before.
+    Same,
+    /// Another vote at this stage of this round, or a round of which nothing is known any more.
+    Second,
+}
+
+/// Proposal, prevote or precommit.
+fn same_stage(one: &Message, other: &Message) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+impl Kept {
+    fn judge(&self, voter: &Voter, round: Round, message: &Message) -> Verdict {
+        let Some(votes) = self.rounds.get(&round) else {
+            let forgotten = self.rounds.len() >= KEPT
+                && self
+                    .rounds
+                    .keys()
+                    .next()
+                    .is_some_and(|first| round < *first);
+            return if forgotten {
+                Verdict::Second
+            } else {
+                Verdict::New
+            };
+        };
+        let mut votes = votes.iter();
+        match votes.find(|(who, vote)| who == voter && same_stage(vote, message)) {
+            None => Verdict::New,
+            Some((_, vote)) if vote == message => Verdict::Same,
+            Some(_) => Verdict::Second,
+        }
+    }
+
+    fn keep(&mut self, voter: Voter, round: Round, message: Message) {
+        self.rounds.entry(round).or_default().push((voter, message));
+        while self.rounds.len() > KEPT {
+            self.rounds.pop_first();
+        }
+    }
+
+    /// Is a block unknown that was voted for last? It was in the database then.
+    fn lost(&self, known: impl Fn(Hash) -> bool) -> bool {
+        let last = self.rounds.values().next_back();
+        last.is_some_and(|votes| votes.iter().any(|(_, vote)| !known(*vote.target().0)))
+    }
+
+    /// The last round with a vote.
+    fn last(&self) -> Option<Round> {
+        self.rounds.keys().next_back().copied()
+    }
+}
+
+/// The votes of one validator, and the file they are in.
+#[derive(Debug)]
+pub(crate) struct Votes {
+    path: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+impl Votes {
+    /// Reads the file of this chain's folder; there is none before the first vote. `known`: does the
+    /// database have this block?
+    ///
+    /// # Errors
+    /// When it cannot be read or written. It must not be passed over then.
+    pub(crate) fn open(folder: &Path, known: impl Fn(Hash) -> bool) -> io::Result<Self> {
+        let path = folder.join(FILE);
+        let kept = match fs::read(&path) {
+            Ok(bytes) => Kept::decode_all(&mut bytes.as_slice()).map_err(|_| {
+                let text = format!(
+                    "{} is not a record of votes. If it cannot be restored, remove it after the others have \
+                     finalized two blocks without this validator",
+                    path.display()
+                );
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
+            Err(error) => return Err(error),
+        };
+        let lost = kept.barred.is_none() && kept.lost(known);
+        let barred = if lost { kept.last() } else { kept.barred };
+        let kept = Kept { barred, ..kept };
+        let votes = Self {
+            path,
+            kept: Mutex::new(kept.clone()),
+        };
+        if lost {
+            votes.write(&kept)?;
+        }
+        Ok(votes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when this validator does not vote.
+    fn barred(&self) -> Option<Round> {
+        self.lock().barred
+    }
+
+    /// Whole or not at all, and on disk when it returns.
+    fn write(&self, kept: &Kept) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&kept.encode())?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        match self.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// May this be signed? If so it is kept when this returns.
+    fn admit(&self, voter: Voter, round: Round, message: Message) -> bool {
+        let mut kept = self.lock();
+        if kept.barred.is_some() {
+            return false;
+        }
+        let mut next = kept.clone();
+        match kept.judge(&voter, round, &message) {
+            Verdict::Same => return true,
+            Verdict::New => next.keep(voter, round, message),
+            Verdict::Second => {
+                next.barred = kept.last();
+                log::error!(
+                    target: LOG,
+                    "NOT SIGNED: a vote other than the one that this validator has given in round {} of set \
+                     {}, as {} shows. Its database does not have that one: a crash lost it, or the database is \
+                     a copy or new. The node ends; started again, it follows without a vote until the others \
+                     have left round {}",
+                    round.number, round.set, self.path.display(), kept.last().map_or(0, |last| last.number),
+                );
+            }
+        }
+        let refused = next.barred.is_some();
+        let written = self.write(&next);
+        if let Err(error) = &written {
+            log::error!(
+                target: LOG,
+                "NOT SIGNED: the vote in round {} of set {} cannot be kept in {}: {error}",
+                round.number, round.set, self.path.display(),
+            );
+        }
+        // What is not on disk was not voted; but a bar holds at once.
+        if refused || written.is_ok() {
+            *kept = next;
+        }
+        !refused && written.is_ok()
+    }
+
+    /// The others are in this round.
+    fn passed(&self, others: Round) {
+        let mut kept = self.lock();
+        let Some(barred) = kept.barred.filter(|barred| others > *barred) else {
+            return;
+        };
+        kept.barred = None;
+        match self.write(&kept) {
+            Ok(()) => log::info!(
+                target: LOG,
+                "the others have left round {} of set {}: this validator votes again",
+                barred.number, barred.set,
+            ),
+            Err(error) => {
+                kept.barred = Some(barred);
+                log::error!(target: LOG, "{} cannot be written: {error}", self.path.display());
+            }
+        }
+    }
+
+    /// Lets a validator that is barred vote again once the others are further. The gauge says 1 until
+    /// then.
+    pub(crate) async fn watch(
+        self: Arc<Self>,
+        voter: SharedVoterState,
+        set: SharedAuthoritySet<Hash, u32>,
+        withheld: Option<Gauge<U64>>,
+    ) {
+        let tell = |barred: bool| withheld.iter().for_each(|gauge| gauge.set(barred.into()));
+        tell(self.barred().is_some());
+        if let Some(barred) = self.barred() {
+            log::warn!(
+                target: LOG,
+                "the database lacks votes that this validator has given, as {} shows: it does not vote \
+                 before the others have left round {} of set {}",
+                self.path.display(), barred.number, barred.set,
+            );
+        }
+        while self.barred().is_some() {
+            tokio::time::sleep(LOOK).await;
+            // The set first: a round of the next one must not be taken for one of this.
+            let set = set.set_id();
+            if let Some(state) = voter.voter_state() {
+                let (number, _) = state.best_round;
+                self.passed(Round { set, number });
+            }
+        }
+        tell(false);
+    }
+}
+
+/// The gauge of [`Votes::watch`].
+///
+/// # Errors
+/// When it cannot be registered.
+pub(crate) fn gauge(registry: &Registry) -> Result<Gauge<U64>, PrometheusError> {
+    let help = "1 while this validator follows without a vote, since its database lacks votes it has given";
+    register(Gauge::new("ves_votes_withheld", help)?, registry)
+}
+
+/// The voter's keystore, and the votes it keeps. On a chain for development, whose one validator nobody
+/// watches and which is begun anew again and again, it is the node's own.
+///
+/// # Errors
+/// [`Votes::open`].
+pub(crate) fn guard(
+    keys: KeystorePtr,
+    config: &Configuration,
+    known: impl Fn(Hash) -> bool,
+) -> io::Result<(KeystorePtr, Option<Arc<Votes>>)> {
+    if config.chain_spec.chain_type() == ChainType::Development {
+        return Ok((keys, None));
+    }
+    let folder = config.base_path.config_dir(config.chain_spec.id());
+    let votes = Arc::new(Votes::open(&folder, known)?);
+    Ok((Arc::new(Guarded::new(keys, votes.clone())), Some(votes)))
+}
+
+/// A keystore that signs no second vote. All else it leaves to the one behind it.
+pub(crate) struct Guarded {
+    keys: KeystorePtr,
+    votes: Arc<Votes>,
+}
+
+impl Guarded {
+    pub(crate) fn new(keys: KeystorePtr, votes: Arc<Votes>) -> Self {
+        Self { keys, votes }
+    }
+}
+
+impl Keystore for Guarded {
+    fn ed25519_sign(
+        &self,
+        key_type: KeyTypeId,
+        public: &ed25519::Public,
+        payload: &[u8],
+    ) -> Result<Option<ed25519::Signature>, KeystoreError> {
+        // What else the key signs is no vote.
+        if key_type == GRANDPA
+            && let Ok((message, number, set)) = <(Message, u64, u64)>::decode_all(&mut &*payload)
+            && !self.votes.admit(public.0, Round { set, number }, message)
+        {
+            return Ok(None);
+        }
+        self.keys.ed25519_sign(key_type, public, payload)
+    }
+
+    /// A validator that is barred has no key of GRANDPA: so it follows.
+    fn has_keys(&self, public_keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
+        let votes = public_keys.iter().any(|(_, kind)| *kind == GRANDPA);
+        !(votes && self.votes.barred().is_some()) && self.keys.has_keys(public_keys)
+    }
+
+    fn sr25519_public_keys(&self, key_type: KeyTypeId) -> Vec<sr25519::Public> {
+        self.keys.sr25519_public_keys(key_type)
+    }
+
+    fn sr25519_generate_new(
+        &self,
+        key_type: KeyTypeId,
+        seed: Option<&str>,
+    ) -> Result<sr25519::Public, KeystoreError> {
+        self.keys.sr25519_generate_new(key_type, seed)
+    }
+
+    fn sr25519_sign(
+        &self,
+        key_type: KeyTypeId,
+        public: &sr25519::Public,
+        payload: &[u8],
+    ) -> Result<Option<sr25519::Signature>, KeystoreError> {
+        self.keys.sr25519_sign(key_type, public, payload)
+    }
+
+    fn sr25519_vrf_sign(
+        &self,
+        key_type: KeyTypeId,
+        public: &sr25519::Public,
+        data: &sr25519::vrf::VrfSignData,
+    ) -> Result<Option<sr25519::vrf::VrfSignature>, KeystoreError> {
+        self.keys.sr25519_vrf_sign(key_type, public, data)
+    }
+
+    fn sr25519_vrf_pre_output(
+        &self,
+        key_type: KeyTypeId,
+        public: &sr25519::Public,
+        input: &sr25519::vrf::VrfInput,
+    ) -> Result<Option<sr25519::vrf::VrfPreOutput>, KeystoreError> {
+        self.keys.sr25519_vrf_pre_output(key_type, public, input)
+    }
+
+    fn ed25519_public_keys(&self, key_type: KeyTypeId) -> Vec<ed25519::Public> {
+        self.keys.ed25519_public_keys(key_type)
+    }
+
+    fn ed25519_generate_new(
+        &self,
+        key_type: KeyTypeId,
+        seed: Option<&str>,
+    ) -> Result<ed25519::Public, KeystoreError> {
+        self.keys.ed25519_generate_new(key_type, seed)
+    }
+
+    fn ecdsa_public_keys(&self, key_type: KeyTypeId) -> Vec<ecdsa::Public> {
+        self.keys.ecdsa_public_keys(key_type)
+    }
+
+    fn ecdsa_generate_new(
+        &self,
+        key_type: KeyTypeId,
+        seed: Option<&str>,
+    ) -> Result<ecdsa::Public, KeystoreError> {
+        self.keys.ecdsa_generate_new(key_type, seed)
+    }
+
+    fn ecdsa_sign(
+        &self,
+        key_type: KeyTypeId,
+        public: &ecdsa::Public,
+        payload: &[u8],
+    ) -> Result<Option<ecdsa::Signature>, KeystoreError> {
+        self.keys.ecdsa_sign(key_type, public, payload)
+    }
+
+    fn ecdsa_sign_prehashed(
+        &self,
+        key_type: KeyTypeId,
+        public: &ecdsa::Public,
+        payload: &[u8; 32],
+    ) -> Result<Option<ecdsa::Signature>, KeystoreError> {
+        self.keys.ecdsa_sign_prehashed(key_type, public, payload)
+    }
+
+    fn insert(&self, key_type: KeyTypeId, suri: &str, public: &[u8]) -> Result<(), ()> {
+        self.keys.insert(key_type, suri, public)
+    }
+
+    fn keys(&self, key_type: KeyTypeId) -> Result<Vec<Vec<u8>>, KeystoreError> {
+        self.keys.keys(key_type)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: The VES Appchain contributors
+// SPDX-License-Identifier: Apache-2.0
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use polkadot_sdk::{
+    sc_keystore::LocalKeystore,
+    sp_consensus_grandpa::{AuthorityId, sign_message},
+    sp_core::crypto::key_types::AURA,
+};
+use tempfile::TempDir;
+
+type Precommit = sp_consensus_grandpa::Precommit<Header>;
+type Prevote = sp_consensus_grandpa::Prevote<Header>;
+type PrimaryPropose = sp_consensus_grandpa::PrimaryPropose<Header>;
+
+/// A validator and its folder.
+struct Validator {
+    folder: TempDir,
+    keys: KeystorePtr,
+    id: AuthorityId,
+}
+
+impl Validator {
+    fn new() -> Self {
+        let keys: KeystorePtr = Arc::new(LocalKeystore::in_memory());
+        let id = keys.ed25519_generate_new(GRANDPA, Some("//Bob")).unwrap();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            keys,
+            id: id.into(),
+        }
+    }
+
+    /// Starts the node with a database that has all blocks.
+    fn start(&self) -> Node {
+        self.start_with(|_| true)
+    }
+
+    fn start_with(&self, known: impl Fn(Hash) -> bool) -> Node {
+        let votes = Arc::new(Votes::open(self.folder.path(), known).unwrap());
+        Node {
+            id: self.id.clone(),
+            keys: Arc::new(Guarded::new(self.keys.clone(), votes.clone())),
+            votes,
+        }
+    }
+}
+
+struct Node {
+    id: AuthorityId,
+    keys: KeystorePtr,
+    votes: Arc<Votes>,
+}
+
+impl Node {
+    /// As GRANDPA does it.
+    fn votes(&self, set: u64, round: u64, message: Message) -> bool {
+        sign_message(self.keys.clone(), message, self.id.clone(), round, set).is_some()
+    }
+
+    fn is_voter(&self) -> bool {
+        let raw: &[u8] = self.id.as_ref();
+        self.keys.has_keys(&[(raw.to_vec(), GRANDPA)])
+    }
+
+    fn others_are_in(&self, set: u64, number: u64) {
+        self.votes.passed(Round { set, number });
+    }
+}
+
+fn block(n: u8) -> (Hash, u32) {
+    (Hash::repeat_byte(n), n.into())
+}
+
+fn prevote(n: u8) -> Message {
+    let (hash, number) = block(n);
+    Message::Prevote(Prevote::new(hash, number))
+}
+
+fn precommit(n: u8) -> Message {
+    let (hash, number) = block(n);
+    Message::Precommit(Precommit::new(hash, number))
+}
+
+fn proposal(n: u8) -> Message {
+    let (hash, number) = block(n);
+    Message::PrimaryPropose(PrimaryPropose::new(hash, number))
+}
+
+#[test]
+fn a_vote_is_repeated_after_a_restart_and_no_other_is_given_in_its_place() {
+    for vote in [prevote, precommit, proposal] {
+        let validator = Validator::new();
+        assert!(validator.start().votes(0, 7, vote(1)));
+        let node = validator.start();
+        assert!(node.votes(0, 7, vote(1)));
+        assert!(!node.votes(0, 7, vote(2)));
+    }
+}
+
+#[test]
+fn a_validator_whose_vote_was_refused_follows_until_the_others_have_left_its_last_round() {
+    let validator = Validator::new();
+    let node = validator.start();
+    assert!(node.votes(3, 7, prevote(1)) && node.votes(3, 8, prevote(1)) && node.is_voter());
+    // The database knows of neither.
+    let node = validator.start();
+    assert!(!node.votes(3, 7, prevote(2)));
+    assert!(!node.is_voter());
+    assert!(
+        !node.votes(3, 9, prevote(2)),
+        "it votes before it was started again"
+    );
+    let node = validator.start();
+    for (set, round) in [(2, 99), (3, 7), (3, 8)] {
+        node.others_are_in(set, round);
+        assert!(!node.is_voter(), "others in round {round} of set {set}");
+    }
+    node.others_are_in(3, 9);
+    assert!(node.is_voter() && node.votes(3, 10, prevote(2)));
+    assert!(validator.start().is_voter(), "it forgot that it is over");
+}
+
+#[test]
+fn a_validator_whose_database_lacks_what_it_voted_for_last_follows_from_the_start() {
+    let validator = Validator::new();
+    assert!(
+        validator.start_with(|_| false).is_voter(),
+        "it has given no vote"
+    );
+    let node = validator.start();
+    assert!(node.votes(0, 7, prevote(1)) && node.votes(0, 8, prevote(2)));
+    assert!(node.votes(0, 8, precommit(1)));
+    let has = |n: u8| move |hash: Hash| hash.as_fixed_bytes()[0] <= n;
+    assert!(validator.start_with(has(2)).is_voter());
+    assert!(!validator.start_with(has(1)).is_voter());
+    // The blocks come from the others before these have left the round.
+    let node = validator.start();
+    assert!(!node.is_voter() && !node.votes(0, 8, prevote(2)));
+    node.others_are_in(0, 9);
+    assert!(node.is_voter() && validator.start().is_voter());
+}
+
+#[test]
+fn a_new_set_ends_it_too() {
+    let validator = Validator::new();
+    let node = validator.start();
+    assert!(node.votes(3, 7, prevote(1)) && !node.votes(3, 7, prevote(2)));
+    node.others_are_in(4, 1);
+    assert!(node.is_voter() && node.votes(4, 2, prevote(2)));
+}
+
+#[test]
+fn stages_rounds_sets_and_keys_have_votes_of_their_own() {
+    let validator = Validator::new();
+    let mut node = validator.start();
+    assert!(node.votes(0, 1, proposal(1)));
+    assert!(node.votes(0, 1, prevote(2)));
+    assert!(node.votes(0, 1, precommit(3)));
+    assert!(node.votes(0, 2, prevote(4)));
+    assert!(node.votes(1, 1, prevote(5)));
+    let other = validator.keys.ed25519_generate_new(GRANDPA, Some("//Dave"));
+    node.id = other.unwrap().into();
+    assert!(node.votes(0, 1, prevote(6)));
+    assert!(!node.votes(0, 1, prevote(7)));
+}
+
+#[test]
+fn a_round_older_than_what_is_kept_may_have_been_voted_in() {
+    let validator = Validator::new();
+    let node = validator.start();
+    // A file that is not full has forgotten nothing.
+    assert!(node.votes(0, 10, prevote(1)) && node.votes(0, 9, prevote(1)));
+    for round in 11..11 + KEPT as u64 {
+        assert!(node.votes(0, round, prevote(1)));
+    }
+    assert_eq!(node.votes.lock().rounds.len(), KEPT);
+    assert!(node.votes(0, 11, prevote(1)));
+    assert!(!node.votes(0, 10, prevote(1)));
+}
+
+#[test]
+fn a_vote_that_cannot_be_kept_is_not_given() {
+    let validator = Validator::new();
+    let node = validator.start();
+    let (path, away) = (
+        validator.folder.path(),
+        validator.folder.path().with_extension("away"),
+    );
+    fs::rename(path, &away).unwrap();
+    assert!(!node.votes(0, 1, prevote(1)));
+    fs::rename(&away, path).unwrap();
+    // It was not given, so another one may be.
+    assert!(node.votes(0, 1, prevote(2)));
+    assert!(!validator.start().votes(0, 1, prevote(1)));
+}
+
+#[test]
+fn a_damaged_record_is_not_passed_over() {
+    let validator = Validator::new();
+    assert!(validator.start().votes(0, 1, prevote(1)));
+    let path = validator.folder.path().join(FILE);
+    let whole = fs::read(&path).unwrap();
+    let longer = [whole.as_slice(), &[0]].concat();
+    for bytes in [&whole[..whole.len() - 1], &[], longer.as_slice()] {
+        fs::write(&path, bytes).unwrap();
+        let error = Votes::open(validator.folder.path(), |_| true).unwrap_err();
+        assert!(
+            error.to_string().contains("is not a record of votes"),
+            "{error}"
+        );
+    }
+    // What a stop left half written beside it is nothing.
+    fs::write(&path, whole).unwrap();
+    fs::write(path.with_extension("new"), [1]).unwrap();
+    assert!(!validator.start().votes(0, 1, prevote(2)));
+}
+
+#[test]
+fn all_else_is_signed_as_ever_also_while_votes_are_withheld() {
+    let validator = Validator::new();
+    let author = validator
+        .keys
+        .sr25519_generate_new(AURA, Some("//Bob"))
+        .unwrap();
+    let node = validator.start();
+    assert!(node.votes(0, 1, prevote(1)) && !node.votes(0, 1, prevote(2)));
+    let public = ed25519::Public::try_from(AsRef::<[u8]>::as_ref(&node.id)).unwrap();
+    // Of its own key: a proof that it holds it.
+    let proof = node.keys.ed25519_sign(GRANDPA, &public, b"POP_").unwrap();
+    assert!(proof.is_some());
+    let block = node.keys.sr25519_sign(AURA, &author, &[7; 32]).unwrap();
+    assert!(block.is_some());
+    assert!(node.keys.has_keys(&[(author.0.to_vec(), AURA)]));
+    let all = |keys: &KeystorePtr| keys.keys(GRANDPA).unwrap();
+    assert_eq!(all(&node.keys), all(&validator.keys));
+}
