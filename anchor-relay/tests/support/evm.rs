@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -63,8 +63,11 @@ fn contracts() -> PathBuf {
 }
 
 pub fn artifact(name: &str) -> Value {
-    let path = contracts().join("artifacts").join(format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+    read_artifact(&contracts().join("artifacts").join(format!("{name}.json")))
+}
+
+fn read_artifact(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}. Run scripts/setup.sh, then contracts/test.sh",
             path.display()
@@ -74,7 +77,17 @@ pub fn artifact(name: &str) -> Value {
 }
 
 fn bytecode(name: &str) -> Vec<u8> {
-    hex::decode(artifact(name)["bytecode"]["object"].as_str().unwrap()).unwrap()
+    code_of(&artifact(name))
+}
+
+fn code_of(artifact: &Value) -> Vec<u8> {
+    hex::decode(artifact["bytecode"]["object"].as_str().unwrap()).unwrap()
+}
+
+/// The artifact of the peer's own implementation, where somebody has built it: what is said about a
+/// registry in the peer's form is then tried with that. None of the peer's code is kept here.
+pub fn peers_own() -> Option<PathBuf> {
+    std::env::var_os("VES_PEER_REGISTRY").map(PathBuf::from)
 }
 
 impl Evm {
@@ -99,8 +112,29 @@ impl Evm {
         Self::spawn(command).with_registry().await
     }
 
-    async fn with_registry(mut self) -> Self {
+    async fn with_registry(self) -> Self {
         let implementation = self.deploy(bytecode("SetRegistry")).await;
+        self.behind_proxy(implementation).await
+    }
+
+    /// Starts anvil and deploys a registry in the peer's form: ours behind the peer's functions, or
+    /// [`peers_own`].
+    pub async fn in_the_peers_form() -> Self {
+        let evm = Self::bare().await;
+        let code = match peers_own() {
+            Some(path) => code_of(&read_artifact(&path)),
+            None => {
+                let registry = evm.deploy(bytecode("SetRegistry")).await;
+                let mut code = bytecode("PeerForm");
+                code.extend(registry.abi_encode());
+                code
+            }
+        };
+        let implementation = evm.deploy(code).await;
+        evm.behind_proxy(implementation).await
+    }
+
+    async fn behind_proxy(mut self, implementation: Address) -> Self {
         let init = Admin::initializeCall {
             owner: OWNER,
             initialSequencer: RELAY,
@@ -289,15 +323,40 @@ impl Evm {
 
     /// Batch ids in the order they were committed, from the contract's events.
     pub async fn committed(&self) -> Vec<B256> {
+        let logs = self.commit_logs().await;
+        logs.iter()
+            .map(|log| log["topics"][1].as_str().unwrap().parse().unwrap())
+            .collect()
+    }
+
+    /// The calls that committed batches, in order: the function, and how many batches.
+    pub async fn commits(&self) -> Vec<([u8; 4], usize)> {
+        let mut calls: Vec<(Value, [u8; 4], usize)> = Vec::new();
+        for log in self.commit_logs().await {
+            let hash = log["transactionHash"].clone();
+            if let Some((last, _, batches)) = calls.last_mut()
+                && *last == hash
+            {
+                *batches += 1;
+                continue;
+            }
+            let tx = self.rpc("eth_getTransactionByHash", json!([hash])).await;
+            let input: Bytes = tx["input"].as_str().unwrap().parse().unwrap();
+            calls.push((hash, input[..4].try_into().unwrap(), 1));
+        }
+        calls
+            .into_iter()
+            .map(|(_, call, batches)| (call, batches))
+            .collect()
+    }
+
+    async fn commit_logs(&self) -> Vec<Value> {
         let filter = json!([{
             "address": self.registry, "fromBlock": "0x0", "toBlock": "latest",
             "topics": [Admin::BatchCommitted::SIGNATURE_HASH],
         }]);
         let logs = self.rpc("eth_getLogs", filter).await;
-        let logs = logs.as_array().unwrap();
-        logs.iter()
-            .map(|log| log["topics"][1].as_str().unwrap().parse().unwrap())
-            .collect()
+        logs.as_array().unwrap().clone()
     }
 
     /// Every batch once, each stream in order, each record equal.
