@@ -10,7 +10,7 @@ pub use settings::Overrides;
 use crate::{
     http,
     node::NodeSource,
-    relay::{Reporter, ReporterSettings, Settings},
+    relay::{Approved, Reporter, ReporterSettings, Settings},
     secret_url::{SecretUrl, Secrets},
     sink::{Chain, Confirmation, FeeLimits, Identity, Key, KeyError, KeySource, SendPolicy},
 };
@@ -180,7 +180,7 @@ impl Config {
                 "reports need a WebSocket: source.node_url must start with ws:// or wss://",
             ));
         }
-        let implementations = destination
+        let approved = destination
             .implementations
             .as_deref()
             .unwrap_or_default()
@@ -189,9 +189,9 @@ impl Config {
             .filter(|text| !text.is_empty())
             .map(|text| {
                 text.parse()
-                    .map_err(|_| invalid("destination.implementations", "not an EVM address"))
+                    .map_err(|reason| invalid("destination.implementations", reason))
             })
-            .collect::<Result<Vec<Address>, _>>()?;
+            .collect::<Result<Vec<Approved>, _>>()?;
         let registry = destination.registry.ok_or(missing(
             "destination.registry",
             "the SetRegistry proxy (--registry)",
@@ -244,7 +244,7 @@ impl Config {
             max_batches: at_least_one("send.max_batches", send.max_batches.unwrap_or(50))?,
             proof_wait: Duration::from_secs(send.proof_wait_secs.unwrap_or(0)),
             daily_budget_gwei: send.daily_budget_gwei,
-            implementations,
+            approved,
             poll: Duration::from_millis(positive("send.poll_ms", send.poll_ms, 1_000)?),
             genesis,
             min_balance: send.min_balance_wei.unwrap_or(0).into(),

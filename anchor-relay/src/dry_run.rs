@@ -210,7 +210,10 @@ async fn look(config: &Config, journal: &Journal) -> Result<DryRun, DryRunError>
     };
     let actions = plan_with_records(&chain, &mut snapshot, limits).await?;
     let proofs = unsent(journal, journal.open_proofs(PROOFS_SHOWN).await?).await?;
-    let mut steps: Vec<Step> = actions.iter().filter_map(Step::of).collect();
+    let mut steps: Vec<Step> = actions
+        .iter()
+        .filter_map(|action| Step::of(action, &snapshot))
+        .collect();
     let proof_wait = u64::try_from(settings.proof_wait.as_millis()).unwrap_or(u64::MAX);
     let most = match chain.takes_many().await? {
         true => settings.max_batches,
@@ -462,7 +465,7 @@ async fn price(
 
 impl Step {
     /// What sends nothing; `None` for a submission.
-    fn of(action: &Action) -> Option<Self> {
+    fn of(action: &Action, snapshot: &Snapshot) -> Option<Self> {
         let stream = action.stream().to_string();
         let (action, batch, reason) = match action {
             Action::Compare { index, .. } => ("compare", Some(*index), None),
@@ -473,8 +476,17 @@ impl Step {
                 None,
                 Some(format!("the contract is back at sequence {above}")),
             ),
-            Action::Quarantine { index, reason, .. } => {
-                ("quarantine", Some(*index), Some(reason.to_string()))
+            Action::Quarantine {
+                stream,
+                index,
+                reason,
+            } => {
+                // As the relay: what a reorg may still take back is waited for.
+                let action = match snapshot.conflict_is_confirmed(*stream, *index) {
+                    true => "quarantine",
+                    false => "watch-conflict",
+                };
+                (action, Some(*index), Some(reason.to_string()))
             }
         };
         Some(Self {

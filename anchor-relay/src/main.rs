@@ -342,6 +342,12 @@ async fn run(config: Config) -> Result<(), Failure> {
         .map_err(|e| Failure::new(EXIT_CONFIG, e))?;
     let reporter = config.reporter().map_err(|e| Failure::new(EXIT_KEY, e))?;
     let journal = Journal::open(&config.journal).await?;
+    let _held = config
+        .key
+        .as_ref()
+        .map(KeySource::hold)
+        .transpose()
+        .map_err(|e| Failure::new(EXIT_KEY, e))?;
     let shared = Shared::hiding(config.secrets()).map_err(|e| other(&e))?;
     let shared = Arc::new(shared);
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {

@@ -240,8 +240,8 @@ impl Shared {
         metrics
             .fees_paid
             .inc_by(u64::try_from(report.fees_paid / 1_000_000_000).unwrap_or(0));
-        // A transaction that failed brought nothing into the contract.
-        if report.included > report.reverted {
+        // One that failed, or only filled its nonce, brought nothing into the contract.
+        if report.took_effect > 0 {
             self.lock().anchor_moved_ms = now_ms();
         }
     }

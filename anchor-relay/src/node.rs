@@ -217,6 +217,10 @@ impl Source for NodeSource {
         }
     }
 
+    async fn spec_name(&self) -> Result<String, SourceError> {
+        Ok(self.client().await?.runtime_version(None).await?.spec_name)
+    }
+
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {
         let header = self.client().await?.finalized_header().await?;
         match &self.witness {

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::BTreeMap, sync::Arc};
 use ves_primitives::{
-    BatchCommitment, BlockCommitment, GenesisHash, StreamId, StreamTip, limits,
+    BatchCommitment, BlockCommitment, GenesisHash, SPEC_NAME, StreamId, StreamTip, limits,
     proof::BatchProofRecord,
 };
 
@@ -70,6 +70,8 @@ pub enum SourceError {
 pub trait Source: Send + Sync {
     /// Hash of block 0.
     async fn genesis_hash(&self) -> Result<GenesisHash, SourceError>;
+    /// `spec_name` of its runtime.
+    async fn spec_name(&self) -> Result<String, SourceError>;
     /// Height and hash of the last finalized block.
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError>;
     /// The block at a height that is finalized.
@@ -101,6 +103,9 @@ pub trait Source: Send + Sync {
 impl<T: Source + ?Sized> Source for Arc<T> {
     async fn genesis_hash(&self) -> Result<GenesisHash, SourceError> {
         (**self).genesis_hash().await
+    }
+    async fn spec_name(&self) -> Result<String, SourceError> {
+        (**self).spec_name().await
     }
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {
         (**self).finalized_head().await
@@ -146,6 +151,15 @@ pub enum Halt {
         expected: GenesisHash,
         /// Reported by the node.
         found: GenesisHash,
+    },
+    /// The node runs no runtime of ours.
+    #[error(
+        "the node's runtime is {found:?}, expected {SPEC_NAME:?}: it belongs to another chain. Point \
+         source.node_url at a node of the right chain"
+    )]
+    Runtime {
+        /// `spec_name` as the node reports it.
+        found: String,
     },
     /// A finalized block was replaced.
     #[error(
@@ -250,7 +264,7 @@ impl<S: Source> Walker<S> {
     /// Takes over the next blocks, at most 128.
     ///
     /// # Errors
-    /// [`WalkError`]; after any error the next call checks the genesis again.
+    /// [`WalkError`]; after any error the next call checks again which chain answers.
     pub async fn advance(&mut self, journal: &Journal) -> Result<Progress, WalkError> {
         let result = self.step(journal).await;
         self.checked = result.is_ok();
@@ -267,7 +281,7 @@ impl<S: Source> Walker<S> {
 
     async fn step(&mut self, journal: &Journal) -> Result<Progress, WalkError> {
         if !self.checked {
-            self.check_genesis(journal).await?;
+            self.check_chain(journal).await?;
         }
         let cursor = match journal.cursor().await? {
             Some(cursor) => cursor,
@@ -356,7 +370,7 @@ impl<S: Source> Walker<S> {
         })
     }
 
-    async fn check_genesis(&self, journal: &Journal) -> Result<(), WalkError> {
+    async fn check_chain(&self, journal: &Journal) -> Result<(), WalkError> {
         let found = self.source.genesis_hash().await?;
         for expected in [self.expected_genesis, journal.genesis().await?]
             .into_iter()
@@ -365,6 +379,10 @@ impl<S: Source> Walker<S> {
             if expected != found {
                 return Err(Halt::Genesis { expected, found }.into());
             }
+        }
+        let name = self.source.spec_name().await?;
+        if name != SPEC_NAME {
+            return Err(Halt::Runtime { found: name }.into());
         }
         journal.pin_genesis(found).await?;
         Ok(())

@@ -13,10 +13,7 @@ use alloy::{
     primitives::{Bytes, U256},
     sol_types::SolCall,
 };
-use anchor_relay::{
-    relay::Settings,
-    sink::{Confirmation, commit_call},
-};
+use anchor_relay::sink::{Confirmation, commit_call};
 use serde_json::json;
 use std::time::Duration;
 use support::{
@@ -114,61 +111,6 @@ async fn a_streams_second_batch_waits_until_the_first_is_confirmed_unless_genesi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d9_an_anchor_counts_only_at_the_confirmed_block() {
-    let evm = Evm::start().await;
-    evm.admin(Admin::setStrictGenesisCall { enabled: true })
-        .await;
-    let (_dir, path) = place();
-    let script = Script::regular(2, 2);
-    let batches = all(&script);
-    let source = ScriptedSource::all(script);
-    let relay = start(&evm, &path, source, settings(Confirmation::Finalized)).await;
-    relay
-        .until("commitments", async |_: &Running| {
-            evm.committed().await.len() == 4
-        })
-        .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(
-        relay.journal.totals().await.unwrap().1 < 4,
-        "the last ones are not final yet"
-    );
-    evm.mine(10).await;
-    relay.until_anchored(4).await;
-    relay.end().await;
-    evm.audit(&batches).await;
-}
-
-/// The default rule on a chain whose blocks are final after half an hour.
-#[tokio::test(flavor = "multi_thread")]
-async fn d9_a_busy_stream_does_not_wait_for_its_first_batches_to_be_final() {
-    let evm = Evm::final_after(2_000).await;
-    evm.admin(Admin::setStrictGenesisCall { enabled: true })
-        .await;
-    let (_dir, path) = place();
-    let script = Script::regular(1, 300);
-    let batches = all(&script);
-    let mut shared = Settings {
-        max_batches: 10,
-        per_stream: 64,
-        ..settings(Confirmation::Finalized)
-    };
-    shared.send.gas_cap = 10_000_000;
-    let relay = start(&evm, &path, ScriptedSource::all(script), shared).await;
-    relay
-        .until("all commitments", async |_: &Running| {
-            evm.committed().await.len() == batches.len()
-        })
-        .await;
-    assert_eq!(relay.journal.totals().await.unwrap(), (300, 0));
-    evm.mine(2_100).await;
-    relay.until_anchored(batches.len()).await;
-    relay.end().await;
-    evm.audit(&batches).await;
-    assert_eq!(evm.reverted().await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn d6_what_is_on_its_way_counts_against_the_budget_of_the_day() {
     let evm = Evm::start().await;
     let (_dir, path) = place();
@@ -191,133 +133,6 @@ async fn d6_what_is_on_its_way_counts_against_the_budget_of_the_day() {
         })
         .await;
     relay.end().await;
-}
-
-mod d9_a_reorg {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn that_drops_anchors_has_them_sent_again() {
-        let evm = Evm::start().await;
-        // Several anchors may share a block: the reorg must not reach the deployment.
-        evm.mine(5).await;
-        let (_dir, path) = place();
-        let script = Script::regular(3, 1);
-        let batches = all(&script);
-        let source = ScriptedSource::all(script);
-        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(6))).await;
-        relay
-            .until("inclusion", async |r: &Running| {
-                let counts = r.journal.send_counts().await.unwrap();
-                counts
-                    .iter()
-                    .any(|(state, n)| state == "included" && *n == 3)
-            })
-            .await;
-        evm.rpc("anvil_reorg", json!([3, []])).await;
-        relay
-            .until("commitments", async |_: &Running| {
-                evm.committed().await.len() == 3
-            })
-            .await;
-        evm.mine(8).await;
-        relay.until_anchored(3).await;
-        let text = String::from_utf8(relay.shared.text().unwrap()).unwrap();
-        relay.end().await;
-        assert!(text.contains("ves_relay_reorged_total 3"), "{text}");
-        evm.audit(&batches).await;
-        assert_eq!(evm.relay_transactions().await, 3);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn deeper_than_the_confirmation_rule_is_repaired_too() {
-        let evm = Evm::start().await;
-        // Several anchors may share a block: the reorg must not reach the deployment.
-        evm.mine(5).await;
-        let (_dir, path) = place();
-        let script = Script::regular(2, 2);
-        let batches = all(&script);
-        let source = ScriptedSource::all(script);
-        let relay = start(&evm, &path, source, settings(Confirmation::Blocks(1))).await;
-        relay.until_anchored(4).await;
-        relay
-            .until("final", async |r: &Running| {
-                let counts = r.journal.send_counts().await.unwrap();
-                counts == [("final".to_owned(), 4)]
-            })
-            .await;
-        evm.rpc("anvil_reorg", json!([3, []])).await;
-        relay
-            .until("commitments", async |_: &Running| {
-                evm.committed().await.len() == 4
-            })
-            .await;
-        relay.until_anchored(4).await;
-        relay.end().await;
-        evm.audit(&batches).await;
-        assert_eq!(evm.relay_transactions().await, 4);
-    }
-
-    /// A relay before a foreign batch that is in the latest block and not confirmed yet.
-    async fn before_a_foreign_batch(evm: &Evm, path: &std::path::Path, script: Script) -> Running {
-        evm.authorize(OTHER, true).await;
-        evm.mine(8).await;
-        let mut forged = all(&script).remove(0);
-        forged.events_root.0[0] ^= 1;
-        evm.commit(OTHER, &forged).await;
-        let source = ScriptedSource::all(script);
-        let relay = start(evm, path, source, settings(Confirmation::Blocks(6))).await;
-        relay
-            .until("the batches", async |r: &Running| {
-                r.journal.totals().await.unwrap().0 == 2
-            })
-            .await;
-        // Many looks.
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let rows = relay.journal.streams().await.unwrap();
-        assert!(rows.iter().all(|row| row.quarantine.is_none()), "{rows:?}");
-        assert_eq!(evm.relay_transactions().await, 0);
-        relay
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn that_takes_a_foreign_batch_back_frees_its_place() {
-        let evm = Evm::start().await;
-        let (_dir, path) = place();
-        let script = Script::regular(1, 2);
-        let batches = all(&script);
-        let relay = before_a_foreign_batch(&evm, &path, script).await;
-        evm.rpc("anvil_reorg", json!([1, []])).await;
-        // The second follows once the first, without a predecessor to be checked against, is confirmed.
-        for count in 1..=2 {
-            relay
-                .until("commitments", async |_: &Running| {
-                    evm.committed().await.len() == count
-                })
-                .await;
-            evm.mine(8).await;
-        }
-        relay.until_anchored(2).await;
-        relay.end().await;
-        evm.audit(&batches).await;
-        assert_eq!(evm.reverted().await, 0);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn that_does_not_come_leaves_a_foreign_batch_and_its_stream_is_set_aside() {
-        let evm = Evm::start().await;
-        let (_dir, path) = place();
-        let relay = before_a_foreign_batch(&evm, &path, Script::regular(1, 2)).await;
-        evm.mine(8).await;
-        relay
-            .until("quarantine", async |r: &Running| {
-                let rows = r.journal.streams().await.unwrap();
-                rows.iter().all(|row| row.quarantine.is_some())
-            })
-            .await;
-        relay.end().await;
-        assert_eq!(evm.relay_transactions().await, 0);
-    }
 }
 
 mod d3_a_batch_that_another_sequencer_committed {

@@ -199,3 +199,25 @@ async fn a_plan_without_a_key_says_that_nothing_can_be_tried() {
     let text = out(&site.command(&["plan"]).await);
     assert!(text.contains("sender      not known"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_content_in_the_contract_is_watched_and_sets_a_stream_aside_once_it_is_confirmed() {
+    let script = Script::regular(2, 1);
+    let mut theirs = all(&script)[0].clone();
+    theirs.events_root.0[0] ^= 1;
+    let served = Served::start(ScriptedSource::all(script)).await;
+    let evm = Evm::start().await;
+    evm.authorize(OTHER, true).await;
+    evm.commit(OTHER, &theirs).await;
+    let site = Site::new(&served.url, &evm.url, &evm, "4", "");
+    let said = async || {
+        let shown = plan(&site, &[]).await;
+        let steps = shown["steps"].as_array().unwrap();
+        let of_it = |step: &&Value| step["stream"] == theirs.stream_id().to_string();
+        let actions = steps.iter().filter(of_it).map(|step| step["action"].clone());
+        (actions.collect::<Vec<_>>(), calls(&shown).len())
+    };
+    assert_eq!(said().await, (vec![json!("watch-conflict")], 1));
+    evm.mine(4).await;
+    assert_eq!(said().await, (vec![json!("quarantine")], 1));
+}

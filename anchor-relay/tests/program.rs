@@ -206,3 +206,23 @@ async fn d1_the_program_sees_a_real_registry_and_another_chain_id() {
     .await
     .unwrap();
 }
+
+#[test]
+fn d18_a_second_relay_with_the_same_key_and_a_journal_of_its_own_does_not_start() {
+    let dir = place();
+    let relay = Relay::start(dir.path(), &[]);
+    let other = ["--config", "relay.toml", "--journal", "other.db", "run"];
+    let second = run(dir.path(), &other);
+    assert_eq!(second.status.code(), Some(3), "{}", err(&second));
+    assert!(
+        err(&second).contains("another relay uses the key relay.json"),
+        "{}",
+        err(&second)
+    );
+    // What only reads is let through, and a key that nobody holds any more is free.
+    let check = run(dir.path(), &["--config", "relay.toml", "config", "check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    relay.kill_nine();
+    let next = Relay::start(dir.path(), &["--journal", "other.db"]);
+    assert_eq!(next.terminate(), Some(0));
+}

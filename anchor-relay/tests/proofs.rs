@@ -8,7 +8,10 @@
 mod support;
 
 use alloy::{primitives::B256, sol_types::SolCall};
-use anchor_relay::sink::{Confirmation, Payload, proof_call};
+use anchor_relay::{
+    relay::Approved,
+    sink::{Confirmation, Payload, proof_call},
+};
 use serde_json::json;
 use std::time::Duration;
 use support::{
@@ -310,7 +313,7 @@ async fn d1_code_that_the_operator_did_not_approve_is_waited_for() {
     let script = Script::regular(1, 1);
     let source = ScriptedSource::all(script);
     let mut strict = shared(50);
-    strict.implementations = vec![OTHER];
+    strict.approved = vec![Approved::At(OTHER)];
     let relay = start(&evm, &path, source.clone(), strict.clone()).await;
     relay
         .until("a reason to wait", async |r: &Running| {
@@ -320,7 +323,7 @@ async fn d1_code_that_the_operator_did_not_approve_is_waited_for() {
         .await;
     relay.end().await;
     assert_eq!(evm.relay_transactions().await, 0);
-    strict.implementations = vec![OTHER, found];
+    strict.approved = vec![Approved::At(OTHER), Approved::At(found)];
     let relay = start(&evm, &other, source, strict).await;
     relay.until_anchored(1).await;
     relay.end().await;

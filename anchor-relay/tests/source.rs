@@ -19,7 +19,7 @@ use support::{
     running::{Running, settings, start_on},
 };
 use tempfile::TempDir;
-use ves_primitives::{BlockCommitment, GenesisHash, StateRoot, StreamTip, limits};
+use ves_primitives::{BlockCommitment, GenesisHash, SPEC_NAME, StateRoot, StreamTip, limits};
 
 async fn journal() -> (TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
@@ -100,6 +100,32 @@ async fn s2_the_operators_pin_is_checked_before_anything_is_stored() {
         Halt::Genesis { .. }
     ));
     assert_eq!(journal.genesis().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn s2_a_node_with_the_runtime_of_something_else_stops_the_relay_before_anything_is_stored() {
+    let (_dir, journal) = journal().await;
+    let source = ScriptedSource::all(Script::regular(1, 2));
+    source.change(|inner| inner.spec_name = "ves-appchain-2");
+    let found = halt(walk_all(&source, &journal).await);
+    let expected = Halt::Runtime {
+        found: "ves-appchain-2".into(),
+    };
+    assert_eq!(found, expected);
+    assert!(found.to_string().contains("source.node_url"), "{found}");
+    assert_eq!(journal.genesis().await.unwrap(), None);
+    assert_eq!(journal.cursor().await.unwrap(), None);
+    // Nor does a relay that ran before go on, when it looks again after an error.
+    source.change(|inner| inner.spec_name = SPEC_NAME);
+    let mut walker = Walker::new(source.clone(), None);
+    walker.advance(&journal).await.unwrap();
+    source.change(|inner| inner.down = true);
+    assert!(walker.advance(&journal).await.is_err());
+    source.change(|inner| {
+        inner.down = false;
+        inner.spec_name = "ves-appchain-2";
+    });
+    assert_eq!(halt(walker.advance(&journal).await), expected);
 }
 
 #[tokio::test]

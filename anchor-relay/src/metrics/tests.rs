@@ -86,8 +86,9 @@ fn d16_ready_needs_both_sides_and_then_progress() {
 #[test]
 fn d16_a_stuck_destination_is_not_hidden_by_an_appchain_that_lives() {
     let shared = Shared::new().unwrap();
-    let included = |included, reverted| SendReport {
-        included,
+    let included = |took_effect, reverted| SendReport {
+        included: took_effect + reverted,
+        took_effect,
         reverted,
         ..SendReport::default()
     };
@@ -106,11 +107,17 @@ fn d16_a_stuck_destination_is_not_hidden_by_an_appchain_that_lives() {
         assert_eq!(look(), Ok(()));
         long_passes(&shared);
         assert!(look().unwrap_err().contains("destination took nothing"));
-        // Neither what is only sent nor what fails is progress.
+        // Neither what is only sent, nor what fails, nor what only fills a nonce is progress.
         shared.submitted();
-        shared.sent_report(&included(1, 1));
+        shared.sent_report(&included(0, 1));
         assert!(look().is_err());
-        shared.sent_report(&included(2, 1));
+        let filler = SendReport {
+            included: 1,
+            ..SendReport::default()
+        };
+        shared.sent_report(&filler);
+        assert!(look().is_err());
+        shared.sent_report(&included(1, 1));
         assert_eq!(look(), Ok(()));
     }
 }

@@ -342,15 +342,16 @@ impl AnchorLoop {
             });
         }
         let found = gate.implementation;
-        let allowed = &self.settings.implementations;
-        if !allowed.is_empty() && found.is_none_or(|found| !allowed.contains(&found)) {
-            gate.parked.push(Park::UnknownImplementation { found });
-        }
         // Without it there is no registry to look at.
         if gate.strict.is_some() {
             let code = self.look_at_code(found).await?;
             gate.code_hash = Some(code.hash);
             gate.upgraded_ms = code.upgraded_ms;
+        }
+        let (approved, code_hash) = (&self.settings.approved, gate.code_hash);
+        if !approved.is_empty() && !approved.iter().any(|code| code.names(found, code_hash)) {
+            gate.parked
+                .push(Park::UnknownImplementation { found, code_hash });
         }
         Ok(gate)
     }

@@ -18,6 +18,7 @@ mod simulation;
 mod submit;
 mod walk;
 
+pub use code::Approved;
 pub use reports::{Reporter, ReporterSettings};
 
 use crate::{
@@ -27,7 +28,6 @@ use crate::{
     sink::{Chain, Confirmation, Key, SendPolicy},
     source::{Halt, Source, Walker},
 };
-use alloy::primitives::Address;
 use anchor::AnchorLoop;
 use std::{
     sync::Arc,
@@ -57,7 +57,7 @@ pub struct Settings {
     /// Gwei that may be spent in 24 hours.
     pub daily_budget_gwei: Option<u64>,
     /// Code that the registry may run; empty: any.
-    pub implementations: Vec<Address>,
+    pub approved: Vec<Approved>,
     /// Pause between looks at the appchain and at the contract.
     pub poll: Duration,
     /// The operator's pin of the appchain.

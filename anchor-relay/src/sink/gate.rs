@@ -65,6 +65,8 @@ pub enum Park {
     UnknownImplementation {
         /// Its address; none if the registry is no proxy.
         found: Option<Address>,
+        /// Its Keccak-256; none if it could not be read.
+        code_hash: Option<B256>,
     },
     /// The chain's base fee is above our limit.
     FeeAboveLimit {
@@ -136,12 +138,17 @@ impl fmt::Display for Park {
                 "{spent_gwei} gwei were spent in 24 hours, send.daily_budget_gwei is \
                  {budget_gwei}. Wait or raise it"
             ),
-            Self::UnknownImplementation { found } => {
-                let found = found.map_or("no proxy".to_owned(), |address| address.to_string());
-                write!(
-                    f,
-                    "the registry was upgraded: its implementation is {found}, which \
-                     destination.implementations does not name. Review it, then add it"
+            Self::UnknownImplementation { found, code_hash } => {
+                match found {
+                    Some(address) => write!(f, "the registry's implementation is {address}")?,
+                    None => f.write_str("the registry is no proxy")?,
+                }
+                if let Some(hash) = code_hash {
+                    write!(f, " and its code has Keccak-256 {hash}")?;
+                }
+                f.write_str(
+                    "; destination.implementations does not name it. Review the code, then add its \
+                     address or hash",
                 )
             }
             Self::FeeAboveLimit { base_fee } => write!(

@@ -75,6 +75,8 @@ pub enum SubmitOutcome {
 pub struct SendReport {
     /// Newly included.
     pub included: u64,
+    /// Newly included, and the contract took what it carried.
+    pub took_effect: u64,
     /// Newly included but reverted.
     pub reverted: u64,
     /// Newly final.
@@ -292,6 +294,7 @@ impl Sender {
         report.fees_paid = report.fees_paid.saturating_add(receipt.fee);
         report.included += 1;
         if ok {
+            report.took_effect += 1;
             tracing::info!(
                 nonce = send.nonce,
                 tx = %format_args!("0x{}", hex::encode(hash)), block = number, "included"

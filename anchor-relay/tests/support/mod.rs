@@ -34,7 +34,7 @@ use std::{
 use ves_client::{DigestItem, Header};
 use ves_primitives::{
     AgentId, BLOCK_COMMITMENT_ENGINE, BatchCommitment, BlockCommitment, GenesisHash, LeafHash,
-    Policy, StoreId, StreamId, StreamTip, TenantId, batch_proof_hash, limits,
+    Policy, SPEC_NAME, StoreId, StreamId, StreamTip, TenantId, batch_proof_hash, limits,
     proof::BatchProofRecord, sha256, stream_id,
 };
 
@@ -151,6 +151,7 @@ pub struct Inner {
     pub script: Script,
     pub finalized: u32,
     pub genesis: GenesisHash,
+    pub spec_name: &'static str,
     pub down: bool,
     /// What it says about proofs contradicts finalized state.
     pub contradicted: bool,
@@ -191,6 +192,7 @@ impl ScriptedSource {
             script,
             finalized,
             genesis: GENESIS,
+            spec_name: SPEC_NAME,
             down: false,
             contradicted: false,
             proofs: Vec::new(),
@@ -221,6 +223,10 @@ impl ScriptedSource {
 impl Source for ScriptedSource {
     async fn genesis_hash(&self) -> Result<GenesisHash, SourceError> {
         self.ask(|inner| Some(inner.genesis))
+    }
+
+    async fn spec_name(&self) -> Result<String, SourceError> {
+        self.ask(|inner| Some(inner.spec_name.into()))
     }
 
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {

@@ -32,7 +32,7 @@ pub fn settings(confirmation: Confirmation) -> Settings {
         max_batches: 1,
         proof_wait: Duration::ZERO,
         daily_budget_gwei: None,
-        implementations: Vec::new(),
+        approved: Vec::new(),
         poll: Duration::from_millis(40),
         genesis: None,
         min_balance: 0,

@@ -102,6 +102,11 @@ async fn answer(source: &ScriptedSource, call: &Value) -> Result<Value, SourceEr
                 other => panic!("{other} is asked for"),
             }
         }
+        "state_getRuntimeVersion" => json!({
+            "specName": source.spec_name().await?,
+            "specVersion": 1,
+            "transactionVersion": 1,
+        }),
         // A node without bodies.
         "chain_getBlock" => Value::Null,
         other => panic!("{other} is asked for"),

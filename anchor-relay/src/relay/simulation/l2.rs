@@ -13,7 +13,10 @@ use alloy::{
     primitives::{Address, B256},
 };
 use rand::{Rng, rngs::StdRng};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use ves_primitives::sha256;
 
 /// Seconds from block to block.
@@ -347,6 +350,19 @@ impl L2 {
             self.mine(rng);
         }
         depth
+    }
+
+    /// Nonces whose transaction failed in a block that is gone and did its work in another one.
+    pub(super) fn revived(&self) -> usize {
+        let of = |blocks: &[Block], failed: bool| -> BTreeSet<(Address, u64)> {
+            let mined = blocks.iter().flat_map(|block| &block.mined);
+            mined
+                .filter(|mined| mined.reverted.is_some() == failed)
+                .map(|mined| (mined.tx.from, mined.tx.nonce))
+                .collect()
+        };
+        let failed = of(&self.orphans, true);
+        failed.intersection(&of(&self.blocks, false)).count()
     }
 
     /// What a sender paid on the chain as it is, wei.

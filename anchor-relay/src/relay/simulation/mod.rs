@@ -306,7 +306,7 @@ async fn play(seed: u64, bug: Option<Bug>, verbose: bool) -> Outcome {
         relay.journal.close().await;
     }
     let mut world = world.lock();
-    judge_waste(&mut world, relays, settings.window);
+    judge_waste(&mut world, relays, &settings);
     world.stats.batches = world.appchain.final_batches.len() as u64;
     world.stats.proofs = world.appchain.final_proofs.len() as u64;
     let wasted = world.wasted();
@@ -333,7 +333,7 @@ fn settings(world: &mut World) -> Settings {
         max_batches: rng.gen_range(1..8),
         proof_wait: Duration::from_secs(if rng.gen_bool(0.3) { 5 } else { 0 }),
         daily_budget_gwei: None,
-        implementations: Vec::new(),
+        approved: Vec::new(),
         poll: Duration::from_secs(1),
         genesis: Some(appchain::GENESIS),
         min_balance: 0,
@@ -490,11 +490,15 @@ async fn quiesce(shared: &Shared, running: &mut [Running]) {
 }
 
 /// What was paid for nothing is bounded by what caused it.
-fn judge_waste(world: &mut World, relays: usize, window: usize) {
+fn judge_waste(world: &mut World, relays: usize, settings: &Settings) {
     let (double, other) = world.wasted();
-    // One relay never sends what is there. Of two the slower one may lose each race once.
+    // One relay never sends what is there, unless a reorg undoes a failure after it has sent again what that
+    // one carried. Of two the slower one may lose each race once.
     let items = world.appchain.final_batches.len() + world.appchain.final_proofs.len();
-    let races = if relays == 1 { 0 } else { items };
+    let races = match relays {
+        1 => world.l2.revived() * settings.max_batches,
+        _ => items,
+    };
     if double > races {
         world.violation(format!(
             "{double} transactions reverted: it was there already"
@@ -508,7 +512,7 @@ fn judge_waste(world: &mut World, relays: usize, window: usize) {
     } else {
         world.l2.taken_back
     };
-    let caught = closures * window * relays + moved + races;
+    let caught = closures * settings.window * relays + moved + races;
     if other > caught {
         world.violation(format!(
             "{other} transactions reverted, {caught} had a reason to"

@@ -22,7 +22,7 @@ use std::{
     task::{Context, Poll},
 };
 use tower_service::Service;
-use ves_primitives::{BatchCommitment, GenesisHash, StreamId, proof::BatchProofRecord};
+use ves_primitives::{BatchCommitment, GenesisHash, SPEC_NAME, StreamId, proof::BatchProofRecord};
 
 /// Wei per gas that the node suggests as a tip.
 const TIP: u128 = 1_000_000;
@@ -308,6 +308,11 @@ impl Source for AppNode {
                 _ => GENESIS,
             })
         })
+    }
+
+    /// Asked only together with the genesis, whose fate is drawn.
+    async fn spec_name(&self) -> Result<String, SourceError> {
+        Ok(SPEC_NAME.into())
     }
 
     async fn finalized_head(&self) -> Result<(u32, BlockHash), SourceError> {

@@ -18,6 +18,7 @@ use alloy::{
 use keystore::read_passphrase;
 use std::{
     fmt,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -68,6 +69,12 @@ pub enum KeyError {
     /// The passphrase does not open the keystore.
     #[error("the passphrase does not open the keystore {0}")]
     WrongPassphrase(String),
+    /// Two programs that count the same nonces would take them from each other.
+    #[error(
+        "another relay uses the key {0}. One key, one relay: stop the other, or give this one a key \
+         of its own with: anchor-relay key new"
+    )]
+    InUse(String),
     /// There is nobody to ask for the passphrase.
     #[error(
         "no passphrase: set key.passphrase_file (--passphrase-file) or the variable \
@@ -127,6 +134,30 @@ pub enum KeySource {
     AwsKms(String),
     /// A key version of Google Cloud KMS, by resource name.
     GcpKms(String),
+}
+
+impl KeySource {
+    /// Makes sure that no other relay uses the key file, as long as the returned file is open. `None`:
+    /// the key is in no file.
+    ///
+    /// # Errors
+    /// [`KeyError::InUse`], [`KeyError::Unreadable`].
+    pub fn hold(&self) -> Result<Option<File>, KeyError> {
+        let Self::File { path, .. } = self else {
+            return Ok(None);
+        };
+        let name = || path.display().to_string();
+        let unreadable = |error: std::io::Error| KeyError::Unreadable {
+            path: name(),
+            reason: error.to_string(),
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(KeyError::InUse(name())),
+            Err(TryLockError::Error(error)) => Err(unreadable(error)),
+        }
+    }
 }
 
 /// Environment variable with the key, read only with `--dev-key-from-env`.
@@ -283,7 +314,7 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyError> {
         path: name.clone(),
         reason,
     };
-    let file = std::fs::File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
