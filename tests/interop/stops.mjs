@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // How an agent stops: by Ctrl-C, by a service manager, by kill -9, or because another process is at the same
-// work. Whatever it was doing, nothing is lost, doubled or half-written. And a program that embeds the agent.
+// work. Whatever it was doing, nothing is lost, doubled or half-written. A program that embeds the agent. And an agent
+// whose node is killed and comes back.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { claim, ensure, program, run, same, sleep } from '../polkadotjs/harness.mjs';
+import { claim, ensure, program, run, same, sleep, startNode, waitFor } from '../polkadotjs/harness.mjs';
 
 const EVENTS = 400;
 const KILLS = 8;
@@ -15,7 +16,10 @@ const KILLS = 8;
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts a command; `signal` sends it one, `ended` resolves to its exit code, its JSON and how long it took. */
+/**
+ * Starts a command; `signal` sends it one, `ended` resolves to its exit code, its JSON and how long it took, `lines`
+ * are the JSON objects and `complaint` the warnings it has printed so far.
+ */
 function start(name, args, cwd, env = {}) {
   const began = Date.now();
   const child = spawn(program(name), args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, HOME: cwd, ...env } });
@@ -30,7 +34,9 @@ function start(name, args, cwd, env = {}) {
     const ms = Date.now() - began;
     setTimeout(() => done({ code, signal, out, err, ms }), 200);
   }));
-  return { signal: (kind) => child.kill(kind), ended };
+  // What comes after the last line feed is not a whole line yet.
+  const lines = () => out.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  return { signal: (kind) => child.kill(kind), ended, lines, complaint: () => err };
 }
 
 /** None failed but for finding the database busy, which may be run again. */
@@ -39,7 +45,7 @@ function noneFailed(ends) {
   same('failures', bad.map(({ code, out }) => `${code} ${out.slice(-300)}`).join(), '');
 }
 
-export async function stops(directory, url, makeProject) {
+export async function stops(directory, node, makeProject) {
   const author = await makeProject('stopped');
   await author.cli('keys:generate', '--insecure-plaintext-keys');
   await author.cli('admin:register-agent', '--dev-admin', '--no-wait');
@@ -204,9 +210,43 @@ export async function stops(directory, url, makeProject) {
 
   await claim('A Rust program with a database of its own captures and pushes', async () => {
     const database = join(directory, 'embedded.db');
-    const { code, out, err } = await start(join(program('.'), 'examples/embed'), [url, author.home, database], directory).ended;
+    const { code, out, err } = await start(join(program('.'), 'examples/embed'), [node.url, author.home, database], directory).ended;
     same(`the exit code (${err})`, code, 0);
     ensure(/event [0-9a-f-]{36} is final at sequence Some\(\d+\)/.test(out), out);
     return out.trim();
+  });
+
+  // The last one: it takes the others' node away.
+  await claim('pull --follow outlives kill -9 of its node, goes on with the one that comes back, and lists nothing twice', async () => {
+    await author.cli('push');
+    await reader.cli('pull');
+    const following = at(reader.home, 'pull', '--follow');
+    const listed = () => following.lines().flatMap((line) => line.events ?? []).map((event) => event.event_id);
+    /** Has the author push an event, and waits until the other one's pull lists it. */
+    const followed = async (name) => {
+      const { event_id: id } = await author.cli(
+        'append', '--entity-type', 'stop', '--entity-id', name, '--event-type', 'stop.created', '--payload', '{}');
+      const { events } = await author.cli('push');
+      same(`the state of ${name}`, events[0].state, 'finalized');
+      await waitFor(`${name} to be listed`, () => listed().includes(id));
+      return { id, block: events[0].block_number };
+    };
+    const before = await followed('before-the-kill');
+    // A node alone may lose its newest blocks: no other one has them. What is looked at here is not among these.
+    await waitFor('more blocks', async () => (await author.cli('status')).node.finalized_block > before.block + 2);
+    const complaint = following.complaint();
+    node.stop();
+    await waitFor('the node to be gone', () => !node.isRunning());
+    await waitFor('pull --follow to miss it', () => following.complaint() !== complaint);
+    await startNode(directory, [], new URL(node.url).port);
+    const after = [await followed('after-the-kill'), await followed('and-one-more')];
+    following.signal('SIGINT');
+    const { code, out } = await following.ended;
+    same('the exit code', code, 130);
+    same('the last line', JSON.parse(out.trim().split('\n').at(-1)).error.code, 'interrupted');
+    same('what is listed', listed().join(), [before, ...after].map(({ id }) => id).join());
+    const status = await reader.cli('status');
+    same('verified events', status.verified_events, status.local_sequence);
+    return `${listed().length} events, blocks ${before.block} and ${after.map(({ block }) => block).join(', ')}`;
   });
 }

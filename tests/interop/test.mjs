@@ -170,7 +170,7 @@ await play(directory, ours, async (name, agent) => {
   await other.cli('keys:register', '--purpose', 'signing', '--key-id', '2', '--dev-admin');
   return other;
 });
-await stops(directory, node.url, project);
+await stops(directory, node, project);
 
 const { claims, failures } = score();
 console.log(`${claims - failures} of ${claims} claims hold`);

@@ -48,11 +48,15 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
 
-/** Starts a development node on free ports and waits until it answers. */
-export async function startNode(directory, more = []) {
-  const log = join(directory, 'node.log');
+/**
+ * Starts a development node on free ports and waits until it answers. With the port of one that has ended it
+ * goes on in that one's place, with what that one left.
+ */
+export async function startNode(directory, more = [], port = '0') {
+  // The log of the one before would tell at once that it is ready.
+  const log = join(directory, port === '0' ? 'node.log' : 'node-again.log');
   const args = [
-    ...['--dev', '--base-path', join(directory, 'node'), '--rpc-port', '0'],
+    ...['--dev', '--base-path', join(directory, 'node'), '--rpc-port', port],
     ...['--listen-addr', '/ip4/127.0.0.1/tcp/0', '--no-mdns', '--no-prometheus', '--no-telemetry'],
   ];
   const listening = /Running JSON-RPC server: addr=([^,\s]+)/;

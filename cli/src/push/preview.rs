@@ -3,13 +3,16 @@
 
 //! What a push would do, without doing it.
 
-use super::{Signers, allowance::Allowances, batches::chunks, builds_on_one_of, entity_key};
+use super::{
+    Signers, allowance::Allowances, batches::chunks, builds_on_one_of, entity_key,
+    signing::sign_in_memory,
+};
 use crate::{
     chain::Chain,
     conflicts,
     error::{Failure, Result},
     inbox::Stream,
-    outbox::{self, Entry, State},
+    outbox::{self, Entry},
 };
 use sqlx::SqlitePool;
 use std::collections::{BTreeSet, HashSet};
@@ -62,20 +65,12 @@ pub async fn preview<C: Chain>(
             unsigned.push(entry);
             continue;
         }
-        if !entry.signed {
-            let envelope = &entry.event.envelope;
-            let (tenant, agent) = (envelope.tenant_id, envelope.source_agent_id);
-            let key = match entry.key_id {
-                Some(key) => key,
-                None => signers.current(chain, tenant, agent).await?,
-            };
-            if !allowances.take(pool, signers.store(), agent, key).await? {
-                waiting.insert(entity_key(&entry));
-                unsigned.push(entry);
-                continue;
-            }
-            entry.sign(signers.open(agent, key)?)?;
-            entry.state = State::Signed;
+        if !entry.signed
+            && !sign_in_memory(pool, chain, signers, &mut allowances, &mut entry).await?
+        {
+            waiting.insert(entity_key(&entry));
+            unsigned.push(entry);
+            continue;
         }
         due.push(entry);
     }

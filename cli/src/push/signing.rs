@@ -3,12 +3,13 @@
 
 //! From due to signed. The database decides which signature an event has: another push may have been first.
 
-use super::{EntityKey, Push, Signers, entity_key, options::CrashPoint};
+use super::{EntityKey, Push, Signers, allowance::Allowances, entity_key, options::CrashPoint};
 use crate::{
     chain::Chain,
     error::Result,
     outbox::{self, Entry, State},
 };
+use sqlx::SqlitePool;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Whether it is still here, and was made on top of an earlier event of one of these entities.
@@ -16,6 +17,29 @@ pub(super) fn builds_on_one_of(entry: &Entry, entities: &HashSet<EntityKey>) -> 
     matches!(entry.state, State::Queued | State::Signed)
         && entry.event.envelope.base_version.is_some()
         && entities.contains(&entity_key(entry))
+}
+
+/// Signs an event in memory, with the key that it has or else with its agent's current one. Says whether that
+/// key had a signature left; without one the event is as it was.
+pub(super) async fn sign_in_memory<C: Chain>(
+    pool: &SqlitePool,
+    chain: &C,
+    signers: &mut Signers<'_>,
+    allowances: &mut Allowances,
+    entry: &mut Entry,
+) -> Result<bool> {
+    let envelope = &entry.event.envelope;
+    let (tenant, agent) = (envelope.tenant_id, envelope.source_agent_id);
+    let key = match entry.key_id {
+        Some(key) => key,
+        None => signers.current(chain, tenant, agent).await?,
+    };
+    if !allowances.take(pool, signers.store(), agent, key).await? {
+        return Ok(false);
+    }
+    entry.sign(signers.open(agent, key)?)?;
+    entry.state = State::Signed;
+    Ok(true)
 }
 
 impl<C: Chain> Push<'_, C> {
@@ -33,21 +57,11 @@ impl<C: Chain> Push<'_, C> {
                 continue;
             }
             if !entry.signed {
-                let (tenant, agent) = (
-                    entry.event.envelope.tenant_id,
-                    entry.event.envelope.source_agent_id,
-                );
-                let key = match entry.key_id {
-                    Some(key) => key,
-                    None => signers.current(self.chain, tenant, agent).await?,
-                };
-                let (pool, store) = (self.pool, signers.store());
-                if !self.allowances.take(pool, store, agent, key).await? {
+                let allowances = &mut self.allowances;
+                if !sign_in_memory(self.pool, self.chain, signers, allowances, &mut entry).await? {
                     self.unsigned.insert(entity_key(&entry));
                     continue;
                 }
-                entry.sign(signers.open(agent, key)?)?;
-                entry.state = State::Signed;
                 fresh.push(entries.len());
             }
             entries.push(entry);

@@ -17,6 +17,16 @@ impl Setup {
         outbox::open_entries(&self.pool, 0, 10).await.unwrap()
     }
 
+    /// A push of which a test takes each step by itself, and what it signs with.
+    async fn begin<'a>(
+        &'a self,
+        options: &'a PushOptions,
+        ui: &'a Ui,
+    ) -> (Push<'a, FakeChain>, Signers<'a>) {
+        let push = Push::begin(&self.pool, &self.chain, options, ui).await;
+        (push.unwrap(), Signers::new(&self.keys, &no_passphrase))
+    }
+
     async fn give_up(&self, entry: &Entry) {
         let mut db = self.pool.acquire().await.unwrap();
         let moved = outbox::set_aside(&mut db, entry.local_seq, entry.state, State::Dead).await;
@@ -72,8 +82,7 @@ async fn an_event_that_is_given_up_between_signature_and_sending_is_not_sent() {
     let s = Setup::new().await;
     s.append_many(3).await;
     let (options, ui) = (PushOptions::default(), ui());
-    let mut push = Push::begin(&s.pool, &s.chain, &options, &ui).await.unwrap();
-    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let (mut push, mut signers) = s.begin(&options, &ui).await;
     let signed = push.sign(s.due().await, &mut signers).await.unwrap();
     s.give_up(&signed[1]).await;
     push.send(signed).await.unwrap();
@@ -90,8 +99,7 @@ async fn what_was_made_on_top_of_an_event_given_up_meanwhile_is_held() {
     let s = Setup::new().await;
     s.append_versions().await;
     let (options, ui) = (PushOptions::default(), ui());
-    let mut push = Push::begin(&s.pool, &s.chain, &options, &ui).await.unwrap();
-    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let (mut push, mut signers) = s.begin(&options, &ui).await;
     let signed = push.sign(s.due().await, &mut signers).await.unwrap();
     s.give_up(&signed[1]).await;
     push.send(signed).await.unwrap();
@@ -108,8 +116,7 @@ async fn an_event_that_is_given_up_before_its_signature_is_stored_stays_unsigned
     let s = Setup::new().await;
     s.append_versions().await;
     let (options, ui) = (PushOptions::default(), ui());
-    let mut push = Push::begin(&s.pool, &s.chain, &options, &ui).await.unwrap();
-    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let (mut push, mut signers) = s.begin(&options, &ui).await;
     let due = s.due().await;
     s.give_up(&due[1]).await;
     let signed = push.sign(due, &mut signers).await.unwrap();
@@ -124,8 +131,7 @@ async fn of_two_pushes_that_sign_one_event_both_send_the_signature_that_was_stor
     let s = Setup::new().await;
     s.append(&draft()).await;
     let (options, ui) = (PushOptions::default(), ui());
-    let mut push = Push::begin(&s.pool, &s.chain, &options, &ui).await.unwrap();
-    let mut signers = Signers::new(&s.keys, &no_passphrase);
+    let (mut push, mut signers) = s.begin(&options, &ui).await;
     // This push knows its key already when another one takes over.
     let key = signers.current(&s.chain, TENANT, AGENT).await.unwrap();
     assert_eq!(key, KeyId(1));
