@@ -12,13 +12,17 @@
 # verify-release.sh --record [COMMIT]     builds twice, fails unless both are equal, prints a new record
 #
 # Needs what setup.sh installs. The bytes depend on paths, so that it always builds in the same place,
-# /tmp/ves-release, which must not exist; where cargo keeps its sources does not matter.
+# /tmp/ves-release, which must not exist; where cargo keeps its sources does not matter. Exit code 3 if this
+# machine or this clone cannot make the build at all: another compiler, no target, no such commit.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 cd "$VES_ROOT"
 
 place=/tmp/ves-release
 record=release/runtime.json
+
+# What says nothing about the runtime.
+cannot() { printf 'error: %s\n' "$*" >&2; exit 3; }
 
 member() { node -p 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))[process.argv[2]] ?? ""' "$1" "$2"; }
 
@@ -57,7 +61,8 @@ build() {
 }
 
 check_out() {
-    mkdir "$place" 2>/dev/null || fail "$place exists: it has to be new"
+    git cat-file -e "$1^{commit}" 2>/dev/null || cannot "this clone does not have commit $1: fetch the whole history"
+    mkdir "$place" 2>/dev/null || cannot "$place exists: it has to be new. Remove it if no other build runs"
     trap 'rm -rf "$place"' EXIT
     mkdir "$place/source"
     git archive "$1" | tar -x -C "$place/source"
@@ -69,7 +74,7 @@ pinned() {
     export RUSTUP_TOOLCHAIN
     compiler="$(rustc --version)"
     [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32v1-none" ] ||
-        fail "the toolchain lacks wasm32v1-none: rustup target add wasm32v1-none --toolchain $RUSTUP_TOOLCHAIN"
+        cannot "the toolchain lacks wasm32v1-none: rustup target add wasm32v1-none --toolchain $RUSTUP_TOOLCHAIN"
 }
 
 case "${1:-}" in
@@ -125,7 +130,7 @@ case "${1:-}" in
         published
         pinned
         [ "$compiler" = "$(member "$record" compiler)" ] ||
-            fail "the record was made with $(member "$record" compiler), here is $compiler"
+            cannot "the record was made with $(member "$record" compiler), here is $compiler"
         commit="$(member "$record" commit)"
         check_out "$commit"
         say "build of $commit"
