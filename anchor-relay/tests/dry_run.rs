@@ -214,7 +214,10 @@ async fn other_content_in_the_contract_is_watched_and_sets_a_stream_aside_once_i
         let shown = plan(&site, &[]).await;
         let steps = shown["steps"].as_array().unwrap();
         let of_it = |step: &&Value| step["stream"] == theirs.stream_id().to_string();
-        let actions = steps.iter().filter(of_it).map(|step| step["action"].clone());
+        let actions = steps
+            .iter()
+            .filter(of_it)
+            .map(|step| step["action"].clone());
         (actions.collect::<Vec<_>>(), calls(&shown).len())
     };
     assert_eq!(said().await, (vec![json!("watch-conflict")], 1));
