@@ -341,6 +341,7 @@ await claim('A validator that lost its database comes back with its keys', async
   await c.stop();
   await c.up({ peers: others(c) });
   same('its role again', (await c.ask('system_nodeRoles'))[0], 'Authority');
+  await waitFor('its vote', async () => (await c.gauge('ves_votes_withheld')) === 0, PATIENCE_MS);
   // With another one down it is needed.
   await d.stop();
   const block = await a.finalizes(5);
@@ -365,7 +366,7 @@ await claim('A validator with an old copy of its database gives no second vote, 
   await waitFor('it to follow', async () => (await c.gauge('ves_votes_withheld')) === 1, PATIENCE_MS);
   same('the finalized block', await a.finalized(), before);
   await Promise.all([b.up({ peers: others(b) }), d.up({ peers: others(d) })]);
-  await waitFor('it to be let vote', async () => (await c.gauge('ves_votes_withheld')) === 0, PATIENCE_MS);
+  await waitFor('its vote', async () => (await c.gauge('ves_votes_withheld')) === 0, PATIENCE_MS);
   await d.stop();
   const block = await a.finalizes(5);
   await d.up({ peers: others(d) });

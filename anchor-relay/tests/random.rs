@@ -159,7 +159,7 @@ async fn whatever_happens(streams: u8, blocks: u32, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_everything_is_anchored_once_in_order_and_equal_whatever_happens() {
-    whatever_happens(5, 30, 7).await;
+    whatever_happens(5, 30, 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use crate::{
 use futures::FutureExt;
 use polkadot_sdk::{
     sc_basic_authorship,
-    sc_client_api::{Backend, BlockBackend},
+    sc_client_api::{AuxStore, Backend, BlockBackend},
     sc_consensus,
     sc_consensus_aura::{self, ImportQueueParams, SlotProportion, StartAuraParams},
     sc_consensus_grandpa::{self, FinalityProofProvider, SharedVoterState},
@@ -286,8 +286,13 @@ where
     let prometheus_registry = config.prometheus_registry().cloned();
     let votes = (enable_grandpa && role.is_authority())
         .then(|| {
-            let known = |hash| client.header(hash).is_ok_and(|header| header.is_some());
-            votes::guard(keystore_container.keystore(), &config, known)
+            let database = votes::Database {
+                set: grandpa_link.shared_authority_set().set_id(),
+                rounds: client.get_aux(votes::ROUNDS_KEY)?,
+                knows: &|hash| client.header(hash).is_ok_and(|header| header.is_some()),
+            };
+            votes::guard(keystore_container.keystore(), &config, &database)
+                .map_err(ServiceError::from)
         })
         .transpose()?;
 
@@ -392,7 +397,9 @@ where
                 .map_err(|error| ServiceError::Other(format!("metric of votes: {error}")))?;
             let set = grandpa_link.shared_authority_set().clone();
             let watch = votes.watch(shared_voter_state.clone(), set, withheld);
-            task_manager.spawn_handle().spawn("votes", "ves", watch);
+            task_manager
+                .spawn_essential_handle()
+                .spawn("votes", "ves", watch);
         }
         let grandpa_config = sc_consensus_grandpa::Config {
             gossip_duration: Duration::from_millis(333),

@@ -5,12 +5,12 @@
 //!
 //! GRANDPA writes a vote into the database before it sends it, but the database only queues what it is
 //! given: a crash may lose it, a loss of power does, and so does a copy of the database. So each vote is
-//! also in a file of its own, synced before it is signed. If the database lacks the blocks that were voted
-//! for, the node follows without a vote until the others have left the rounds it had voted in. If only the
-//! vote is lost, and the new one contradicts the file, it is not signed: the voter ends, and the node with
-//! it; its unit starts it again, and then it follows too.
+//! also in a file of its own, synced before it is signed. If the database lacks rounds or blocks that were
+//! voted in or for, the node follows without a vote until the others have left the rounds it had voted in.
+//! If only the vote is lost, and the new one contradicts the file, it is not signed: the voter ends, and the
+//! node with it; its unit starts it again, and then it follows too.
 
-use codec::{Decode, DecodeAll, Encode};
+use codec::{Compact, Decode, DecodeAll, Encode};
 use polkadot_sdk::{
     sc_consensus_grandpa::{SharedAuthoritySet, SharedVoterState},
     sc_service::{ChainType, Configuration},
@@ -27,17 +27,24 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use ves_runtime::{Hash, opaque::Header};
 
 const LOG: &str = "ves-votes";
 const FILE: &str = "grandpa-votes";
+/// Where sc-consensus-grandpa keeps its record of the rounds.
+pub(crate) const ROUNDS_KEY: &[u8] = b"grandpa_completed_round";
 /// Rounds that are kept. A voter has two or three open at once.
 const KEPT: usize = 64;
-/// Between two looks at the rounds of the others.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at the round that the voter is in.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the others have for a round that they may need this validator for.
+const STUCK: Duration = Duration::from_secs(60);
 
 type Message = sp_consensus_grandpa::Message<Header>;
 type Voter = [u8; 32];
@@ -53,8 +60,33 @@ struct Round {
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 struct Kept {
     rounds: BTreeMap<Round, Vec<(Voter, Message)>>,
-    /// No vote before this one is over.
+    /// No vote in this one and before.
     barred: Option<Round>,
+}
+
+/// What the database knows when the node starts.
+pub(crate) struct Database<'a> {
+    /// The set of validators.
+    pub(crate) set: u64,
+    /// GRANDPA's own record of the rounds.
+    pub(crate) rounds: Option<Vec<u8>>,
+    /// Is this block there?
+    pub(crate) knows: &'a dyn Fn(Hash) -> bool,
+}
+
+impl Database<'_> {
+    /// The round that is open by GRANDPA's own record: a variant of `VoterSetState`, then the completed
+    /// rounds, the newest first, each of which begins with its number. Without a record, or with one that
+    /// cannot be read, the first.
+    fn open(&self) -> Round {
+        let record = self.rounds.as_deref().unwrap_or_default();
+        let begin = <(u8, Compact<u32>, u64)>::decode(&mut &*record);
+        let completed = begin.map_or(0, |(_, _, number)| number);
+        Round {
+            set: self.set,
+            number: completed.saturating_add(1),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +134,15 @@ impl Kept {
         }
     }
 
-    /// Is a block unknown that was voted for last? It was in the database then.
-    fn lost(&self, known: impl Fn(Hash) -> bool) -> bool {
-        let last = self.rounds.values().next_back();
-        last.is_some_and(|votes| votes.iter().any(|(_, vote)| !known(*vote.target().0)))
+    /// Does the database lack something of when the last vote was given? The round before was completed
+    /// then, and the blocks that were voted for were known.
+    fn is_lost(&self, database: &Database) -> bool {
+        let Some((last, votes)) = self.rounds.last_key_value() else {
+            return false;
+        };
+        let unknown = |(_, vote): &(Voter, Message)| !(database.knows)(*vote.target().0);
+        let open = database.open();
+        open < *last || (open == *last && votes.iter().any(unknown))
     }
 
     /// The last round with a vote.
@@ -119,15 +156,17 @@ impl Kept {
 pub(crate) struct Votes {
     path: PathBuf,
     kept: Mutex<Kept>,
+    /// The voter is in the last round in which it may not vote, or further. It asks for its key at the
+    /// beginning of each round, so from here on it may have it.
+    reached: AtomicBool,
 }
 
 impl Votes {
-    /// Reads the file of this chain's folder; there is none before the first vote. `known`: does the
-    /// database have this block?
+    /// Reads the file of this chain's folder; there is none before the first vote.
     ///
     /// # Errors
     /// When it cannot be read or written. It must not be passed over then.
-    pub(crate) fn open(folder: &Path, known: impl Fn(Hash) -> bool) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, database: &Database) -> io::Result<Self> {
         let path = folder.join(FILE);
         let kept = match fs::read(&path) {
             Ok(bytes) => Kept::decode_all(&mut bytes.as_slice()).map_err(|_| {
@@ -141,12 +180,15 @@ impl Votes {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
             Err(error) => return Err(error),
         };
-        let lost = kept.barred.is_none() && kept.lost(known);
-        let barred = if lost { kept.last() } else { kept.barred };
+        // The voter begins with the open round. One behind the bar it may begin with its key.
+        let barred = kept.barred.filter(|barred| database.open() <= *barred);
+        let lost = barred.is_none() && kept.is_lost(database);
+        let barred = if lost { kept.last() } else { barred };
         let kept = Kept { barred, ..kept };
         let votes = Self {
             path,
             kept: Mutex::new(kept.clone()),
+            reached: AtomicBool::new(false),
         };
         if lost {
             votes.write(&kept)?;
@@ -158,9 +200,14 @@ impl Votes {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until when this validator does not vote.
+    /// The last round in which this validator does not vote.
     fn barred(&self) -> Option<Round> {
         self.lock().barred
+    }
+
+    /// Does the next round begin without a vote?
+    fn withheld(&self) -> bool {
+        self.barred().is_some() && !self.reached.load(Ordering::Acquire)
     }
 
     /// Whole or not at all, and on disk when it returns.
@@ -179,15 +226,19 @@ impl Votes {
     /// May this be signed? If so it is kept when this returns.
     fn admit(&self, voter: Voter, round: Round, message: Message) -> bool {
         let mut kept = self.lock();
-        if kept.barred.is_some() {
+        if kept.barred.is_some_and(|barred| round <= barred) {
             return false;
         }
-        let mut next = kept.clone();
+        let mut next = Kept {
+            barred: None,
+            ..kept.clone()
+        };
         match kept.judge(&voter, round, &message) {
             Verdict::Same => return true,
             Verdict::New => next.keep(voter, round, message),
             Verdict::Second => {
                 next.barred = kept.last();
+                self.reached.store(false, Ordering::Release);
                 log::error!(
                     target: LOG,
                     "NOT SIGNED: a vote other than the one that this validator has given in round {} of set \
@@ -214,28 +265,16 @@ impl Votes {
         !refused && written.is_ok()
     }
 
-    /// The others are in this round.
-    fn passed(&self, others: Round) {
-        let mut kept = self.lock();
-        let Some(barred) = kept.barred.filter(|barred| others > *barred) else {
-            return;
-        };
-        kept.barred = None;
-        match self.write(&kept) {
-            Ok(()) => log::info!(
-                target: LOG,
-                "the others have left round {} of set {}: this validator votes again",
-                barred.number, barred.set,
-            ),
-            Err(error) => {
-                kept.barred = Some(barred);
-                log::error!(target: LOG, "{} cannot be written: {error}", self.path.display());
-            }
+    /// The voter is in this round, with a key or without.
+    fn is_in(&self, round: Round) {
+        if self.barred().is_some_and(|barred| round >= barred) {
+            self.reached.store(true, Ordering::Release);
         }
     }
 
-    /// Lets a validator that is barred vote again once the others are further. The gauge says 1 until
-    /// then.
+    /// Lets a validator that is barred vote again in the rounds after the last one it had voted in. The
+    /// gauge says 1 until it has. Ends, so that the node ends and is started again, if the voter has come into
+    /// a later round before it was shown its key, and the others cannot finish that one without it.
     pub(crate) async fn watch(
         self: Arc<Self>,
         voter: SharedVoterState,
@@ -243,8 +282,9 @@ impl Votes {
         withheld: Option<Gauge<U64>>,
     ) {
         let tell = |barred: bool| withheld.iter().for_each(|gauge| gauge.set(barred.into()));
-        tell(self.barred().is_some());
-        if let Some(barred) = self.barred() {
+        let at_first = self.barred();
+        tell(at_first.is_some());
+        if let Some(barred) = at_first {
             log::warn!(
                 target: LOG,
                 "the database lacks votes that this validator has given, as {} shows: it does not vote \
@@ -252,16 +292,36 @@ impl Votes {
                 self.path.display(), barred.number, barred.set,
             );
         }
-        while self.barred().is_some() {
+        let mut stuck: Option<(Round, Instant)> = None;
+        while let Some(barred) = self.barred() {
             tokio::time::sleep(LOOK).await;
             // The set first: a round of the next one must not be taken for one of this.
             let set = set.set_id();
             if let Some(state) = voter.voter_state() {
                 let (number, _) = state.best_round;
-                self.passed(Round { set, number });
+                let round = Round { set, number };
+                self.is_in(round);
+                match stuck {
+                    Some((at, since)) if at == round => {
+                        if round > barred && since.elapsed() > STUCK {
+                            log::error!(
+                                target: LOG,
+                                "the others do not finish round {number} of set {set}, which began without this \
+                                 validator's key. The node ends; started again, it votes in it",
+                            );
+                            return;
+                        }
+                    }
+                    _ => stuck = Some((round, Instant::now())),
+                }
             }
         }
         tell(false);
+        if at_first.is_some() {
+            log::info!(target: LOG, "this validator votes again");
+        }
+        // The task is essential.
+        std::future::pending().await
     }
 }
 
@@ -282,13 +342,13 @@ pub(crate) fn gauge(registry: &Registry) -> Result<Gauge<U64>, PrometheusError> 
 pub(crate) fn guard(
     keys: KeystorePtr,
     config: &Configuration,
-    known: impl Fn(Hash) -> bool,
+    database: &Database,
 ) -> io::Result<(KeystorePtr, Option<Arc<Votes>>)> {
     if config.chain_spec.chain_type() == ChainType::Development {
         return Ok((keys, None));
     }
     let folder = config.base_path.config_dir(config.chain_spec.id());
-    let votes = Arc::new(Votes::open(&folder, known)?);
+    let votes = Arc::new(Votes::open(&folder, database)?);
     Ok((Arc::new(Guarded::new(keys, votes.clone())), Some(votes)))
 }
 
@@ -324,7 +384,7 @@ impl Keystore for Guarded {
     /// A validator that is barred has no key of GRANDPA: so it follows.
     fn has_keys(&self, public_keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
         let votes = public_keys.iter().any(|(_, kind)| *kind == GRANDPA);
-        !(votes && self.votes.barred().is_some()) && self.keys.has_keys(public_keys)
+        !(votes && self.votes.withheld()) && self.keys.has_keys(public_keys)
     }
 
     fn sr25519_public_keys(&self, key_type: KeyTypeId) -> Vec<sr25519::Public> {

@@ -33,18 +33,29 @@ impl Validator {
         }
     }
 
-    /// Starts the node with a database that has all blocks.
+    /// Starts the node with a database that lacks nothing but votes.
     fn start(&self) -> Node {
-        self.start_with(|_| true)
+        self.start_with(&database(u64::MAX, u64::MAX))
     }
 
-    fn start_with(&self, known: impl Fn(Hash) -> bool) -> Node {
-        let votes = Arc::new(Votes::open(self.folder.path(), known).unwrap());
+    fn start_with(&self, database: &Database) -> Node {
+        let votes = Arc::new(Votes::open(self.folder.path(), database).unwrap());
         Node {
             id: self.id.clone(),
             keys: Arc::new(Guarded::new(self.keys.clone(), votes.clone())),
             votes,
         }
+    }
+}
+
+/// One that has all blocks, and has completed this round.
+fn database(set: u64, completed: u64) -> Database<'static> {
+    // Live; one completed round, of which only the number is looked at.
+    let rounds = (0u8, Compact(1u32), completed, [0u8; 72]).encode();
+    Database {
+        set,
+        rounds: Some(rounds),
+        knows: &|_| true,
     }
 }
 
@@ -65,8 +76,9 @@ impl Node {
         self.keys.has_keys(&[(raw.to_vec(), GRANDPA)])
     }
 
-    fn others_are_in(&self, set: u64, number: u64) {
-        self.votes.passed(Round { set, number });
+    /// GRANDPA's voter has begun this round.
+    fn is_in(&self, set: u64, number: u64) {
+        self.votes.is_in(Round { set, number });
     }
 }
 
@@ -109,38 +121,87 @@ fn a_validator_whose_vote_was_refused_follows_until_the_others_have_left_its_las
     let node = validator.start();
     assert!(!node.votes(3, 7, prevote(2)));
     assert!(!node.is_voter());
-    assert!(
-        !node.votes(3, 9, prevote(2)),
-        "it votes before it was started again"
-    );
-    let node = validator.start();
-    for (set, round) in [(2, 99), (3, 7), (3, 8)] {
-        node.others_are_in(set, round);
-        assert!(!node.is_voter(), "others in round {round} of set {set}");
+    let node = validator.start_with(&database(3, 5));
+    for (set, round) in [(2, 99), (3, 7)] {
+        node.is_in(set, round);
+        assert!(
+            !node.is_voter(),
+            "it has a key in round {round} of set {set}"
+        );
     }
-    node.others_are_in(3, 9);
-    assert!(node.is_voter() && node.votes(3, 10, prevote(2)));
+    // It has begun its last round without a key, and begins the next one with it.
+    node.is_in(3, 8);
+    assert!(node.is_voter());
+    assert!(!node.votes(3, 8, prevote(1)) && !node.votes(3, 8, precommit(1)));
+    let in_between = validator.start_with(&database(3, 7));
+    assert!(!in_between.is_voter(), "a restart makes it vote");
+    // The others are further: the round that it begins with is a later one.
+    assert!(validator.start_with(&database(3, 8)).is_voter());
+    assert!(node.votes(3, 9, prevote(2)));
     assert!(validator.start().is_voter(), "it forgot that it is over");
 }
 
 #[test]
 fn a_validator_whose_database_lacks_what_it_voted_for_last_follows_from_the_start() {
     let validator = Validator::new();
-    assert!(
-        validator.start_with(|_| false).is_voter(),
-        "it has given no vote"
-    );
+    let knows = |n: u8| move |hash: Hash| hash.as_fixed_bytes()[0] <= n;
+    let start = |n: u8| {
+        let knows = knows(n);
+        validator.start_with(&Database {
+            knows: &knows,
+            ..database(0, 7)
+        })
+    };
+    assert!(start(0).is_voter(), "it has given no vote");
     let node = validator.start();
     assert!(node.votes(0, 7, prevote(1)) && node.votes(0, 8, prevote(2)));
     assert!(node.votes(0, 8, precommit(1)));
-    let has = |n: u8| move |hash: Hash| hash.as_fixed_bytes()[0] <= n;
-    assert!(validator.start_with(has(2)).is_voter());
-    assert!(!validator.start_with(has(1)).is_voter());
+    assert!(start(2).is_voter());
+    assert!(!start(1).is_voter());
     // The blocks come from the others before these have left the round.
-    let node = validator.start();
+    let node = start(9);
     assert!(!node.is_voter() && !node.votes(0, 8, prevote(2)));
-    node.others_are_in(0, 9);
-    assert!(node.is_voter() && validator.start().is_voter());
+    node.is_in(0, 9);
+    assert!(node.is_voter() && node.votes(0, 10, prevote(3)));
+    assert!(validator.start_with(&database(0, 9)).is_voter());
+    // A block that nobody has any more is nothing to wait for once its round is over.
+    let knows = knows(0);
+    let later = Database {
+        knows: &knows,
+        ..database(0, 10)
+    };
+    assert!(validator.start_with(&later).is_voter());
+}
+
+#[test]
+fn a_validator_whose_database_is_behind_the_rounds_it_voted_in_follows_from_the_start() {
+    for (set, completed, votes) in [
+        (3, 7, true),
+        (3, 8, true),
+        (4, 0, true),
+        (3, 6, false),
+        (2, 99, false),
+    ] {
+        let validator = Validator::new();
+        assert!(validator.start().votes(3, 8, prevote(1)));
+        let node = validator.start_with(&database(set, completed));
+        assert_eq!(
+            node.is_voter(),
+            votes,
+            "round {completed} of set {set} completed"
+        );
+    }
+    // A new database, and one whose record nobody can read.
+    for rounds in [None, Some(Vec::new()), Some(vec![0, 4, 1])] {
+        let validator = Validator::new();
+        let new = || Database {
+            rounds: rounds.clone(),
+            ..database(0, 0)
+        };
+        assert!(validator.start_with(&new()).votes(0, 1, prevote(1)));
+        assert!(validator.start_with(&new()).votes(0, 2, prevote(1)));
+        assert!(!validator.start_with(&new()).is_voter());
+    }
 }
 
 #[test]
@@ -148,7 +209,7 @@ fn a_new_set_ends_it_too() {
     let validator = Validator::new();
     let node = validator.start();
     assert!(node.votes(3, 7, prevote(1)) && !node.votes(3, 7, prevote(2)));
-    node.others_are_in(4, 1);
+    node.is_in(4, 1);
     assert!(node.is_voter() && node.votes(4, 2, prevote(2)));
 }
 
@@ -206,7 +267,7 @@ fn a_damaged_record_is_not_passed_over() {
     let longer = [whole.as_slice(), &[0]].concat();
     for bytes in [&whole[..whole.len() - 1], &[], longer.as_slice()] {
         fs::write(&path, bytes).unwrap();
-        let error = Votes::open(validator.folder.path(), |_| true).unwrap_err();
+        let error = Votes::open(validator.folder.path(), &database(0, 1)).unwrap_err();
         assert!(
             error.to_string().contains("is not a record of votes"),
             "{error}"
