@@ -9,7 +9,7 @@
 mod support;
 
 use alloy::sol_types::SolCall;
-use anchor_relay::{journal::Journal, sink::SetRegistry};
+use anchor_relay::sink::SetRegistry;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{
@@ -37,11 +37,7 @@ async fn said(site: &Site, args: &[&str]) -> Value {
 async fn anchored(relay: &Relay, site: &Site, evm: &Evm, wanted: (u64, u64)) {
     until("anchors", relay, async || {
         evm.mine(1).await;
-        let journal = Journal::open_read_only(&site.journal()).await.unwrap();
-        let batches = journal.totals().await.unwrap().1;
-        let proofs = journal.proof_totals().await.unwrap().1;
-        journal.close().await;
-        (batches, proofs) == wanted
+        site.anchored().await == wanted
     })
     .await;
 }

@@ -8,7 +8,6 @@
 
 mod support;
 
-use anchor_relay::journal::Journal;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use support::{
@@ -40,15 +39,6 @@ impl Draw {
     async fn pause(&mut self, from: u64, more: u64) {
         tokio::time::sleep(Duration::from_millis(from + self.below(more))).await;
     }
-}
-
-/// Anchored batches and proofs, by the program's journal.
-async fn done(site: &Site) -> (u64, u64) {
-    let journal = Journal::open_read_only(&site.journal()).await.unwrap();
-    let batches = journal.totals().await.unwrap().1;
-    let proofs = journal.proof_totals().await.unwrap().1;
-    journal.close().await;
-    (batches, proofs)
 }
 
 /// How the program was ended, by count.
@@ -125,7 +115,7 @@ async fn whatever_happens(streams: u8, blocks: u32, seed: u64) {
     proxy.set_rate(20);
     let all = (batches.len() as u64, proofs.len() as u64);
     let deadline = Instant::now() + PATIENCE;
-    while done(&site).await != all {
+    while site.anchored().await != all {
         assert!(
             Instant::now() < deadline,
             "not done in time: {}\n{}",

@@ -7,6 +7,7 @@ use super::{
     evm::{CHAIN_ID, Evm, OTHER_SECRET, RELAY_SECRET},
     running::patience,
 };
+use anchor_relay::journal::Journal;
 use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
@@ -235,6 +236,15 @@ impl Site {
 
     pub fn journal(&self) -> PathBuf {
         self.dir.path().join("anchor-relay.db")
+    }
+
+    /// Anchored batches and proofs, by the journal. The counters of a program begin anew with it.
+    pub async fn anchored(&self) -> (u64, u64) {
+        let journal = Journal::open_read_only(&self.journal()).await.unwrap();
+        let batches = journal.totals().await.unwrap().1;
+        let proofs = journal.proof_totals().await.unwrap().1;
+        journal.close().await;
+        (batches, proofs)
     }
 
     /// Starts the relay.
