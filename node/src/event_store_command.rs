@@ -3,7 +3,7 @@
 
 //! `ves-node event-store`: what an operator does to a store besides letting the node fill it.
 
-use crate::{cli::Cli, event_store::default_place, refused_proofs, service};
+use crate::{cli::Cli, durable::finish, event_store::default_place, refused_proofs, service};
 use clap::Parser;
 use polkadot_sdk::{
     sc_cli::{self, CliConfiguration, SharedParams, SubstrateCli},
@@ -14,7 +14,7 @@ use std::{
     fs::File,
     future::Future,
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use ves_event_store::{
@@ -310,12 +310,7 @@ impl ExportCmd {
         };
         let events = written.map_err(failed)?;
         file.flush()?;
-        // In this order, or a power cut could leave the name without the contents.
-        file.get_ref().sync_all()?;
-        std::fs::rename(&unfinished, &self.out)?;
-        let folder = self.out.parent();
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        finish(file.get_ref(), &unfinished, &self.out)?;
         println!(
             "{}",
             serde_json::json!({ "events": events, "file": self.out })

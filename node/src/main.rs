@@ -14,6 +14,7 @@ mod chain_spec;
 mod cli;
 mod command;
 mod double_blocks;
+mod durable;
 mod event_store;
 mod event_store_command;
 mod explorer;

@@ -10,6 +10,7 @@
 //! If only the vote is lost, and the new one contradicts the file, it is not signed: the voter ends, and the
 //! node with it; its unit starts it again, and then it follows too.
 
+use crate::durable::finish;
 use codec::{Compact, Decode, DecodeAll, Encode};
 use polkadot_sdk::{
     sc_consensus_grandpa::{SharedAuthoritySet, SharedVoterState},
@@ -215,12 +216,7 @@ impl Votes {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&kept.encode())?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        match self.path.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        finish(&file, &new, &self.path)
     }
 
     /// May this be signed? If so it is kept when this returns.
