@@ -77,6 +77,7 @@ impl pallet_ves_sequencer::Config for Test {
     type GovernanceOrigin = EnsureRoot<u64>;
     type Authors = Registry;
     type Clock = Timestamp;
+    type ByteWeight = ();
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
 }
 

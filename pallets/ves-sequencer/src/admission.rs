@@ -9,6 +9,7 @@ use crate::{
         pallet_prelude::{
             InvalidTransaction, TransactionSource, TransactionValidityWithRefund, ValidTransaction,
         },
+        traits::Get,
         weights::Weight,
     },
     sequence::{Context, Examined, Finding, names},
@@ -113,6 +114,7 @@ impl<T: Config> Pallet<T> {
                     .saturating_sub(T::WeightInfo::submit_events(changes)),
             )
             .saturating_add(slope(T::WeightInfo::submit_payload, bytes))
+            .saturating_add(T::ByteWeight::get().saturating_mul(bytes.into()))
             .saturating_add(slope(T::WeightInfo::commit_leaves, events))
             .saturating_add(slope(T::WeightInfo::commit_streams, changes))
     }

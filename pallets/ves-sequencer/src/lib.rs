@@ -226,6 +226,9 @@ pub mod pallet {
         type Authors: AuthorDirectory;
         /// Chain time, by which the age of events is judged.
         type Clock: UnixTime;
+        /// What a byte of payload or text costs a block beside the work that benchmarks measure: its way
+        /// into the runtime, the root of the extrinsics, the database.
+        type ByteWeight: Get<Weight>;
         /// Measured weights.
         type WeightInfo: WeightInfo;
         /// Registers the authors that benchmarks write with.

@@ -6,7 +6,7 @@
 use crate as pallet_ves_sequencer;
 use ed25519_zebra::SigningKey;
 use polkadot_sdk::{
-    frame_support::{self, derive_impl, traits::Hooks},
+    frame_support::{self, derive_impl, parameter_types, traits::Hooks, weights::Weight},
     frame_system::{self, EnsureRoot, EventRecord, Origin, Phase},
     pallet_timestamp, sp_io,
     sp_runtime::BuildStorage,
@@ -61,10 +61,15 @@ impl pallet_agent_registry::Config for Test {
     type WeightInfo = pallet_agent_registry::weights::SubstrateWeight<Self>;
 }
 
+parameter_types! {
+    pub const ByteWeight: Weight = Weight::from_parts(12_000, 0);
+}
+
 impl crate::Config for Test {
     type GovernanceOrigin = EnsureRoot<u64>;
     type Authors = Registry;
     type Clock = Timestamp;
+    type ByteWeight = ByteWeight;
     type WeightInfo = crate::weights::SubstrateWeight<Self>;
 }
 

@@ -3,7 +3,7 @@
 
 //! The chain's own business: who may write, in which order, and what is proven of it.
 
-use super::governance::TwoThirdsOfCouncil;
+use super::{governance::TwoThirdsOfCouncil, system::ByteWeight};
 use crate::{AccountId, AgentRegistry, Runtime, Timestamp, VesSequencer};
 use polkadot_sdk::{frame_support::traits::EitherOfDiverse, frame_system::EnsureRoot};
 
@@ -20,6 +20,7 @@ impl pallet_ves_sequencer::Config for Runtime {
     type GovernanceOrigin = Governance;
     type Authors = AgentRegistry;
     type Clock = Timestamp;
+    type ByteWeight = ByteWeight;
     type WeightInfo = pallet_ves_sequencer::weights::SubstrateWeight<Self>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Fixtures;

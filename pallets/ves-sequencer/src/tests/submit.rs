@@ -6,7 +6,7 @@
 use crate::{Commands, EntityVersions, Event, Events, OpenBatches, dedupe::command_key, mock::*};
 use ed25519_zebra::SigningKey;
 use polkadot_sdk::{
-    frame_support::{assert_ok, assert_storage_noop},
+    frame_support::{assert_ok, assert_storage_noop, dispatch::GetDispatchInfo},
     frame_system::Origin,
 };
 use ves_primitives::{
@@ -561,4 +561,22 @@ fn after_a_rotation_both_keys_sign_until_the_grace_is_over() {
         );
         assert_eq!(sequenced(), [5]);
     });
+}
+
+#[test]
+fn a_submission_declares_what_its_bytes_cost_the_block() {
+    let weight_of = |bytes: usize| {
+        let mut long = draft(1);
+        long.payload = Payload::Plain(vec![b' '; bytes].try_into().expect("within the limit"));
+        let events = vec![long].try_into().expect("one event");
+        crate::Call::<Test>::submit_events { events }
+            .get_dispatch_info()
+            .call_weight
+    };
+    let longest = limits::MAX_PAYLOAD_BYTES;
+    let more = weight_of(longest as usize).ref_time() - weight_of(0).ref_time();
+    let in_the_block = <Test as crate::Config>::ByteWeight::get().ref_time() * u64::from(longest);
+    assert!(in_the_block > 0);
+    // The rest is the work on them, which the benchmarks measure.
+    assert!(more > in_the_block, "{more}");
 }
