@@ -7,7 +7,7 @@
 // claim; exit code 0 if and only if all of them hold. Four minutes or so.
 
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -415,26 +415,40 @@ await claim("The relay's key is changed: the new one anchors, the old one is ref
     ...['--mnemonic-random', '--config-out', 'anvil.json'],
   ], 'anvil.log');
   const l2 = `http://${await anvil.said(/Listening on (\S+)/)}`;
-  const { available_accounts: accounts, private_keys: keys } = await waitFor('accounts', () => {
+  const { available_accounts: [owner] } = await waitFor('accounts', () => {
     try {
       return JSON.parse(readFileSync(join(here, 'anvil.json'), 'utf8'));
     } catch {
       return null;
     }
   });
-  const [owner, first, second] = accounts;
   const at = ['--rpc-url', l2];
+  /** A keystore with a passphrase, as the manual installs both, with gas to spend. */
+  const newKey = async (name) => {
+    const passphrase = write(`${name}.passphrase`, `the passphrase of ${name}`);
+    const address = (await run('anchor-relay', ['key', 'new', `${name}.key`, '--passphrase-file', passphrase], { cwd: here })).trim();
+    await run(packaged('cast'), ['send', ...at, '--unlocked', '--from', owner, '--value', '10ether', address], { cwd: here });
+    return address;
+  };
+  const install = (name) => ['key', 'passphrase'].forEach((kind) => {
+    const to = join(here, `relay.${kind}`);
+    rmSync(to, { force: true });
+    cpSync(join(here, `${name}.${kind}`), to);
+    chmodSync(to, 0o400);
+  });
+  const first = await newKey('first');
+  const second = await newKey('second');
   const { proxy } = JSON.parse(await run(process.execPath, [join(root, 'contracts/script/deploy.mjs'),
     ...at, '--chain-id', '31337', '--owner', owner, '--sequencer', first, '--unlocked', owner], { cwd: here }));
   const cast = (...args) => run(packaged('cast'), args, { cwd: here });
   const authorize = (who, may) => cast('send', ...at, '--unlocked', '--from', owner, proxy,
     'setSequencerAuthorization(address,bool)', who, String(may));
   const may = async (who) => (await cast('call', ...at, proxy, 'authorizedSequencers(address)(bool)', who)).trim();
-  write('relay.key', `${keys[1]}\n`);
+  install('first');
   write('relay.toml', [
     `[source]\nnode_url = "${archive.url.replace('http', 'ws')}"`,
     `[destination]\nrpc_url = "${l2}"\nchain_id = 31337\nregistry = "${proxy}"\nconfirmations = "finalized"`,
-    '[key]\nfile = "relay.key"\nplain = true\n[journal]\npath = "relay.db"\n[send]\npoll_ms = 250\n[http]\nlisten = "127.0.0.1:0"\n',
+    '[key]\nfile = "relay.key"\npassphrase_file = "relay.passphrase"\n[journal]\npath = "relay.db"\n[send]\npoll_ms = 250\n[http]\nlisten = "127.0.0.1:0"\n',
   ].join('\n'));
   const relay = (...args) => run('anchor-relay', ['--config', 'relay.toml', ...args], { cwd: here });
   const start = (log) => new Service().start(program('anchor-relay'), ['--config', 'relay.toml', 'run'], log);
@@ -449,7 +463,7 @@ await claim("The relay's key is changed: the new one anchors, the old one is ref
   await authorize(second, true);
   await service.stop();
   renameSync(join(here, 'relay.db'), join(here, 'relay-of-the-old-key.db'));
-  write('relay.key', `${keys[2]}\n`);
+  install('second');
   await relay('config', 'check');
   service = start('relay-2.log');
   await authorize(first, false);

@@ -11,6 +11,9 @@
 # verify-release.sh --rpc URL             compares only: the code of a running chain, over HTTP
 # verify-release.sh --record [COMMIT]     builds twice, fails unless both are equal, prints a new record
 #
+# KEEP=FILE keeps the wasm that was built, if it is the published one, or the one of the new record: for a chain
+# specification (ves-node consortium-spec --code) or an upgrade.
+#
 # Needs what setup.sh installs. The bytes depend on paths, so that it always builds in the same place,
 # /tmp/ves-release, which must not exist; where cargo keeps its sources does not matter. Exit code 3 if this
 # machine or this clone cannot make the build at all: another compiler, no target, no such commit.
@@ -33,6 +36,9 @@ keep() {
     sha256sum <"$1" | cut -c1-64 >"$1.sha256"
     b2sum -l 256 <"$1" | cut -c1-64 >"$1.blake2"
 }
+
+# The temporary folder is gone at the end.
+keep_wasm() { [ -z "${KEEP:-}" ] || { cp "$1" "$KEEP" && say "kept as $KEEP"; }; }
 
 published() { [ -r "$record" ] || fail "there is no $record: nothing is published yet"; }
 
@@ -120,6 +126,7 @@ case "${1:-}" in
             rm -rf "$(dirname "$wasm")" "$place"/target/debug/build/ves-wasm-*
         done
         cmp "$place/build-1" "$place/build-2" || fail "two builds differ"
+        keep_wasm "$place/build-1"
         version="$(sed -n 's/^ *spec_version: \([0-9]*\),$/\1/p' "$place/source/runtime/src/lib.rs")"
         printf '{\n  "artefact": "ves_runtime.compact.compressed.wasm",\n  "spec_version": %d,\n  "commit": "%s",\n  "compiler": "%s",\n  "bytes": %d,\n  "sha256": "%s",\n  "blake2_256": "%s"\n}\n' \
             "$version" "$commit" "$compiler" "$(wc -c <"$place/build-1")" \
@@ -137,5 +144,6 @@ case "${1:-}" in
         wasm="$(build)"
         keep "$place/build" <"$wasm"
         compare "the runtime of $commit" "$(cat "$place/build.sha256")"
+        keep_wasm "$place/build"
         ;;
 esac
