@@ -26,6 +26,7 @@ use polkadot_sdk::{
     sc_telemetry::{Telemetry, TelemetryWorker},
     sc_transaction_pool::{self, TransactionPoolHandle},
     sc_transaction_pool_api::OffchainTransactionPoolFactory,
+    sp_consensus::SyncOracle,
     sp_consensus_aura::sr25519::AuthorityPair as AuraPair,
     sp_io, sp_timestamp,
 };
@@ -287,6 +288,7 @@ where
     let votes = (enable_grandpa && role.is_authority())
         .then(|| {
             let database = votes::Database {
+                genesis: genesis_hash,
                 set: grandpa_link.shared_authority_set().set_id(),
                 rounds: client.get_aux(votes::ROUNDS_KEY)?,
                 knows: &|hash| client.header(hash).is_ok_and(|header| header.is_some()),
@@ -396,7 +398,11 @@ where
                 .transpose()
                 .map_err(|error| ServiceError::Other(format!("metric of votes: {error}")))?;
             let set = grandpa_link.shared_authority_set().clone();
-            let watch = votes.watch(shared_voter_state.clone(), set, withheld);
+            let (authorities, keys) = (set.clone(), keystore_container.keystore());
+            let sync = sync_service.clone();
+            let needed =
+                move || !sync.is_major_syncing() && votes::has_seat(&authorities, keys.as_ref());
+            let watch = votes.watch(shared_voter_state.clone(), set, needed, withheld);
             task_manager
                 .spawn_essential_handle()
                 .spawn("votes", "ves", watch);

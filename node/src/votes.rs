@@ -38,6 +38,8 @@ use ves_runtime::{Hash, opaque::Header};
 
 const LOG: &str = "ves-votes";
 const FILE: &str = "grandpa-votes";
+/// Of the file's form, its first byte.
+const VERSION: u8 = 1;
 /// Where sc-consensus-grandpa keeps its record of the rounds.
 pub(crate) const ROUNDS_KEY: &[u8] = b"grandpa_completed_round";
 /// Rounds that are kept. A voter has two or three open at once.
@@ -57,7 +59,7 @@ struct Round {
     number: u64,
 }
 
-/// What the file holds.
+/// What the file holds, after its version and the chain's genesis.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 struct Kept {
     rounds: BTreeMap<Round, Vec<(Voter, Message)>>,
@@ -67,6 +69,8 @@ struct Kept {
 
 /// What the database knows when the node starts.
 pub(crate) struct Database<'a> {
+    /// Names the chain.
+    pub(crate) genesis: Hash,
     /// The set of validators.
     pub(crate) set: u64,
     /// GRANDPA's own record of the rounds.
@@ -100,7 +104,7 @@ enum Verdict {
     Second,
 }
 
-/// Proposal, prevote or precommit.
+/// Prevote or precommit.
 fn same_stage(one: &Message, other: &Message) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
@@ -156,6 +160,7 @@ impl Kept {
 #[derive(Debug)]
 pub(crate) struct Votes {
     path: PathBuf,
+    genesis: Hash,
     kept: Mutex<Kept>,
     /// The voter is in the last round in which it may not vote, or further. It asks for its key at the
     /// beginning of each round, so from here on it may have it.
@@ -166,18 +171,26 @@ impl Votes {
     /// Reads the file of this chain's folder; there is none before the first vote.
     ///
     /// # Errors
-    /// When it cannot be read or written. It must not be passed over then.
+    /// When it cannot be read or written, or is of another chain. It must not be passed over then.
     pub(crate) fn open(folder: &Path, database: &Database) -> io::Result<Self> {
         let path = folder.join(FILE);
+        let refuse = |why: &str| {
+            let text = format!("{} {why}", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
         let kept = match fs::read(&path) {
-            Ok(bytes) => Kept::decode_all(&mut bytes.as_slice()).map_err(|_| {
-                let text = format!(
-                    "{} is not a record of votes. If it cannot be restored, remove it after the others have \
-                     finalized two blocks without this validator",
-                    path.display()
-                );
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            })?,
+            Ok(bytes) => match <(u8, Hash, Kept)>::decode_all(&mut bytes.as_slice()) {
+                Ok((VERSION, genesis, kept)) if genesis == database.genesis => Ok(kept),
+                Ok((VERSION, ..)) => Err(refuse(
+                    "is of another chain. Votes name no chain: with the keys of that one this validator would \
+                     contradict itself. Give it new keys, then remove the file",
+                )),
+                _ => Err(refuse(
+                    "is not a record of votes, or of a newer node. If it cannot be restored, start the node \
+                     without --validator until it follows the others, then remove the file \
+                     (docs/OPERATIONS.md, Votes that were lost)",
+                )),
+            }?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
             Err(error) => return Err(error),
         };
@@ -188,6 +201,7 @@ impl Votes {
         let kept = Kept { barred, ..kept };
         let votes = Self {
             path,
+            genesis: database.genesis,
             kept: Mutex::new(kept.clone()),
             reached: AtomicBool::new(false),
         };
@@ -215,7 +229,7 @@ impl Votes {
     fn write(&self, kept: &Kept) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
-        file.write_all(&kept.encode())?;
+        file.write_all(&(VERSION, self.genesis, kept).encode())?;
         finish(&file, &new, &self.path)
     }
 
@@ -223,7 +237,16 @@ impl Votes {
     fn admit(&self, voter: Voter, round: Round, message: Message) -> bool {
         let mut kept = self.lock();
         if kept.barred.is_some_and(|barred| round <= barred) {
+            log::error!(
+                target: LOG,
+                "NOT SIGNED: a vote in round {} of set {}, in which this validator does not vote any more",
+                round.number, round.set,
+            );
             return false;
+        }
+        // Two proposals are no equivocation, and after a restart the second is often another one.
+        if matches!(message, Message::PrimaryPropose(_)) {
+            return true;
         }
         let mut next = Kept {
             barred: None,
@@ -261,20 +284,15 @@ impl Votes {
         !refused && written.is_ok()
     }
 
-    /// The voter is in this round, with a key or without.
-    fn is_in(&self, round: Round) {
-        if self.barred().is_some_and(|barred| round >= barred) {
-            self.reached.store(true, Ordering::Release);
-        }
-    }
-
     /// Lets a validator that is barred vote again in the rounds after the last one it had voted in. The
-    /// gauge says 1 until it has. Ends, so that the node ends and is started again, if the voter has come into
-    /// a later round before it was shown its key, and the others cannot finish that one without it.
+    /// gauge says 1 until the voter has its key. Ends, so that the node ends and is started again, if the voter
+    /// has come into a later round before it was shown its key, and the others cannot finish that one without
+    /// it. `needed`: is this validator in the set, and the node in sync?
     pub(crate) async fn watch(
         self: Arc<Self>,
         voter: SharedVoterState,
         set: SharedAuthoritySet<Hash, u32>,
+        needed: impl Fn() -> bool + Send,
         withheld: Option<Gauge<U64>>,
     ) {
         let tell = |barred: bool| withheld.iter().for_each(|gauge| gauge.set(barred.into()));
@@ -288,37 +306,97 @@ impl Votes {
                 self.path.display(), barred.number, barred.set,
             );
         }
-        let mut stuck: Option<(Round, Instant)> = None;
+        let mut looks = Looks::default();
         while let Some(barred) = self.barred() {
             tokio::time::sleep(LOOK).await;
-            // The set first: a round of the next one must not be taken for one of this.
             let set = set.set_id();
-            if let Some(state) = voter.voter_state() {
-                let (number, _) = state.best_round;
-                let round = Round { set, number };
-                self.is_in(round);
-                match stuck {
-                    Some((at, since)) if at == round => {
-                        if round > barred && since.elapsed() > STUCK {
-                            log::error!(
-                                target: LOG,
-                                "the others do not finish round {number} of set {set}, which began without this \
-                                 validator's key. The node ends; started again, it votes in it",
-                            );
-                            return;
-                        }
-                    }
-                    _ => stuck = Some((round, Instant::now())),
+            let Some(state) = voter.voter_state() else {
+                continue;
+            };
+            let (number, _) = state.best_round;
+            match looks.see(Round { set, number }, barred, needed(), Instant::now()) {
+                Seen::Before => {}
+                Seen::Reached => self.reached.store(true, Ordering::Release),
+                Seen::HasKey => self.lock().barred = None,
+                Seen::Stuck => {
+                    log::error!(
+                        target: LOG,
+                        "the others do not finish round {number} of set {set}, which began without this \
+                         validator's key. The node ends; started again, it votes in it",
+                    );
+                    return;
                 }
             }
         }
         tell(false);
         if at_first.is_some() {
-            log::info!(target: LOG, "this validator votes again");
+            log::info!(
+                target: LOG,
+                "this validator votes again. It sends no commits until it is started anew: do so when all others run"
+            );
         }
         // The task is essential.
         std::future::pending().await
     }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    /// The voter is not where it may vote.
+    Before,
+    /// It is, so the next round that begins may have its key.
+    Reached,
+    /// The round that it is in has begun with its key.
+    HasKey,
+    /// It is needed in a round that began without its key.
+    Stuck,
+}
+
+/// What [`Votes::watch`] has seen of the voter.
+#[derive(Default)]
+struct Looks {
+    set: Option<u64>,
+    /// The round it was in, and since when it has been needed there.
+    at: Option<(Round, Instant)>,
+    /// Rounds from the last barred one on.
+    rounds: u8,
+}
+
+impl Looks {
+    fn see(&mut self, round: Round, barred: Round, needed: bool, now: Instant) -> Seen {
+        // The number of a set changes a moment before its voter does.
+        let settled = self.set.replace(round.set) == Some(round.set);
+        if !settled || round < barred {
+            return Seen::Before;
+        }
+        match &mut self.at {
+            Some((at, since)) if *at == round => {
+                if !needed {
+                    *since = now;
+                } else if round > barred && now.duration_since(*since) > STUCK {
+                    return Seen::Stuck;
+                }
+            }
+            at => {
+                *at = Some((round, now));
+                self.rounds = self.rounds.saturating_add(1);
+            }
+        }
+        // The second may have begun between the look at the first and what followed from it.
+        if self.rounds > 2 {
+            Seen::HasKey
+        } else {
+            Seen::Reached
+        }
+    }
+}
+
+/// Is one of these keys in the set that votes now?
+pub(crate) fn has_seat(set: &SharedAuthoritySet<Hash, u32>, keys: &dyn Keystore) -> bool {
+    set.current_authorities().iter().any(|(id, _)| {
+        let raw: &[u8] = id.as_ref();
+        keys.has_keys(&[(raw.to_vec(), GRANDPA)])
+    })
 }
 
 /// The gauge of [`Votes::watch`].

@@ -53,6 +53,7 @@ fn database(set: u64, completed: u64) -> Database<'static> {
     // Live; one completed round, of which only the number is looked at.
     let rounds = (0u8, Compact(1u32), completed, [0u8; 72]).encode();
     Database {
+        genesis: Hash::repeat_byte(0xC4),
         set,
         rounds: Some(rounds),
         knows: &|_| true,
@@ -78,7 +79,10 @@ impl Node {
 
     /// GRANDPA's voter has begun this round.
     fn is_in(&self, set: u64, number: u64) {
-        self.votes.is_in(Round { set, number });
+        let round = Round { set, number };
+        if self.votes.barred().is_some_and(|barred| round >= barred) {
+            self.votes.reached.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -103,13 +107,24 @@ fn proposal(n: u8) -> Message {
 
 #[test]
 fn a_vote_is_repeated_after_a_restart_and_no_other_is_given_in_its_place() {
-    for vote in [prevote, precommit, proposal] {
+    for vote in [prevote, precommit] {
         let validator = Validator::new();
         assert!(validator.start().votes(0, 7, vote(1)));
         let node = validator.start();
         assert!(node.votes(0, 7, vote(1)));
         assert!(!node.votes(0, 7, vote(2)));
     }
+}
+
+#[test]
+fn a_proposal_may_be_another_one_after_a_restart_and_is_no_vote() {
+    let validator = Validator::new();
+    assert!(validator.start().votes(0, 7, proposal(1)));
+    let node = validator.start_with(&database(0, 0));
+    assert!(node.is_voter() && node.votes(0, 7, proposal(2)));
+    // In rounds without a vote there is none either.
+    assert!(node.votes(0, 8, prevote(1)) && !node.votes(0, 8, prevote(2)));
+    assert!(!node.votes(0, 8, proposal(3)) && node.votes(0, 9, proposal(3)));
 }
 
 #[test]
@@ -243,6 +258,70 @@ fn a_round_older_than_what_is_kept_may_have_been_voted_in() {
 }
 
 #[test]
+fn votes_of_another_chain_are_not_passed_over() {
+    let validator = Validator::new();
+    assert!(validator.start().votes(0, 1, prevote(1)));
+    let other = Database {
+        genesis: Hash::zero(),
+        ..database(0, 1)
+    };
+    let error = Votes::open(validator.folder.path(), &other).unwrap_err();
+    assert!(error.to_string().contains("is of another chain"), "{error}");
+}
+
+/// What is seen at the end of these looks, a second after one another: set, round, whether it is needed.
+fn seen(barred: (u64, u64), looks: impl IntoIterator<Item = (u64, u64, bool)>) -> Vec<Seen> {
+    let (mut state, mut now) = (Looks::default(), Instant::now());
+    let (set, number) = barred;
+    let barred = Round { set, number };
+    let see = |(set, number, needed)| {
+        now += Duration::from_secs(1);
+        state.see(Round { set, number }, barred, needed, now)
+    };
+    looks.into_iter().map(see).collect()
+}
+
+#[test]
+fn a_barred_validator_has_its_key_in_the_third_round_at_the_latest() {
+    let rounds = [6, 6, 7, 7, 8, 8, 9].map(|round| (0, round, true));
+    let expected = [
+        Seen::Before, // one look says nothing
+        Seen::Before,
+        Seen::Reached,
+        Seen::Reached,
+        Seen::Reached,
+        Seen::Reached,
+        Seen::HasKey,
+    ];
+    assert_eq!(seen((0, 7), rounds), expected);
+    // So it has where it leaves the set meanwhile, and never votes again.
+    let last = seen((0, 7), [7, 7, 8, 9].map(|round| (0, round, false))).pop();
+    assert_eq!(last, Some(Seen::HasKey));
+}
+
+#[test]
+fn a_round_of_the_set_before_is_not_taken_for_one_of_the_next() {
+    // The set is the next one already, the voter that of the set before, in its round 300.
+    let looks = [(0, 300, true), (1, 300, true), (1, 1, true), (1, 3, true)];
+    let expected = [Seen::Before, Seen::Before, Seen::Before, Seen::Reached];
+    assert_eq!(seen((1, 3), looks), expected);
+}
+
+#[test]
+fn a_validator_that_is_needed_in_a_round_without_its_key_is_stuck_after_a_minute() {
+    let minute = |needed: bool| (0..62).map(move |_| (0, 8, needed));
+    let is_stuck = |looks: Vec<_>| seen((0, 7), looks).contains(&Seen::Stuck);
+    assert!(is_stuck(minute(true).chain([(0, 8, true)]).collect()));
+    assert!(!is_stuck(minute(true).take(60).collect()));
+    // Not while it catches up or is in no set, which counts for nothing afterwards.
+    assert!(!is_stuck(
+        minute(false).chain(minute(true).take(60)).collect()
+    ));
+    // Nor in the last round in which it may not vote: starting it again would not help.
+    assert!(!seen((0, 8), minute(true)).contains(&Seen::Stuck));
+}
+
+#[test]
 fn a_vote_that_cannot_be_kept_is_not_given() {
     let validator = Validator::new();
     let node = validator.start();
@@ -265,7 +344,13 @@ fn a_damaged_record_is_not_passed_over() {
     let path = validator.folder.path().join(FILE);
     let whole = fs::read(&path).unwrap();
     let longer = [whole.as_slice(), &[0]].concat();
-    for bytes in [&whole[..whole.len() - 1], &[], longer.as_slice()] {
+    let newer = [&[VERSION + 1], &whole[1..]].concat();
+    for bytes in [
+        &whole[..whole.len() - 1],
+        &[],
+        longer.as_slice(),
+        newer.as_slice(),
+    ] {
         fs::write(&path, bytes).unwrap();
         let error = Votes::open(validator.folder.path(), &database(0, 1)).unwrap_err();
         assert!(
