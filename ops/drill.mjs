@@ -29,7 +29,8 @@ const takePort = () =>
 const letGo = (server) => new Promise((done) => server.close(done));
 
 const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+// Before what they write to is removed.
+process.prependListener('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** A program that runs until it is stopped. */
 class Service {

@@ -22,7 +22,8 @@ export function workingDirectory() {
   const directory = mkdtempSync(join(tmpdir(), 'ves-polkadotjs-'));
   process.on('exit', () => {
     if (process.exitCode) console.error(`kept, with the node's log: ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
+    // A program that was just killed may have a file on its way.
+    else rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
   });
   return directory;
 }
