@@ -424,11 +424,12 @@ await claim("The relay's key is changed: the new one anchors, the old one is ref
     }
   });
   const at = ['--rpc-url', l2];
+  const cast = (...args) => run(packaged('cast'), args, { cwd: here });
   /** A keystore with a passphrase, as the manual installs both, with gas to spend. */
   const newKey = async (name) => {
     const passphrase = write(`${name}.passphrase`, `the passphrase of ${name}`);
     const address = (await run('anchor-relay', ['key', 'new', `${name}.key`, '--passphrase-file', passphrase], { cwd: here })).trim();
-    await run(packaged('cast'), ['send', ...at, '--unlocked', '--from', owner, '--value', '10ether', address], { cwd: here });
+    await cast('send', ...at, '--unlocked', '--from', owner, '--value', '10ether', address);
     return address;
   };
   const install = (name) => ['key', 'passphrase'].forEach((kind) => {
@@ -441,7 +442,6 @@ await claim("The relay's key is changed: the new one anchors, the old one is ref
   const second = await newKey('second');
   const { proxy } = JSON.parse(await run(process.execPath, [join(root, 'contracts/script/deploy.mjs'),
     ...at, '--chain-id', '31337', '--owner', owner, '--sequencer', first, '--unlocked', owner], { cwd: here }));
-  const cast = (...args) => run(packaged('cast'), args, { cwd: here });
   const authorize = (who, may) => cast('send', ...at, '--unlocked', '--from', owner, proxy,
     'setSequencerAuthorization(address,bool)', who, String(may));
   const may = async (who) => (await cast('call', ...at, proxy, 'authorizedSequencers(address)(bool)', who)).trim();
